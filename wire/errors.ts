@@ -1,0 +1,147 @@
+// The closed table of errors: the wire carries the code, the client's classes and docs/errors.md come
+// from here. Codes never change their meaning and are never reused.
+import type { ErrorDetail, Sent } from './messages.ts'
+
+interface ErrorEntry {
+  /** The gRPC status that carries the error where an RPC fails as a whole (grpc.io status codes). */
+  readonly grpc: number
+  /** May the same request succeed later without anybody changing it? */
+  readonly retriable: boolean
+  /** What happened, in one line. */
+  readonly message: string
+  /** What a person can do. */
+  readonly help: string
+}
+
+const INVALID_ARGUMENT = 3
+const DEADLINE_EXCEEDED = 4
+const NOT_FOUND = 5
+const ALREADY_EXISTS = 6
+const RESOURCE_EXHAUSTED = 8
+const FAILED_PRECONDITION = 9
+const ABORTED = 10
+const OUT_OF_RANGE = 11
+const UNIMPLEMENTED = 12
+const INTERNAL = 13
+const UNAVAILABLE = 14
+const DATA_LOSS = 15
+
+function entry (grpc: number, retriable: boolean, message: string, help: string): ErrorEntry {
+  return { grpc, retriable, message, help }
+}
+
+const wait = 'It passes by itself; clients retry until their delivery timeout.'
+
+export const errorTable = {
+  // Finding a partition
+  UNKNOWN_TOPIC: entry(NOT_FOUND, true, 'no such topic', 'Create it: millrace topic create NAME.'),
+  UNKNOWN_TOPIC_ID: entry(NOT_FOUND, true, 'the topic was deleted and made again',
+    'Ask for metadata again and decide whether the new topic is the one that is meant.'),
+  UNKNOWN_PARTITION: entry(OUT_OF_RANGE, true, 'the topic has no such partition',
+    'millrace topic describe NAME shows the partitions.'),
+  NOT_LEADER: entry(FAILED_PRECONDITION, true, 'this broker does not lead the partition',
+    'Send to the leader that the error names, or ask for metadata.'),
+  LEADER_NOT_AVAILABLE: entry(UNAVAILABLE, true, 'the partition has no leader now', wait),
+  // Producing
+  NOT_ENOUGH_REPLICAS: entry(UNAVAILABLE, true, 'fewer than minInSync replicas live; nothing was written',
+    'It passes when a broker of the in-sync set returns; see millrace cluster describe.'),
+  NOT_ENOUGH_REPLICAS_AFTER_APPEND: entry(UNAVAILABLE, true,
+    'the in-sync replicas fell below minInSync before the batch was committed; it may commit later',
+    'Retry: the retry gets the same offset if the batch committed.'),
+  OUT_OF_ORDER_SEQUENCE: entry(FAILED_PRECONDITION, false, 'a batch of this producer is missing before this one',
+    'A bug or two processes with one producer id; close the producer and begin a new one.'),
+  INVALID_PRODUCER_EPOCH: entry(FAILED_PRECONDITION, false, 'a newer instance of this producer took over',
+    'Only one process may use a producer id; this one must stop.'),
+  RECORD_TOO_LARGE: entry(INVALID_ARGUMENT, false, 'the record or batch is larger than the limit',
+    'Send smaller records; docs/limits.md has the limits.'),
+  CORRUPT_BATCH: entry(INVALID_ARGUMENT, false, 'the record batch is broken (length, CRC or counts)',
+    'The bytes were damaged on their way or the client is faulty; nothing was written.'),
+  UNSUPPORTED_BATCH: entry(INVALID_ARGUMENT, false, 'the record batch has a magic, codec or flag that is not accepted',
+    'Use record batch v2 without control batches.'),
+  INVALID_TIMESTAMP: entry(INVALID_ARGUMENT, false, 'the timestamp of a record is out of bounds',
+    'Timestamps are milliseconds since 1970, not more than a day ahead of the broker.'),
+  DISK_FULL: entry(RESOURCE_EXHAUSTED, true, 'the broker has no disk space left for appends',
+    'Enlarge the volume or shorten retention; reading goes on.'),
+  BROKER_BUSY: entry(RESOURCE_EXHAUSTED, true, 'a queue of the broker is full', wait),
+  // Reading
+  OFFSET_OUT_OF_RANGE: entry(OUT_OF_RANGE, false, 'the offset is not, or no longer, in the partition',
+    'Read from the log start that the error names, or from the end.'),
+  OFFSET_NOT_AVAILABLE: entry(UNAVAILABLE, true, 'a new leader does not know its end yet', wait),
+  // Groups
+  NOT_COORDINATOR: entry(FAILED_PRECONDITION, true, 'this broker does not coordinate the group',
+    'Ask the leader of the group partition of __groups.'),
+  COORDINATOR_LOADING: entry(UNAVAILABLE, true, 'the coordinator is still loading the group', wait),
+  // Between brokers, and with the controller
+  FENCED_EPOCH: entry(FAILED_PRECONDITION, true, 'the leader epoch is older than the current one',
+    'The newer row comes with the error.'),
+  UNKNOWN_EPOCH: entry(FAILED_PRECONDITION, true, 'the leader epoch is newer than this broker knows', wait),
+  STALE_ROW: entry(ABORTED, true, 'the change was asked for from an older row', 'The newer row comes with the error.'),
+  INELIGIBLE_REPLICA: entry(FAILED_PRECONDITION, true, 'a replica to add is fenced, stopping or not caught up', wait),
+  BELOW_FLOOR: entry(FAILED_PRECONDITION, true, 'the in-sync set may not shrink below minInSync', wait),
+  NOT_CONTROLLER: entry(FAILED_PRECONDITION, true, 'this broker is not the controller',
+    'Ask the controller that the error names.'),
+  CONTROLLER_UNAVAILABLE: entry(UNAVAILABLE, true, 'the cluster has no controller now', wait),
+  DUPLICATE_BROKER: entry(ALREADY_EXISTS, true, 'another process has a session with this broker id',
+    'Two pods use one broker id; stop one of them.'),
+  WRONG_CLUSTER: entry(FAILED_PRECONDITION, false, 'the volume or the peer belongs to another cluster',
+    'The data folder was used by another cluster; give this broker its own volume.'),
+  // Topics
+  INVALID_TOPIC: entry(INVALID_ARGUMENT, false, 'the topic name or one of its settings is not allowed',
+    'Names are [a-zA-Z0-9._-]{1,249} and do not begin with __.'),
+  TOPIC_CONFLICT: entry(ALREADY_EXISTS, false, 'another Topic object owns this topic name', 'Delete one of the two.'),
+  NOT_ENOUGH_BROKERS: entry(FAILED_PRECONDITION, true, 'the topic wants more replicas than there are brokers',
+    'Add brokers or lower spec.replicas.'),
+  PARTITIONS_SHRINK: entry(INVALID_ARGUMENT, false, 'the number of partitions can only grow', 'Create another topic.'),
+  // Volumes
+  VOLUME_IN_USE: entry(FAILED_PRECONDITION, false, 'another process uses the data folder',
+    'Stop the other process or use another folder.'),
+  VOLUME_FAILED: entry(DATA_LOSS, false, 'a write or fsync of the volume failed; the broker stopped serving it',
+    'Replace the volume; the other replicas carry on.'),
+  VOLUME_VERSION: entry(FAILED_PRECONDITION, false, 'the data folder has a format that this version does not read',
+    'Use the millrace version that wrote it.'),
+  // Everything
+  INVALID_REQUEST: entry(INVALID_ARGUMENT, false, 'the request is malformed', 'A faulty or newer client.'),
+  UNIMPLEMENTED: entry(UNIMPLEMENTED, false, 'the broker does not know this call', 'Client and broker versions differ.'),
+  INTERNAL: entry(INTERNAL, false, 'the broker failed on this request', 'A bug: please report it with the log.'),
+  TIMED_OUT: entry(DEADLINE_EXCEEDED, true, 'no answer in time', wait),
+  CONNECTION_REFUSED: entry(UNAVAILABLE, true, 'nobody listens at the address',
+    'Check the address (--bootstrap) and that the cluster runs.'),
+  UNAVAILABLE: entry(UNAVAILABLE, true, 'the connection broke', wait),
+  ADDRESS_IN_USE: entry(FAILED_PRECONDITION, false, 'another process listens at the address', 'Choose another port.'),
+  CANCELLED: entry(1, false, 'the caller gave up', ''),
+  CLOSED: entry(FAILED_PRECONDITION, false, 'the client, producer or consumer is closed', 'Use a new one.')
+} as const satisfies Record<string, ErrorEntry>
+
+export type ErrorCode = keyof typeof errorTable
+
+export function isErrorCode (code: string): code is ErrorCode {
+  return Object.hasOwn(errorTable, code)
+}
+
+/** An operating error with a code of the table. `detail` is what goes over the wire with it. */
+export class WireError extends Error {
+  override readonly name = 'WireError'
+  readonly code: ErrorCode
+  readonly detail: Sent<ErrorDetail>
+
+  /** @param message more precise than the table's line, which stands in when it is left out. */
+  constructor (code: ErrorCode, message?: string, detail: Sent<ErrorDetail> = {}, options?: ErrorOptions) {
+    super(message ?? errorTable[code].message, options)
+    this.code = code
+    this.detail = detail
+  }
+
+  get retriable (): boolean { return errorTable[this.code].retriable }
+  get help (): string { return errorTable[this.code].help }
+
+  toDetail (): Sent<ErrorDetail> {
+    return { leader: -1, leaderEpoch: -1, ...this.detail, code: this.code, message: this.message }
+  }
+
+  /** A code that this version does not know becomes INTERNAL with the code in its message. */
+  static fromDetail (detail: Sent<ErrorDetail>): WireError {
+    const code = detail.code ?? ''
+    if (isErrorCode(code)) return new WireError(code, detail.message, detail)
+    return new WireError('INTERNAL', `${code}: ${detail.message ?? ''}`, detail)
+  }
+}

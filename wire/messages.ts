@@ -1,0 +1,556 @@
+// Written by scripts/generate-messages.ts from proto/millrace/v1; do not edit.
+// Decoded messages have every field (zero values for unset ones) but message fields and the
+// members of a oneof. Senders use Sent<M>: every field is optional, repeated ones too.
+
+export type Sent<M> = M extends Uint8Array ? M
+  : M extends (infer E)[] ? readonly Sent<E>[]
+    : M extends object ? { readonly [K in keyof M]?: Sent<M[K]> | undefined } : M
+
+/** Level-triggered: says what a topic shall be. Adopts an orphaned topic of that name. */
+export interface ApplyTopicRequest {
+  name: string
+  partitions: number
+  /** 0: the controller's default, min(3, brokers). */
+  replicas: number
+  /** 0: floor(replicas / 2) + 1. */
+  minInSync: number
+  retentionMs: number
+  retentionBytes: number
+  segmentBytes: number
+  /** uid of the Topic object, that two objects for one topic are told apart. */
+  ownerUid: string
+}
+
+export interface ApplyTopicResponse {
+  error?: ErrorDetail | undefined
+  topic?: TopicStatus | undefined
+}
+
+export interface DeleteTopicRequest {
+  name: string
+  topicId: string
+  /** False: the data keeps being served and the topic is listed as orphaned. */
+  deleteData: boolean
+}
+
+export interface DeleteTopicResponse {
+  error?: ErrorDetail | undefined
+}
+
+export interface DescribeClusterRequest {
+  /** Empty: every topic. */
+  topics: string[]
+}
+
+export interface DescribeClusterResponse {
+  error?: ErrorDetail | undefined
+  controller: number
+  controllerEpoch: number
+  brokers: BrokerInfo[]
+  topics: TopicStatus[]
+  partitions: number
+  underReplicated: number
+  underMinInSync: number
+  offline: number
+}
+
+export interface TopicStatus {
+  topic?: TopicInfo | undefined
+  /** True when no Topic object owns it. */
+  orphaned: boolean
+  ownerUid: string
+  underReplicated: number
+  underMinInSync: number
+  offline: number
+  /** The widest in-sync set wanted minus got: replicas that exist so far. */
+  replicasInSync: number
+}
+
+/** A code of the closed table in wire/errors.ts, with what a client needs to act on it. */
+export interface ErrorDetail {
+  code: string
+  message: string
+  /** NOT_LEADER, FENCED_EPOCH: where the leader is as far as the sender knows, -1 when it knows none. */
+  leader: number
+  leaderEpoch: number
+  leaderAddress: string
+  /** OFFSET_OUT_OF_RANGE: the offsets that can be read, [log_start, high_watermark]. */
+  logStart: number
+  highWatermark: number
+  /** RESOURCE_EXHAUSTED codes: when to try again. */
+  retryAfterMs: number
+  /** NOT_CONTROLLER: the controller's peer address as far as the sender knows, empty for none. */
+  controllerAddress: string
+}
+
+/**
+ * What a replica is: never a name or an ordinal alone. A wiped disk has another volume_id, a replica
+ * made anew on the same volume another replica_gen.
+ */
+export interface ReplicaIdentity {
+  brokerId: number
+  volumeId: string
+  replicaGen: number
+}
+
+/** The controller's decision about one partition. (leader_epoch, version) orders rows. */
+export interface PartitionRow {
+  topicId: string
+  partition: number
+  /** Broker ids in order of preference; replicas[0] is the preferred leader. */
+  replicas: number[]
+  /** Broker id, -1 for none. */
+  leader: number
+  leaderEpoch: number
+  inSync: ReplicaIdentity[]
+  version: number
+  /** The effective floor of the in-sync set. */
+  minInSync: number
+  adding: number[]
+  removing: number[]
+}
+
+export interface TopicInfo {
+  topicId: string
+  name: string
+  internal: boolean
+  partitions: number
+  replicas: number
+  minInSync: number
+  /** -1: no limit. */
+  retentionMs: number
+  /** Per partition; -1: no limit. */
+  retentionBytes: number
+  segmentBytes: number
+  /** True while the topic is being deleted. */
+  deleting: boolean
+}
+
+export interface BrokerInfo {
+  brokerId: number
+  volumeId: string
+  /** The boot count of the volume when this incarnation registered. */
+  brokerEpoch: number
+  incarnation: string
+  fenced: boolean
+  stopping: boolean
+  /** host:port that clients dial. */
+  clientAddress: string
+  /** host:port that brokers and the operator dial. */
+  peerAddress: string
+  rack: string
+}
+
+export interface FetchRequest {
+  /** Which of the optional fields below is set. */
+  request?: 'subscribe' | 'credit' | 'unsubscribe'
+  subscribe?: FetchRequest_Subscribe | undefined
+  credit?: FetchRequest_Credit | undefined
+  unsubscribe?: FetchRequest_Unsubscribe | undefined
+}
+
+export interface FetchRequest_Subscribe {
+  /** Chosen by the client, unique on the stream. */
+  subscriptionId: number
+  topic: string
+  partition: number
+  topicId: string
+  /** The first offset wanted. A batch that begins before it and holds it is sent whole. */
+  offset: number
+  /** The newest leader epoch that the client knows for the partition, -1 for none. */
+  leaderEpoch: number
+  /** Bytes of records that the broker may send. At least one batch is sent while credit is above 0. */
+  creditBytes: number
+}
+
+export interface FetchRequest_Credit {
+  subscriptionId: number
+  bytes: number
+}
+
+export interface FetchRequest_Unsubscribe {
+  subscriptionId: number
+}
+
+/** Each answer belongs to one subscription. An error ends that subscription, not the stream. */
+export interface FetchResponse {
+  subscriptionId: number
+  error?: ErrorDetail | undefined
+  /** Whole record batches, one after the other, all below high_watermark. May be empty: only news of it. */
+  records: Uint8Array
+  highWatermark: number
+  logStart: number
+  leaderEpoch: number
+}
+
+export interface GetMetadataRequest {
+  /** Empty: every topic. */
+  topics: string[]
+  includeInternal: boolean
+}
+
+export interface GetMetadataResponse {
+  error?: ErrorDetail | undefined
+  cluster: string
+  clusterUid: string
+  /** Broker id, -1 while there is none. */
+  controller: number
+  controllerEpoch: number
+  brokers: BrokerInfo[]
+  topics: TopicMetadata[]
+}
+
+export interface TopicMetadata {
+  /** UNKNOWN_TOPIC for a name that was asked for and is not known. */
+  error?: ErrorDetail | undefined
+  topic?: TopicInfo | undefined
+  partitions: PartitionRow[]
+}
+
+export type OffsetTarget = 'OFFSET_TARGET_UNSPECIFIED' | 'OFFSET_TARGET_EARLIEST' | 'OFFSET_TARGET_LATEST' | 'OFFSET_TARGET_TIMESTAMP'
+
+export interface ListOffsetsRequest {
+  queries: ListOffsetsRequest_Query[]
+}
+
+export interface ListOffsetsRequest_Query {
+  topic: string
+  partition: number
+  target: OffsetTarget
+  timestamp: number
+}
+
+export interface ListOffsetsResponse {
+  /** In the order of the queries. */
+  results: ListOffsetsResponse_Result[]
+}
+
+export interface ListOffsetsResponse_Result {
+  error?: ErrorDetail | undefined
+  topic: string
+  partition: number
+  offset: number
+  timestamp: number
+  leaderEpoch: number
+}
+
+export interface CommittedOffset {
+  topic: string
+  topicId: string
+  partition: number
+  /** The next offset to read. */
+  offset: number
+  leaderEpoch: number
+  metadata: string
+  /** Set in answers only. */
+  committedAt: number
+  error?: ErrorDetail | undefined
+}
+
+export interface CommitOffsetsRequest {
+  group: string
+  offsets: CommittedOffset[]
+}
+
+/** Sent when the commit is durable on the quorum. */
+export interface CommitOffsetsResponse {
+  error?: ErrorDetail | undefined
+  offsets: CommittedOffset[]
+}
+
+export interface GetCommittedOffsetsRequest {
+  group: string
+  /** Empty: every partition that the group has committed. */
+  offsets: CommittedOffset[]
+}
+
+/** Partitions that the group never committed are left out. */
+export interface GetCommittedOffsetsResponse {
+  error?: ErrorDetail | undefined
+  offsets: CommittedOffset[]
+}
+
+export interface ProduceRequest {
+  /** Chosen by the client, unique among the unanswered requests of the stream. */
+  correlationId: number
+  topic: string
+  partition: number
+  /** Empty, or the id that the client resolved: another one answers UNKNOWN_TOPIC_ID. */
+  topicId: string
+  /** One record batch (wire/record-batch.ts). */
+  batch: Uint8Array
+}
+
+/** Sent when the batch is committed: fsynced on every member of the in-sync set. */
+export interface ProduceResponse {
+  correlationId: number
+  error?: ErrorDetail | undefined
+  baseOffset: number
+  leaderEpoch: number
+}
+
+export interface ReplicateRequest {
+  /** Which of the optional fields below is set. */
+  request?: 'subscribe' | 'acks' | 'unsubscribe'
+  subscribe?: ReplicateRequest_Subscribe | undefined
+  acks?: ReplicateRequest_Acks | undefined
+  unsubscribe?: ReplicateRequest_Unsubscribe | undefined
+}
+
+export interface ReplicateRequest_Subscribe {
+  /** Chosen by the follower, unique on the stream, never used again after an end. */
+  subscriptionId: number
+  topicId: string
+  partition: number
+  leaderEpoch: number
+  identity?: ReplicaIdentity | undefined
+  brokerEpoch: number
+  /** The follower's log end. */
+  fetchOffset: number
+  /** The epoch of its last batch, -1 for an empty log. */
+  lastEpoch: number
+  durableEnd: number
+}
+
+export interface ReplicateRequest_Acks {
+  acks: ReplicateRequest_Ack[]
+}
+
+/** What is fsynced now, said in the subscription's leader epoch. */
+export interface ReplicateRequest_Ack {
+  subscriptionId: number
+  leaderEpoch: number
+  durableEnd: number
+}
+
+export interface ReplicateRequest_Unsubscribe {
+  subscriptionId: number
+}
+
+export interface ReplicateResponse {
+  /** Which of the optional fields below is set. */
+  response?: 'records' | 'diverged' | 'refused' | 'row'
+  subscriptionId: number
+  leaderEpoch: number
+  records?: ReplicateResponse_Records | undefined
+  diverged?: ReplicateResponse_Diverged | undefined
+  /** Ends the subscription: NOT_LEADER, FENCED_EPOCH (with row), UNKNOWN_EPOCH ... */
+  refused?: ReplicateResponse_Refused | undefined
+  /** A newer row under the same leader epoch: journaled before later records are acknowledged. */
+  row?: PartitionRow | undefined
+}
+
+/** Whole batches that begin at the follower's end; empty when only the marks moved. */
+export interface ReplicateResponse_Records {
+  records: Uint8Array
+  highWatermark: number
+  logStart: number
+}
+
+/**
+ * The follower's log differs: epoch is the leader's floor epoch, end_offset where that ends. Nothing
+ * else follows until the follower has truncated and subscribed again.
+ */
+export interface ReplicateResponse_Diverged {
+  epoch: number
+  endOffset: number
+}
+
+export interface ReplicateResponse_Refused {
+  error?: ErrorDetail | undefined
+  row?: PartitionRow | undefined
+}
+
+/** What a replica last knew, reported when its broker registers. */
+export interface ReplicaReport {
+  topicId: string
+  partition: number
+  topic: string
+  replicaGen: number
+  /** The last row that the replica journaled, unset when it never had one. */
+  row?: PartitionRow | undefined
+  logStart: number
+  durableEnd: number
+  highWatermark: number
+  lastEpoch: number
+  /** The highest leader epoch that the replica has seen. */
+  leaderEpochSeen: number
+  /** Why the replica must not be counted or elected; empty when it is sound. */
+  damaged: string
+}
+
+export interface ReplicaEnds {
+  topicId: string
+  partition: number
+  identity?: ReplicaIdentity | undefined
+  lastEpoch: number
+  durableEnd: number
+  highWatermark: number
+  /** False when the broker holds no such replica, or a damaged one. */
+  present: boolean
+}
+
+export interface SessionRequest {
+  /** Which of the optional fields below is set. */
+  request?: 'register' | 'heartbeat' | 'changeInSync' | 'ends' | 'stop' | 'reports'
+  register?: SessionRequest_Register | undefined
+  heartbeat?: SessionRequest_Heartbeat | undefined
+  changeInSync?: SessionRequest_ChangeInSync | undefined
+  ends?: SessionRequest_Ends | undefined
+  stop?: SessionRequest_Stop | undefined
+  reports?: SessionRequest_ReplicaReports | undefined
+}
+
+/** First message of the stream. */
+export interface SessionRequest_Register {
+  clusterUid: string
+  broker?: BrokerInfo | undefined
+  /** The highest controller epoch that this broker has persisted. */
+  controllerEpochSeen: number
+  replicas: ReplicaReport[]
+}
+
+/** Every 200 ms. */
+export interface SessionRequest_Heartbeat {
+  sequence: number
+  /** Broker ids that this broker cannot reach. */
+  unreachable: number[]
+  fsyncAgeMs: number
+  /** Partitions that this broker leads and lacks replication streams from minInSync members for 3 s. */
+  starved: PartitionKey[]
+}
+
+/** The leader asks for another in-sync set; answered by ChangeInSyncResult and, if written, a push. */
+export interface SessionRequest_ChangeInSync {
+  requestId: number
+  topicId: string
+  partition: number
+  leaderEpoch: number
+  version: number
+  inSync: ReplicaIdentity[]
+  /** The broker epoch of each member that is added, as the leader saw it in its acknowledgements. */
+  added: SessionRequest_AddedMember[]
+}
+
+export interface SessionRequest_AddedMember {
+  identity?: ReplicaIdentity | undefined
+  brokerEpoch: number
+  durableEnd: number
+}
+
+/** Answers AskEnds. */
+export interface SessionRequest_Ends {
+  questionId: number
+  ends: ReplicaEnds[]
+}
+
+/** SIGTERM: move every leadership away, then answer MayStop. */
+export interface SessionRequest_Stop {
+}
+
+/** Replicas made, damaged or removed since registering. */
+export interface SessionRequest_ReplicaReports {
+  replicas: ReplicaReport[]
+}
+
+export interface PartitionKey {
+  topicId: string
+  partition: number
+}
+
+export interface SessionResponse {
+  /** Which of the optional fields below is set. */
+  response?: 'registered' | 'heartbeatAck' | 'push' | 'askEnds' | 'changeInSyncResult' | 'mayStop'
+  registered?: SessionResponse_Registered | undefined
+  heartbeatAck?: SessionResponse_HeartbeatAck | undefined
+  push?: SessionResponse_Push | undefined
+  askEnds?: SessionResponse_AskEnds | undefined
+  changeInSyncResult?: SessionResponse_ChangeInSyncResult | undefined
+  mayStop?: SessionResponse_MayStop | undefined
+}
+
+/** An error (DUPLICATE_BROKER, NOT_CONTROLLER, WRONG_CLUSTER ...) is followed by the stream's end. */
+export interface SessionResponse_Registered {
+  error?: ErrorDetail | undefined
+  controllerEpoch: number
+  controller: number
+}
+
+export interface SessionResponse_HeartbeatAck {
+  sequence: number
+}
+
+/** News, or everything (full = true, the first push after Registered). */
+export interface SessionResponse_Push {
+  controllerEpoch: number
+  full: boolean
+  brokers: BrokerInfo[]
+  topics: TopicInfo[]
+  rows: PartitionRow[]
+  /** Topics that are gone; their rows go with them. Data goes only for those in orders. */
+  topicsRemoved: string[]
+  /** Replicas of the receiving broker whose removal is confirmed: their data is to be deleted. */
+  remove: SessionResponse_RemoveReplica[]
+}
+
+export interface SessionResponse_RemoveReplica {
+  topicId: string
+  partition: number
+  replicaGen: number
+}
+
+export interface SessionResponse_AskEnds {
+  questionId: number
+  partitions: PartitionKey[]
+}
+
+export interface SessionResponse_ChangeInSyncResult {
+  requestId: number
+  error?: ErrorDetail | undefined
+  /** The row as it stands, also when it is the newer one that made the request stale. */
+  row?: PartitionRow | undefined
+}
+
+export interface SessionResponse_MayStop {
+}
+
+export interface AskControllerRequest {
+  brokerId: number
+}
+
+export interface AskControllerResponse {
+  brokerId: number
+  /** The highest controller epoch that the broker has persisted. */
+  controllerEpoch: number
+  controller: number
+  controllerAddress: string
+  /** True while the broker has a live session (or is the controller). */
+  connected: boolean
+}
+
+export interface AnnounceControllerRequest {
+  controllerEpoch: number
+  controller: number
+  controllerAddress: string
+}
+
+export interface AnnounceControllerResponse {
+  controllerEpoch: number
+}
+
+/** Every RPC by name; stream: bidirectional, otherwise one request and one answer. */
+export interface Methods {
+  ApplyTopic: { request: ApplyTopicRequest, response: ApplyTopicResponse, service: 'AdminService', stream: false }
+  DeleteTopic: { request: DeleteTopicRequest, response: DeleteTopicResponse, service: 'AdminService', stream: false }
+  DescribeCluster: { request: DescribeClusterRequest, response: DescribeClusterResponse, service: 'AdminService', stream: false }
+  Fetch: { request: FetchRequest, response: FetchResponse, service: 'FetchService', stream: true }
+  GetMetadata: { request: GetMetadataRequest, response: GetMetadataResponse, service: 'MetadataService', stream: false }
+  ListOffsets: { request: ListOffsetsRequest, response: ListOffsetsResponse, service: 'OffsetsService', stream: false }
+  CommitOffsets: { request: CommitOffsetsRequest, response: CommitOffsetsResponse, service: 'OffsetsService', stream: false }
+  GetCommittedOffsets: { request: GetCommittedOffsetsRequest, response: GetCommittedOffsetsResponse, service: 'OffsetsService', stream: false }
+  Produce: { request: ProduceRequest, response: ProduceResponse, service: 'ProduceService', stream: true }
+  Replicate: { request: ReplicateRequest, response: ReplicateResponse, service: 'ReplicateService', stream: true }
+  Session: { request: SessionRequest, response: SessionResponse, service: 'SessionService', stream: true }
+  AskController: { request: AskControllerRequest, response: AskControllerResponse, service: 'SessionService', stream: false }
+  AnnounceController: { request: AnnounceControllerRequest, response: AnnounceControllerResponse, service: 'SessionService', stream: false }
+}
