@@ -1,0 +1,74 @@
+// Every limit of the broker, with its unit and its reason. Nothing in a broker is unbounded.
+
+const KiB = 1024
+const MiB = 1024 * KiB
+
+// Records
+/** A record batch as produced; bounds one message and one journal frame's smallest unit. */
+export const batchBytesMax = 8 * MiB
+/** What a topic accepts unless set otherwise; as Kafka's max.message.bytes. */
+export const batchBytesDefault = 1 * MiB
+/** How far a record's timestamp may lie ahead of the broker, else retention by age would never end. */
+export const timestampAheadMsMax = 24 * 3600 * 1000
+
+// Topics
+export const topicNameLengthMax = 249
+/** Kubernetes objects and pushes stay small: one table holds at most 256 KiB. */
+export const partitionsPerTopicMax = 2_000
+export const partitionsPerBrokerMax = 10_000
+export const replicasMax = 7
+export const tableBytesMax = 256 * KiB
+
+// Wire
+/** One gRPC message: the largest batch and its envelope. */
+export const messageBytesMax = batchBytesMax + 64 * KiB
+export const streamsPerConnectionMax = 128
+export const connectionsMax = 2_000
+/** Records sent in one FetchResponse or Replicate Records: large enough to be cheap, small enough to share. */
+export const fetchBytesPerMessageMax = 1 * MiB
+export const subscriptionsPerStreamMax = 10_000
+/** What a consumer may ask to have in flight for one subscription. */
+export const fetchCreditBytesMax = 64 * MiB
+
+// Partition
+/** Batches that wait for their commit, per partition; a producer beyond it gets BROKER_BUSY. */
+export const appendsPendingPerPartitionMax = 4_096
+/** Bytes appended and not yet committed, all partitions of a broker. */
+export const appendBytesPendingMax = 256 * MiB
+/** Recent batches kept in memory for readers of the tail, per broker. */
+export const ringBytesMax = 64 * MiB
+/** The last batches of a producer id that a repeat is recognised by (KIP-98: 5). */
+export const producerBatchesMax = 5
+/** Producer ids remembered per partition; the least recently used goes first. */
+export const producersPerPartitionMax = 10_000
+/** A producer id that was silent for so long is forgotten. */
+export const producerExpiryMs = 24 * 3600 * 1000
+
+// Journal and segments
+export const journalFileBytes = 64 * MiB
+/** One group commit; bounds the memory of a frame and the time of a write. */
+export const frameBytesMax = 16 * MiB
+/** Bytes that wait for the journal; beyond it appends get BROKER_BUSY. */
+export const journalQueueBytesMax = 64 * MiB
+export const segmentBytesDefault = 1024 * MiB
+export const segmentBytesMin = 1 * MiB
+export const segmentAgeMsMax = 7 * 24 * 3600 * 1000
+export const indexIntervalBytes = 4 * KiB
+export const coldReadBytesMax = 1 * MiB
+
+// Replication and sessions (replication.md)
+export const heartbeatMs = 200
+/** A session without a heartbeat for so long is dead: a silent broker fails over in under 3 s. */
+export const sessionTimeoutMs = 2_000
+/** A refused or reset connection counts as lost after this. */
+export const controllerLostMs = 300
+export const replicaLagMs = 10_000
+/** How long an election waits for the answers of the in-sync members. */
+export const electionAnswerMs = 200
+export const brokersMax = 100
+
+// Groups
+export const groupIdLengthMax = 255
+export const groupsPerPartitionMax = 10_000
+export const offsetMetadataBytesMax = 4 * KiB
+export const offsetsPerRequestMax = 10_000
