@@ -1,0 +1,194 @@
+// Cluster: brokers, their volumes, and what topics get unless they say otherwise.
+import { conditionsSchema } from './conditions.ts'
+import type { Resource } from './crd.ts'
+import type { ObjectSchema, TypeOf } from './json-schema.ts'
+import { bytesPattern, cpuPattern, quantityLengthMax } from './quantities.ts'
+import {
+  clusterNameLengthMax, partitionsPerTopicMax, replicasMax, replicationRule, retentionSchema, segmentBytesSchema
+} from './topic.ts'
+
+/** As broker/limits.ts: one controller knows them all. */
+export const brokersMax = 100
+
+const resourceList = {
+  type: 'object',
+  properties: {
+    cpu: { type: 'string', maxLength: quantityLengthMax, pattern: cpuPattern },
+    memory: { type: 'string', maxLength: quantityLengthMax, pattern: bytesPattern }
+  }
+} as const satisfies ObjectSchema
+
+const storage = {
+  description: 'The volume of each broker.',
+  type: 'object',
+  required: ['size'],
+  properties: {
+    size: {
+      description: 'Size of each volume: 10Gi, 1Ti. It may grow, never shrink.',
+      type: 'string',
+      maxLength: quantityLengthMax,
+      pattern: bytesPattern,
+      'x-kubernetes-validations': [
+        {
+          rule: "quantity(self).compareTo(quantity('256Mi')) >= 0",
+          message: 'storage.size must be at least 256Mi'
+        },
+        {
+          rule: 'quantity(self).compareTo(quantity(oldSelf)) >= 0',
+          message: 'storage.size may grow but not shrink'
+        }
+      ]
+    },
+    className: {
+      description: "StorageClass of the volumes; left out, the namespace's default. It cannot be changed.",
+      type: 'string',
+      minLength: 1,
+      maxLength: 253
+    },
+    deletePolicy: {
+      description: 'What deleting the Cluster does to the records: Retain keeps volumes and partition tables, Delete deletes them.',
+      type: 'string',
+      enum: ['Retain', 'Delete'],
+      default: 'Retain'
+    }
+  },
+  'x-kubernetes-validations': [{
+    rule: 'has(self.className) == has(oldSelf.className) && (!has(self.className) || self.className == oldSelf.className)',
+    message: 'storage.className cannot be changed: volumes do not move between classes'
+  }]
+} as const satisfies ObjectSchema
+
+const spec = {
+  type: 'object',
+  required: ['storage'],
+  properties: {
+    brokers: {
+      description: 'Number of brokers. More are added at once; fewer are refused until their partitions can move away.',
+      type: 'integer',
+      format: 'int32',
+      minimum: 1,
+      maximum: brokersMax,
+      default: 3
+    },
+    storage,
+    topicDefaults: {
+      description: 'What a Topic gets that does not say otherwise.',
+      type: 'object',
+      default: {},
+      properties: {
+        partitions: { type: 'integer', format: 'int32', minimum: 1, maximum: partitionsPerTopicMax, default: 6 },
+        replicas: {
+          description: 'Default: 3, or as many as there are brokers if they are fewer.',
+          type: 'integer',
+          format: 'int32',
+          minimum: 1,
+          maximum: replicasMax
+        },
+        minInSync: {
+          description: 'Default: a majority of replicas.',
+          type: 'integer',
+          format: 'int32',
+          minimum: 1,
+          maximum: replicasMax
+        },
+        retention: { ...retentionSchema, description: 'Default: 168h, any number of bytes.' },
+        segmentBytes: segmentBytesSchema
+      },
+      'x-kubernetes-validations': [replicationRule]
+    },
+    topologyKey: {
+      description: 'Node label over whose values brokers, and the replicas of a partition, are spread.',
+      type: 'string',
+      minLength: 1,
+      maxLength: 253,
+      default: 'topology.kubernetes.io/zone'
+    },
+    resources: {
+      description: 'CPU and memory of each broker.',
+      type: 'object',
+      properties: { requests: resourceList, limits: resourceList }
+    },
+    image: {
+      description: "Container image of the brokers. Default: the operator's own, so that one version runs.",
+      type: 'string',
+      minLength: 1,
+      maxLength: 512
+    },
+    logLevel: { type: 'string', enum: ['error', 'warn', 'info', 'debug'], default: 'warn' }
+  }
+} as const satisfies ObjectSchema
+
+function count (description: string): { description: string, type: 'integer', format: 'int32', minimum: 0 } {
+  return { description, type: 'integer', format: 'int32', minimum: 0 }
+}
+
+const status = {
+  type: 'object',
+  properties: {
+    phase: {
+      description: 'The state in one word; conditions say more.',
+      type: 'string',
+      enum: ['Creating', 'Running', 'Degraded', 'Scaling', 'Rolling', 'Invalid', 'Deleting']
+    },
+    observedGeneration: { description: 'The generation that this status speaks of.', type: 'integer', format: 'int64', minimum: 0 },
+    conditions: conditionsSchema,
+    brokers: {
+      type: 'object',
+      properties: { ready: count('Brokers that are registered and serve.'), total: count('Brokers that there shall be now.') }
+    },
+    controller: {
+      description: 'Id of the broker that is the controller; -1 while there is none.',
+      type: 'integer',
+      format: 'int32',
+      minimum: -1
+    },
+    partitions: {
+      type: 'object',
+      properties: {
+        total: count('Partitions of all topics, internal ones too.'),
+        underReplicated: count('Partitions with fewer copies in sync than replicas.'),
+        underMinInSync: count('Partitions that take no records: fewer than minInSync copies live.'),
+        offline: count('Partitions without a leader.')
+      }
+    },
+    version: { description: 'Version of millrace that every broker runs.', type: 'string', maxLength: 64 },
+    bootstrap: { description: 'Address for clients inside Kubernetes, host:port.', type: 'string', maxLength: 320 },
+    selector: { description: 'Label selector of the broker pods, for the scale subresource.', type: 'string', maxLength: 512 }
+  }
+} as const satisfies ObjectSchema
+
+export const clusterResource = {
+  kind: 'Cluster',
+  plural: 'clusters',
+  singular: 'cluster',
+  shortNames: ['mrc'],
+  description: 'Cluster is a set of millrace brokers that keep topics.',
+  spec,
+  status,
+  rules: [{
+    rule: `size(self.metadata.name) <= ${clusterNameLengthMax}`,
+    message: `the name of a Cluster must not be longer than ${clusterNameLengthMax} characters`
+  }, {
+    rule: "self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$')",
+    message: 'the name of a Cluster names its Services too: lower-case letters, digits and hyphens, a letter first'
+  }],
+  scale: {
+    specReplicasPath: '.spec.brokers',
+    statusReplicasPath: '.status.brokers.total',
+    labelSelectorPath: '.status.selector'
+  },
+  columns: [
+    { name: 'Ready', type: 'string', jsonPath: '.status.conditions[?(@.type=="Ready")].status' },
+    { name: 'Phase', type: 'string', jsonPath: '.status.phase' },
+    { name: 'Brokers', type: 'integer', jsonPath: '.status.brokers.total' },
+    { name: 'Live', type: 'integer', jsonPath: '.status.brokers.ready', description: 'Brokers that are ready' },
+    { name: 'Partitions', type: 'integer', jsonPath: '.status.partitions.total' },
+    { name: 'Under-Replicated', type: 'integer', jsonPath: '.status.partitions.underReplicated' },
+    { name: 'Controller', type: 'integer', jsonPath: '.status.controller', priority: 1 },
+    { name: 'Version', type: 'string', jsonPath: '.status.version', priority: 1 },
+    { name: 'Age', type: 'date', jsonPath: '.metadata.creationTimestamp' }
+  ]
+} as const satisfies Resource
+
+export type ClusterSpec = TypeOf<typeof spec>
+export type ClusterStatus = TypeOf<typeof status>

@@ -1,0 +1,24 @@
+// The status conditions that every resource shares, as metav1.Condition has them.
+import type { TypeOf } from './json-schema.ts'
+
+export const conditionsSchema = {
+  description: 'What holds now, and why.',
+  type: 'array',
+  maxItems: 8,
+  'x-kubernetes-list-type': 'map',
+  'x-kubernetes-list-map-keys': ['type'],
+  items: {
+    type: 'object',
+    required: ['type', 'status', 'reason', 'message', 'lastTransitionTime'],
+    properties: {
+      type: { type: 'string', maxLength: 64 },
+      status: { type: 'string', enum: ['True', 'False', 'Unknown'] },
+      reason: { type: 'string', minLength: 1, maxLength: 128 },
+      message: { type: 'string', maxLength: 4096 },
+      lastTransitionTime: { type: 'string', format: 'date-time' },
+      observedGeneration: { type: 'integer', format: 'int64', minimum: 0 }
+    }
+  }
+} as const
+
+export type Condition = TypeOf<typeof conditionsSchema>[number]

@@ -1,0 +1,33 @@
+// Writes crds/*.yaml from operator/schema/.
+// `node scripts/generate-crds.ts` writes; with --check it fails when a file is not current.
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { stringify } from 'yaml'
+import { customResourceDefinition, group } from '../operator/schema/crd.ts'
+import { resources } from '../operator/schema/resources.ts'
+
+const folder = join(import.meta.dirname, '../crds')
+const check = process.argv.includes('--check')
+/** Client-side `kubectl apply` keeps the whole object in an annotation; small CRDs never meet its limit. */
+const crdBytesMax = 20_000
+const problems: string[] = []
+
+const wanted = new Map(resources.map(resource => [
+  `${group}_${resource.plural}.yaml`,
+  '# Written by scripts/generate-crds.ts from operator/schema; do not edit.\n' +
+    stringify(customResourceDefinition(resource), { lineWidth: 110, aliasDuplicateObjects: false })
+]))
+
+for (const [name, text] of wanted) {
+  const path = join(folder, name)
+  if (Buffer.byteLength(text) > crdBytesMax) problems.push(`${name}: larger than ${crdBytesMax} bytes`)
+  if (!check) writeFileSync(path, text)
+  else if (!existsSync(path) || readFileSync(path, 'utf8') !== text) problems.push(`crds/${name} is not current`)
+}
+for (const name of readdirSync(folder)) {
+  if (name.endsWith('.yaml') && !wanted.has(name)) problems.push(`crds/${name} belongs to no resource`)
+}
+if (problems.length > 0) {
+  console.error([...problems, 'run node scripts/generate-crds.ts'].join('\n'))
+  process.exit(1)
+}
