@@ -186,6 +186,8 @@ describe('generated files', () => {
   it('has current messages', () => { run('scripts/generate-messages.ts') })
 
   it('has current CRDs', () => { run('scripts/generate-crds.ts') })
+
+  it('has current pages of errors and limits', () => { run('scripts/generate-docs.ts') })
 })
 
 describe('dependencies', () => {
