@@ -66,6 +66,28 @@ export const replicaLagMs = 10_000
 /** How long an election waits for the answers of the in-sync members. */
 export const electionAnswerMs = 200
 export const brokersMax = 100
+/** The controller looks at its Lease so often: another holder ends its office. */
+export const leaseCheckMs = 5_000
+/** A controller with the sessions of fewer than half of the unfenced brokers for so long gives up. */
+export const controllerMinorityMs = 3_000
+/** How long peers are asked whether they have lost the controller too. */
+export const askControllerMs = 100
+/** A peer that does not answer agrees that the controller is lost after this, doubled by each own takeover. */
+export const silentPeerAgreesMs = 10_000
+/** Another volume may take a broker id so long after the registered one's session ended. */
+export const duplicateBrokerMs = 3_000
+/** A leader whose oldest fsync is older loses its leaderships. */
+export const fsyncAgeMsMax = 2_000
+/** A leadership is taken from a struggling leader once in so long. */
+export const leadershipMoveMs = 30_000
+/** A preferred leader gets its partition back this long after it has become able to lead. */
+export const preferredLeaderMs = 5_000
+/** Leaderships returned to preferred leaders at once: a few, so that clients feel nothing. */
+export const preferredLeadersPerMove = 64
+/** Rows in one Push and partitions in one AskEnds: a message stays far below messageBytesMax. */
+export const rowsPerPushMax = 5_000
+/** Decisions that wait for one table; requests beyond it get BROKER_BUSY. */
+export const tableOpsPendingMax = 20_000
 
 // Groups
 export const groupIdLengthMax = 255

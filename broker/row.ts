@@ -6,6 +6,12 @@ export type { PartitionKey, PartitionRow, ReplicaIdentity }
 /** No leader, in PartitionRow.leader. */
 export const nobody = -1
 
+/**
+ * The generation of a replica that the controller makes together with its partition: it is in the first
+ * in-sync set before it exists. Every other replica gets a higher one on its volume.
+ */
+export const firstReplicaGen = 1
+
 export function sameIdentity (a: ReplicaIdentity, b: ReplicaIdentity): boolean {
   return a.brokerId === b.brokerId && a.volumeId === b.volumeId && a.replicaGen === b.replicaGen
 }

@@ -99,6 +99,8 @@ export const errorTable = {
     'Replace the volume; the other replicas carry on.'),
   VOLUME_VERSION: entry(FAILED_PRECONDITION, false, 'the data folder has a format that this version does not read',
     'Use the millrace version that wrote it.'),
+  VOLUME_ROLLED_BACK: entry(FAILED_PRECONDITION, false, 'the volume is an older copy of one that has registered since',
+    'Give the broker its newest volume, or an empty one: it then catches up from its peers.'),
   // Everything
   INVALID_REQUEST: entry(INVALID_ARGUMENT, false, 'the request is malformed', 'A faulty or newer client.'),
   UNIMPLEMENTED: entry(UNIMPLEMENTED, false, 'the broker does not know this call', 'Client and broker versions differ.'),

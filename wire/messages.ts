@@ -377,6 +377,8 @@ export interface ReplicaReport {
   leaderEpochSeen: number
   /** Why the replica must not be counted or elected; empty when it is sound. */
   damaged: string
+  /** The replica is gone from the volume, as ordered: the other fields but its key mean nothing. */
+  removed: boolean
 }
 
 export interface ReplicaEnds {
@@ -491,6 +493,8 @@ export interface SessionResponse_Push {
   topicsRemoved: string[]
   /** Replicas of the receiving broker whose removal is confirmed: their data is to be deleted. */
   remove: SessionResponse_RemoveReplica[]
+  /** Another part of the same push follows: parts count as one push, taken in when the last is there. */
+  more: boolean
 }
 
 export interface SessionResponse_RemoveReplica {
@@ -535,7 +539,11 @@ export interface AnnounceControllerRequest {
 }
 
 export interface AnnounceControllerResponse {
+  /** The highest controller epoch that the broker has persisted. */
   controllerEpoch: number
+  brokerId: number
+  /** Tells a process from the one that had the address before it. */
+  incarnation: string
 }
 
 /** Every RPC by name; stream: bidirectional, otherwise one request and one answer. */
