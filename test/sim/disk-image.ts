@@ -1,0 +1,272 @@
+// The platter of a simulated disk: files as pages, folders, and for both what is visible and what a loss
+// of power leaves. Model: ALICE (OSDI'14) and "Can Applications Recover from fsync Failures?" (ATC'20).
+import type { Rng } from '../../wire/ports.ts'
+import { DiskError } from '../../broker/io/ports.ts'
+import type { DiskEntry } from '../../broker/io/ports.ts'
+
+export const PAGE = 4096
+const SECTOR = 512
+
+/** A file's bytes. Pages are never changed in place, so that both images may share them. */
+export class Inode {
+  size = 0
+  readonly pages = new Map<number, Uint8Array>()
+  readonly dirty = new Set<number>()
+  #durableSize = 0
+  readonly #durable = new Map<number, Uint8Array>()
+
+  read (target: Uint8Array, position: number): number {
+    const length = Math.max(0, Math.min(target.length, this.size - position))
+    for (let done = 0; done < length;) {
+      const page = Math.floor((position + done) / PAGE)
+      const from = (position + done) % PAGE
+      const count = Math.min(PAGE - from, length - done)
+      const bytes = this.pages.get(page)
+      if (bytes === undefined) target.fill(0, done, done + count)
+      else target.set(bytes.subarray(from, from + count), done)
+      done += count
+    }
+    return length
+  }
+
+  write (bytes: Uint8Array, position: number): void {
+    for (let done = 0; done < bytes.length;) {
+      const page = Math.floor((position + done) / PAGE)
+      const from = (position + done) % PAGE
+      const count = Math.min(PAGE - from, bytes.length - done)
+      const copy = this.#copy(page)
+      copy.set(bytes.subarray(done, done + count), from)
+      done += count
+    }
+    this.size = Math.max(this.size, position + bytes.length)
+  }
+
+  truncate (size: number): void {
+    for (const page of [...this.pages.keys()]) {
+      if (page * PAGE >= size) {
+        this.pages.delete(page)
+        this.dirty.add(page)
+      }
+    }
+    if (size % PAGE !== 0 && this.pages.has(Math.floor(size / PAGE))) {
+      this.#copy(Math.floor(size / PAGE)).fill(0, size % PAGE)
+    }
+    this.size = size
+  }
+
+  /** What a sync that begins now will make durable when `complete` is called. */
+  beginSync (): { complete (): void, fail (): void } {
+    const size = this.size
+    const pages = [...this.dirty].map((page) => ({ page, bytes: this.pages.get(page) }))
+    // Ext4, XFS and Btrfs mark pages clean after a failed fsync: a later one will not write them.
+    const clean = (): void => {
+      for (const { page, bytes } of pages) if (this.pages.get(page) === bytes) this.dirty.delete(page)
+    }
+    return {
+      complete: () => {
+        clean()
+        this.#durableSize = size
+        for (const { page, bytes } of pages) {
+          if (bytes === undefined) this.#durable.delete(page)
+          else this.#durable.set(page, bytes)
+        }
+      },
+      fail: clean
+    }
+  }
+
+  /** Loss of power: what was not synced survives whole, not at all, in part, or in random sectors. */
+  losePower (rng: Rng): void {
+    const mode = rng.integer(4)
+    const pages = [...this.dirty].sort((a, b) => a - b)
+    const sectors = pages.length * (PAGE / SECTOR)
+    const prefix = mode === 3 ? rng.integer(sectors + 1) : 0
+    pages.forEach((page, i) => {
+      const old = this.#durable.get(page) ?? new Uint8Array(PAGE)
+      const young = this.pages.get(page) ?? new Uint8Array(PAGE)
+      const mixed = old.slice()
+      for (let s = 0; s < PAGE / SECTOR; s++) {
+        const survives = mode === 1 || (mode === 2 && rng.integer(2) === 1) ||
+          (mode === 3 && i * (PAGE / SECTOR) + s < prefix)
+        if (survives) mixed.set(young.subarray(s * SECTOR, (s + 1) * SECTOR), s * SECTOR)
+      }
+      this.#durable.set(page, mixed)
+    })
+    if (mode === 1) this.#durableSize = this.size
+    else if (mode !== 0 && this.size !== this.#durableSize) {
+      const [low, high] = [Math.min(this.size, this.#durableSize), Math.max(this.size, this.#durableSize)]
+      this.#durableSize = low + rng.integer(high - low + 1)
+    }
+    this.#becomeDurable()
+  }
+
+  #becomeDurable (): void {
+    this.pages.clear()
+    for (const [page, bytes] of this.#durable) this.pages.set(page, bytes)
+    this.truncate(this.#durableSize)
+    this.#durable.clear()
+    for (const [page, bytes] of this.pages) this.#durable.set(page, bytes)
+    this.dirty.clear()
+  }
+
+  /** Damage at rest: changes what is visible and what is durable, and no sync will mend it. */
+  damage (position: number, change: (byte: number) => number): void {
+    const page = Math.floor(position / PAGE)
+    for (const pages of [this.pages, this.#durable]) {
+      const bytes = (pages.get(page) ?? new Uint8Array(PAGE)).slice()
+      bytes[position % PAGE] = change(bytes[position % PAGE] ?? 0)
+      pages.set(page, bytes)
+    }
+  }
+
+  #copy (page: number): Uint8Array {
+    const copy = this.pages.get(page)?.slice() ?? new Uint8Array(PAGE)
+    this.pages.set(page, copy)
+    this.dirty.add(page)
+    return copy
+  }
+}
+
+export type Node = Inode | Folder
+export class Folder {
+  readonly children = new Map<string, Node>()
+}
+
+export function split (path: string): string[] {
+  const names = path === '' ? [] : path.split('/')
+  if (names.some((name) => name === '' || name === '.' || name === '..')) {
+    throw new Error(`not a path relative to the volume: '${path}'`)
+  }
+  return names
+}
+
+export function parentOf (path: string): string {
+  return path.includes('/') ? path.slice(0, path.lastIndexOf('/')) : ''
+}
+
+/** A tree of names. */
+export class Tree {
+  #root = new Folder()
+
+  find (path: string): Node | undefined {
+    let node: Node | undefined = this.#root
+    for (const name of split(path)) {
+      if (!(node instanceof Folder)) return undefined
+      node = node.children.get(name)
+    }
+    return node
+  }
+
+  list (path: string): DiskEntry[] {
+    const folder = this.find(path)
+    if (!(folder instanceof Folder)) return []
+    return [...folder.children].map(([name, node]) => ({ name, folder: node instanceof Folder }))
+      .sort((a, b) => a.name < b.name ? -1 : 1)
+  }
+
+  /** False when the parent is not there. */
+  set (path: string, node: Node | undefined): boolean {
+    const parent = this.find(parentOf(path))
+    const name = split(path).at(-1)
+    if (!(parent instanceof Folder) || name === undefined) return false
+    if (node === undefined) parent.children.delete(name)
+    else parent.children.set(name, node)
+    return true
+  }
+
+  * files (path = ''): Generator<[string, Inode]> {
+    for (const { name } of this.list(path)) {
+      const below = path === '' ? name : `${path}/${name}`
+      const node = this.find(below)
+      if (node instanceof Inode) yield [below, node]
+      else yield * this.files(below)
+    }
+  }
+
+  clone (): Tree {
+    const copy = (node: Node): Node => {
+      if (node instanceof Inode) return node
+      const folder = new Folder()
+      for (const [name, child] of node.children) folder.children.set(name, copy(child))
+      return folder
+    }
+    const tree = new Tree()
+    tree.#root = copy(this.#root) as Folder
+    return tree
+  }
+}
+
+/** A change of names: paths[0] gets a node, or loses its own; a rename has two paths. */
+export interface NameChange {
+  readonly kind: 'file' | 'folder' | 'remove' | 'rename'
+  readonly paths: readonly string[]
+  readonly inode?: Inode
+}
+
+function apply (tree: Tree, change: NameChange): void {
+  const [first = '', second = ''] = change.paths
+  switch (change.kind) {
+    case 'file': tree.set(first, change.inode); break
+    case 'folder': if (tree.find(first) === undefined) tree.set(first, new Folder()); break
+    case 'remove': tree.set(first, undefined); break
+    case 'rename': {
+      const node = tree.find(first)
+      if (node !== undefined && tree.set(second, node)) tree.set(first, undefined)
+    }
+  }
+}
+
+function related (a: NameChange, b: NameChange): boolean {
+  return a.paths.some((p) => b.paths.some((q) => p === q || p.startsWith(`${q}/`) || q.startsWith(`${p}/`)))
+}
+
+/** Names and files, visible and durable. */
+export class Image {
+  live = new Tree()
+  #durable = new Tree()
+  #pending: NameChange[] = []
+
+  change (change: NameChange): void {
+    apply(this.live, change)
+    this.#pending.push(change)
+  }
+
+  /** Makes the changes in `folder` durable, and those that they build on. */
+  syncFolder (folder: string): void {
+    const wanted = new Set<NameChange>()
+    for (const change of this.#pending.toReversed()) {
+      const inFolder = change.paths.some((path) => parentOf(path) === folder)
+      if (inFolder || [...wanted].some((later) => related(change, later))) wanted.add(change)
+    }
+    for (const change of this.#pending) if (wanted.has(change)) apply(this.#durable, change)
+    this.#pending = this.#pending.filter((change) => !wanted.has(change))
+  }
+
+  /** Each change that was not synced survives or not, never without those that it builds on. */
+  losePower (rng: Rng): void {
+    const lost: NameChange[] = []
+    const odds = rng.integer(3)
+    for (const change of this.#pending) {
+      const survives = odds === 0 || (odds === 1 && rng.integer(2) === 1)
+      if (!survives || lost.some((earlier) => related(change, earlier))) lost.push(change)
+      else apply(this.#durable, change)
+    }
+    this.#pending = []
+    const inodes = new Set<Inode>()
+    for (const [, inode] of this.#durable.files()) inodes.add(inode)
+    for (const inode of inodes) inode.losePower(rng)
+    this.live = this.#durable.clone()
+  }
+
+  file (path: string): Inode {
+    const node = this.live.find(path)
+    if (node instanceof Inode) return node
+    throw new DiskError('not-found', `${path}: no such file`)
+  }
+
+  bytesUsed (): number {
+    let bytes = 0
+    for (const [, inode] of this.live.files()) bytes += inode.size
+    return bytes
+  }
+}
