@@ -9,7 +9,7 @@ import { describe, expect, it } from 'vitest'
 const root = join(import.meta.dirname, '..')
 const linesMax = 400
 const functionLinesMax = 70
-const columnsMax = 100
+const columnsMax = 120
 const generated = new Set(['wire/messages.ts'])
 
 const files = execFileSync('git', ['ls-files', '-z', '--cached', '--others', '--exclude-standard'],

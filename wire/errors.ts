@@ -103,7 +103,8 @@ export const errorTable = {
     'Give the broker its newest volume, or an empty one: it then catches up from its peers.'),
   // Everything
   INVALID_REQUEST: entry(INVALID_ARGUMENT, false, 'the request is malformed', 'A faulty or newer client.'),
-  UNIMPLEMENTED: entry(UNIMPLEMENTED, false, 'the broker does not know this call', 'Client and broker versions differ.'),
+  UNIMPLEMENTED: entry(UNIMPLEMENTED, false, 'the broker does not know this call',
+    'Client and broker versions differ.'),
   INTERNAL: entry(INTERNAL, false, 'the broker failed on this request', 'A bug: please report it with the log.'),
   TIMED_OUT: entry(DEADLINE_EXCEEDED, true, 'no answer in time', wait),
   CONNECTION_REFUSED: entry(UNAVAILABLE, true, 'nobody listens at the address',

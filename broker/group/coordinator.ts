@@ -125,7 +125,8 @@ function check (offset: CommittedOffset): Omit<GroupOffset, 'group' | 'topicId' 
   }
   if (partition < 0) throw new WireError('INVALID_REQUEST', `partition ${partition} of ${topic} is not a partition`)
   if (metadata.length > offsetMetadataBytesMax || utf8(metadata).length > offsetMetadataBytesMax) {
-    throw new WireError('INVALID_REQUEST', `metadata of a committed offset is limited to ${offsetMetadataBytesMax} bytes`)
+    const message = `metadata of a committed offset is limited to ${offsetMetadataBytesMax} bytes`
+    throw new WireError('INVALID_REQUEST', message)
   }
   return { topic, partition, offset: offset.offset, leaderEpoch, metadata }
 }

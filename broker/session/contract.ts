@@ -72,6 +72,8 @@ export interface InSyncRequest {
   readonly added: readonly SessionRequest_AddedMember[]
 }
 
+export type ChangeDone = (error: WireError | undefined, row: PartitionRow | undefined) => void
+
 /** A broker's bond with the controller, as its replicas see it. Implemented by agent.ts. */
 export interface ControllerLink {
   readonly self: Self
@@ -80,7 +82,7 @@ export interface ControllerLink {
    * Asks for another in-sync set. `done` is called at most once, with the row as it stands or an error; never
    * when the session breaks. Whatever it says, only a row with a higher version ends a pending change.
    */
-  changeInSync (request: InSyncRequest, done: (error: WireError | undefined, row: PartitionRow | undefined) => void): void
+  changeInSync (request: InSyncRequest, done: ChangeDone): void
   /** Replicas made, damaged or removed since registering. */
   reportReplicas (reports: readonly ReplicaReport[]): void
 }

@@ -6,7 +6,8 @@ import { WireError, type ErrorCode } from '../../../wire/errors.ts'
 import type { CommittedOffset, TopicInfo } from '../../../wire/messages.ts'
 import { FakePartitions } from './fake-partitions.ts'
 
-const topics = new Map([['__groups', topic('__groups', 'aaaaaaaaaaaaaaaa')], ['orders', topic('orders', 'bbbbbbbbbbbbbbbb')]])
+const topics = new Map([topic('__groups', 'aaaaaaaaaaaaaaaa'), topic('orders', 'bbbbbbbbbbbbbbbb')]
+  .map(info => [info.name, info]))
 
 function topic (name: string, topicId: string): TopicInfo {
   return {
@@ -28,7 +29,10 @@ function setup (): { coordinator: GroupCoordinator, partitions: FakePartitions, 
   const partitions = new FakePartitions()
   const wall = { time: 1_700_000_000_000 }
   const clock = {
-    now: () => 0, wallTime: () => wall.time, setTimer: () => ({ cancel () {} }), defer (callback: () => void) { callback() }
+    now: () => 0,
+    wallTime: () => wall.time,
+    setTimer: () => ({ cancel () {} }),
+    defer (callback: () => void) { callback() }
   }
   return { coordinator: new GroupCoordinator({ clock, log, partitions, view }), partitions, wall }
 }
@@ -39,7 +43,8 @@ async function loaded (partitions: FakePartitions): Promise<void> {
 }
 
 function offset (value: number, more: Partial<CommittedOffset> = {}): CommittedOffset {
-  return { topic: 'orders', topicId: '', partition: 0, offset: value, leaderEpoch: 3, metadata: '', committedAt: 0, ...more }
+  const bare = { topic: 'orders', topicId: '', partition: 0, leaderEpoch: 3, metadata: '', committedAt: 0 }
+  return { ...bare, offset: value, ...more }
 }
 
 async function codeOf (promise: Promise<unknown>): Promise<ErrorCode | 'none'> {
@@ -114,7 +119,8 @@ describe('committed offsets', () => {
     expect(await codeOf(coordinator.commit('', [offset(1)]))).toBe('INVALID_REQUEST')
     expect(await codeOf(coordinator.commit('g'.repeat(256), [offset(1)]))).toBe('INVALID_REQUEST')
     expect(await codeOf(coordinator.commit('audit', [offset(-1)]))).toBe('INVALID_REQUEST')
-    expect(await codeOf(coordinator.commit('audit', [offset(1, { metadata: 'x'.repeat(4097) })]))).toBe('INVALID_REQUEST')
+    const long = offset(1, { metadata: 'x'.repeat(4097) })
+    expect(await codeOf(coordinator.commit('audit', [long]))).toBe('INVALID_REQUEST')
     const answers = await coordinator.commit('audit', [offset(1, { topic: 'gone' }), offset(2)])
     expect(answers.map(answer => answer.error?.code ?? 'ok')).toEqual(['UNKNOWN_TOPIC', 'ok'])
     expect(partitions.logEnd).toBe(1)

@@ -1,5 +1,7 @@
 // A partition of __groups under the test's control: appended batches commit when the test says so.
-import type { AppendDone, FetchResult, ListedOffset, PartitionRef, Partitions } from '../../../broker/partition/contract.ts'
+import type {
+  AppendDone, FetchResult, ListedOffset, PartitionRef, Partitions
+} from '../../../broker/partition/contract.ts'
 import { WireError } from '../../../wire/errors.ts'
 import { parseBatchHeader, stampBaseOffset } from '../../../wire/record-batch.ts'
 
