@@ -23,15 +23,18 @@ function makeTables (): Uint32Array {
   return out
 }
 
-/** CRC-32C of bytes[start, end) as an unsigned 32-bit number. */
-export function crc32c (bytes: Uint8Array, start = 0, end = bytes.length): number {
-  if (end - start >= NATIVE_BYTES_MIN) return native(bytes.subarray(start, end))
-  return crc32cTables(bytes, start, end)
+/**
+ * CRC-32C of bytes[start, end) as an unsigned 32-bit number; `before` is the CRC of what comes before
+ * them, so that bytes in several pieces have one CRC.
+ */
+export function crc32c (bytes: Uint8Array, start = 0, end = bytes.length, before = 0): number {
+  if (end - start >= NATIVE_BYTES_MIN) return native(bytes.subarray(start, end), before)
+  return crc32cTables(bytes, start, end, before)
 }
 
-export function crc32cTables (bytes: Uint8Array, start: number, end: number): number {
+export function crc32cTables (bytes: Uint8Array, start: number, end: number, before = 0): number {
   const t = tables
-  let crc = -1
+  let crc = ~before
   let at = start
   for (; at + 8 <= end; at += 8) {
     crc ^= bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 24)

@@ -20,6 +20,15 @@ describe('crc32c', () => {
   })
 })
 
+describe('crc32c of bytes in pieces', () => {
+  it('is that of the whole', () => {
+    fc.assert(fc.property(fc.uint8Array({ minLength: 0, maxLength: 900 }), fc.nat(900), (bytes, at) => {
+      const cut = Math.min(at, bytes.length)
+      expect(crc32c(bytes, cut, bytes.length, crc32c(bytes, 0, cut))).toBe(crc32c(bytes))
+    }))
+  })
+})
+
 describe('murmur2', () => {
   it.each([
     ['21', -973932308],
