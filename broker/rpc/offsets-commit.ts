@@ -6,8 +6,10 @@ import type { GroupCoordinator } from '../group/coordinator.ts'
 export function groupServices (coordinator: GroupCoordinator): Services {
   return {
     unary: {
-      CommitOffsets: request => answer(async () => ({ offsets: await coordinator.commit(request.group, request.offsets) })),
-      GetCommittedOffsets: request => answer(() => ({ offsets: coordinator.committed(request.group, request.offsets) }))
+      CommitOffsets: ({ group, offsets }) =>
+        answer(async () => ({ offsets: await coordinator.commit(group, offsets) })),
+      GetCommittedOffsets: ({ group, offsets }) =>
+        answer(() => ({ offsets: coordinator.committed(group, offsets) }))
     }
   }
 }

@@ -1,0 +1,123 @@
+// Every metric of a broker, in one table: /metrics and docs/metrics.md are made from it. The parts of the
+// broker count in plain objects; they are read when somebody scrapes.
+import { collectDefaultMetrics, Registry } from 'prom-client'
+import type { Volume } from './log/contract.ts'
+import { commitLatencyBucketsMs, type PartitionStats } from './partition/stats.ts'
+import type { AgentCounters } from './session/options.ts'
+
+export interface MetricSources {
+  readonly stats: PartitionStats
+  readonly agent: AgentCounters
+  readonly volume: Pick<Volume, 'counters' | 'queuedBytes' | 'full' | 'fsyncAgeMs'>
+  readonly groups: { readonly groupsCount: number }
+  readonly ready: boolean
+}
+
+export interface MetricEntry {
+  readonly name: string
+  readonly type: 'counter' | 'gauge' | 'histogram'
+  readonly help: string
+  readonly read: (sources: MetricSources) => number | readonly number[]
+}
+
+function counter (name: string, help: string, read: (sources: MetricSources) => number): MetricEntry {
+  return { name: `millrace_${name}_total`, type: 'counter', help, read }
+}
+
+function gauge (name: string, help: string, read: (sources: MetricSources) => number): MetricEntry {
+  return { name: `millrace_${name}`, type: 'gauge', help, read }
+}
+
+export const metricTable: readonly MetricEntry[] = [
+  gauge('broker_ready', '1 when the broker has recovered its volume and is registered.', s => Number(s.ready)),
+  counter('produce_batches', 'Record batches appended here as leader, repeats not counted.', s => s.stats.appends),
+  counter('produce_records', 'Records appended here as leader.', s => s.stats.appendedRecords),
+  counter('produce_bytes', 'Bytes of record batches appended here as leader.', s => s.stats.appendedBytes),
+  counter('produce_duplicates', 'Batches that repeated one the log held already.', s => s.stats.duplicates),
+  counter('produce_errors', 'Batches refused, or not known to be committed.', s => s.stats.appendErrors),
+  {
+    name: 'millrace_commit_latency_seconds',
+    type: 'histogram',
+    help: 'From append to commit: fsynced on every member of the in-sync set.',
+    read: s => s.stats.commitLatency
+  },
+  gauge('produce_pending_batches', 'Batches appended and not yet committed.', s => s.stats.pendingAppends),
+  gauge('produce_pending_bytes', 'Bytes appended and not yet committed.', s => s.stats.pendingBytes),
+  counter('fetch_bytes', 'Bytes of record batches given to consumers.', s => s.stats.fetchedBytes),
+  counter('fetch_cold_reads', 'Reads for consumers that went to disk.', s => s.stats.coldFetches),
+  counter('replication_out_bytes', 'Bytes sent to followers.', s => s.stats.replicatedOutBytes),
+  counter('replication_in_bytes', 'Bytes received from leaders.', s => s.stats.replicatedInBytes),
+  gauge('partition_replicas', 'Replicas on this broker.', s => s.stats.replicas),
+  gauge('partition_leaders', 'Partitions that this broker leads.', s => s.stats.leaders),
+  gauge('partitions_under_replicated', 'Led here with fewer in-sync members than replicas.',
+    s => s.stats.underReplicated),
+  gauge('partitions_under_min_in_sync', 'Led here and refusing writes for want of in-sync members.',
+    s => s.stats.underMinInSync),
+  gauge('partitions_offline', 'Held here, but no leader is known.', s => s.stats.offline),
+  gauge('partitions_damaged', 'Replicas here that recovery declared damaged.', s => s.stats.damaged),
+  counter('in_sync_shrinks', 'In-sync sets of partitions led here that lost a member.', s => s.stats.inSyncShrinks),
+  counter('in_sync_expands', 'In-sync sets of partitions led here that gained a member.', s => s.stats.inSyncExpands),
+  counter('leaderships_begun', 'Leaderships begun here.', s => s.stats.leadershipsBegun),
+  counter('leaderships_ended', 'Leaderships ended here.', s => s.stats.leadershipsEnded),
+  counter('truncations', 'Logs cut back because they had parted from the leader\'s.', s => s.stats.truncations),
+  counter('journal_frames', 'Group commits.', s => s.volume.counters.journalFrames),
+  counter('journal_bytes', 'Bytes written to the journal.', s => s.volume.counters.journalBytes),
+  counter('fsyncs', 'fsyncs of journal and segments.', s => s.volume.counters.fsyncs),
+  counter('segment_bytes', 'Bytes written to segments.', s => s.volume.counters.segmentBytes),
+  gauge('segments', 'Segments on the volume.', s => s.volume.counters.segments),
+  gauge('journal_queued_bytes', 'Bytes that wait for the journal.', s => s.volume.queuedBytes),
+  gauge('fsync_age_seconds', 'Age of the oldest fsync that has not returned.', s => s.volume.fsyncAgeMs() / 1000),
+  gauge('disk_full', '1 while appends are refused for want of space.', s => Number(s.volume.full)),
+  gauge('controller', '1 while this broker is the controller.', s => s.agent.isController),
+  gauge('controller_sessions', 'Brokers registered with this controller.', s => s.agent.sessions),
+  counter('controller_takeovers', 'Times this broker took the office of controller.', s => s.agent.takeovers),
+  counter('controller_elections', 'Leaders elected by this broker as controller.', s => s.agent.elections),
+  counter('controller_elections_failed', 'Elections without a candidate.', s => s.agent.electionsFailed),
+  counter('controller_in_sync_changes', 'In-sync changes written.', s => s.agent.inSyncChanges),
+  counter('controller_in_sync_refused', 'In-sync changes refused.', s => s.agent.inSyncRefused),
+  counter('controller_brokers_fenced', 'Brokers fenced by this controller.', s => s.agent.brokersFenced),
+  counter('controller_table_writes', 'PartitionTable writes that landed.', s => s.agent.tableWrites),
+  counter('controller_table_conflicts', 'PartitionTable writes that met a conflict.', s => s.agent.tableConflicts),
+  counter('kubernetes_requests', 'Requests to the Kubernetes API.', s => s.agent.apiRequests),
+  counter('kubernetes_errors', 'Requests to the Kubernetes API that failed.', s => s.agent.apiErrors),
+  counter('session_registrations', 'Times this broker registered with a controller.', s => s.agent.registrations),
+  gauge('groups', 'Consumer groups with committed offsets whose coordinator is here.', s => s.groups.groupsCount)
+]
+
+interface Sample { readonly labels: Record<string, string>, readonly value: number, readonly metricName?: string }
+
+/** Cumulative buckets, as the exposition format wants them. */
+function histogramSamples (name: string, counts: readonly number[], sumMs: number): Sample[] {
+  let total = 0
+  const samples = counts.map((count, index): Sample => {
+    total += count
+    const bound = commitLatencyBucketsMs[index]
+    return {
+      metricName: `${name}_bucket`, labels: { le: bound === undefined ? '+Inf' : String(bound / 1000) }, value: total
+    }
+  })
+  samples.push({ metricName: `${name}_sum`, labels: {}, value: sumMs / 1000 })
+  samples.push({ metricName: `${name}_count`, labels: {}, value: total })
+  return samples
+}
+
+/** @param sources read anew at each scrape; undefined while the broker is still recovering */
+export function brokerRegistry (sources: () => MetricSources | undefined): Registry {
+  const registry = new Registry()
+  collectDefaultMetrics({ register: registry })
+  for (const entry of metricTable) {
+    const get = (): { name: string, help: string, type: string, values: Sample[], aggregator: string } => {
+      const { name, help, type } = entry
+      const now = sources()
+      const read = now === undefined ? undefined : entry.read(now)
+      const values = now === undefined || read === undefined
+        ? []
+        : typeof read === 'number'
+          ? [{ labels: {}, value: read }]
+          : histogramSamples(name, read, now.stats.commitLatencySumMs)
+      return { name, help, type, values, aggregator: 'sum' }
+    }
+    registry.registerMetric({ name: entry.name, get } as unknown as Parameters<Registry['registerMetric']>[0])
+  }
+  return registry
+}
