@@ -1,0 +1,89 @@
+// What clients did and saw, in the order in which they began it. The simulator and the fault tests on
+// real processes record the same shapes, so that one checker judges both.
+
+/** A partition: 'orders-3'. */
+export type Key = string
+/**
+ * ok: it happened, as stated. failed: it did not happen and never will. unknown: it may have happened, or
+ * still may. An operation that never ended is unknown.
+ */
+export type Outcome = 'ok' | 'failed' | 'unknown'
+
+interface OperationBase {
+  /** One producer or consumer instance: 'p1', 'c2.3'. A restarted client is another process. */
+  readonly process: string
+  readonly startMs: number
+  /** Infinity while it has not ended. */
+  endMs: number
+  outcome: Outcome
+  /** Why it did not succeed, for people. */
+  error?: string
+}
+
+/** One record. */
+export interface SendOperation extends OperationBase {
+  readonly kind: 'send'
+  readonly key: Key
+  /** Unique in the whole history. */
+  readonly value: string
+  /** Records with one number were handed over together. */
+  readonly batch?: number
+  /** Where it landed; known when ok. */
+  offset?: number
+}
+
+export interface PolledRecord {
+  readonly key: Key
+  readonly offset: number
+  readonly value: string
+}
+
+/** Records that one consumer got at once, in the order in which it got them. */
+export interface PollOperation extends OperationBase {
+  readonly kind: 'poll'
+  readonly records: PolledRecord[]
+}
+
+/** From here on the process reads these partitions, from these offsets on. */
+export interface AssignOperation extends OperationBase {
+  readonly kind: 'assign'
+  /** Offset undefined: wherever the log begins, or where the process cannot say. */
+  readonly positions: readonly { readonly key: Key, readonly offset: number | undefined }[]
+}
+
+/** Stores the group's position: the next offset to read. */
+export interface CommitOperation extends OperationBase {
+  readonly kind: 'commit'
+  readonly group: string
+  readonly offsets: readonly { readonly key: Key, readonly offset: number }[]
+}
+
+/** Asks for the group's position; undefined: the group never committed. */
+export interface CommittedOperation extends OperationBase {
+  readonly kind: 'committed'
+  readonly group: string
+  readonly offsets: { readonly key: Key, readonly offset: number | undefined }[]
+}
+
+export type Operation = SendOperation | PollOperation | AssignOperation | CommitOperation | CommittedOperation
+
+type Begun<O> = O extends Operation ? Omit<O, 'startMs' | 'endMs' | 'outcome'> : never
+
+export class History {
+  readonly operations: Operation[] = []
+  readonly #nowMs: () => number
+
+  constructor (nowMs: () => number) { this.#nowMs = nowMs }
+
+  begin<O extends Operation> (operation: Begun<O>): O {
+    const begun = { ...operation, startMs: this.#nowMs(), endMs: Infinity, outcome: 'unknown' } as unknown as O
+    this.operations.push(begun)
+    return begun
+  }
+
+  end (operation: Operation, outcome: Outcome, error?: string): void {
+    operation.endMs = this.#nowMs()
+    operation.outcome = outcome
+    if (error !== undefined) operation.error = error
+  }
+}
