@@ -1,0 +1,135 @@
+// Leader election by a Lease, as client-go's: 15 s lease, 10 s renew deadline, 2 s retry. Another's
+// lease is judged by how long ago this process saw it change, never by the time written in it. It is
+// liveness only: everything the operator writes is safe with two of them.
+import type { Clock, Rng, Timer } from '../../wire/ports.ts'
+import { isKubeError, type KubeApi } from './api.ts'
+import type { Log } from './log.ts'
+import { microTime } from './micro-time.ts'
+import { kinds, type KubeObject } from './types.ts'
+
+const leaseDurationMs = 15_000
+const renewDeadlineMs = 10_000
+const retryPeriodMs = 2_000
+
+export interface LeaseOptions {
+  readonly api: KubeApi
+  readonly clock: Clock
+  readonly rng: Rng
+  readonly log: Log
+  readonly namespace: string
+  readonly name: string
+  /** Unique among living processes. A restarted one with the same identity takes its Lease at once. */
+  readonly identity: string
+  /** Holds the Lease; called once. */
+  readonly onAcquired: () => void
+  /** Held it and could not renew it: stop acting and exit. Called once. */
+  readonly onLost: () => void
+}
+
+interface LeaseSpec {
+  readonly holderIdentity?: string
+  readonly leaseDurationSeconds?: number
+  readonly acquireTime?: string
+  readonly renewTime?: string
+  readonly leaseTransitions?: number
+}
+
+export class LeaderLease {
+  readonly #options: LeaseOptions
+  #timer: Timer | undefined
+  #held: KubeObject | undefined
+  #renewedAt = 0
+  #seen: { readonly version: string, readonly at: number } | undefined
+  #round: Promise<void> = Promise.resolve()
+  #stopped = false
+
+  constructor (options: LeaseOptions) {
+    this.#options = options
+  }
+
+  get isLeader (): boolean { return this.#held !== undefined }
+
+  start (): void {
+    this.#round = this.#turn()
+  }
+
+  /** Gives the Lease up, so that the next leader need not wait; resolves within one request. */
+  async stop (): Promise<void> {
+    if (this.#stopped) return
+    this.#stopped = true
+    this.#timer?.cancel()
+    await this.#round
+    const held = this.#held
+    this.#held = undefined
+    if (held === undefined) return
+    const { api, clock, log } = this.#options
+    try {
+      const spec: LeaseSpec = {
+        ...held['spec'] as LeaseSpec, holderIdentity: '', leaseDurationSeconds: 1, renewTime: microTime(clock.wallTime())
+      }
+      await api.replace(kinds.lease, { ...held, spec })
+    } catch (error) {
+      if (!isKubeError(error)) throw error
+      log.info({ reason: error.reason, err: error.message }, 'Lease not released')
+    }
+  }
+
+  async #turn (): Promise<void> {
+    const { clock, rng, log, onAcquired, onLost } = this.#options
+    const wasLeader = this.isLeader
+    try {
+      await this.#acquireOrRenew()
+    } catch (error) {
+      if (!isKubeError(error)) throw error
+      log.warn({ reason: error.reason, err: error.message }, 'Lease cannot be read or written')
+    }
+    if (wasLeader && (this.#held === undefined || clock.now() - this.#renewedAt >= renewDeadlineMs)) {
+      this.#stopped = true
+      this.#held = undefined
+      onLost()
+    }
+    if (this.#stopped) return
+    if (!wasLeader && this.isLeader) onAcquired()
+    this.#timer = clock.setTimer(retryPeriodMs * (1 + 0.2 * rng.fraction()), () => { this.#round = this.#turn() })
+  }
+
+  async #acquireOrRenew (): Promise<void> {
+    const { api, clock, namespace, name, identity } = this.#options
+    const askedAt = clock.now()
+    const lease = await api.get(kinds.lease, namespace, name)
+    const now = microTime(clock.wallTime())
+    const mine = { holderIdentity: identity, leaseDurationSeconds: leaseDurationMs / 1000, renewTime: now }
+    if (lease === undefined) {
+      this.#held = undefined
+      this.#take(await api.create(kinds.lease, {
+        apiVersion: kinds.lease.apiVersion,
+        kind: kinds.lease.kind,
+        metadata: { name, namespace, labels: { 'app.kubernetes.io/name': 'millrace' } },
+        spec: { ...mine, acquireTime: now, leaseTransitions: 0 }
+      }), askedAt)
+      return
+    }
+    const spec = lease['spec'] as LeaseSpec
+    const version = lease.metadata.resourceVersion ?? ''
+    if (this.#seen?.version !== version) this.#seen = { version, at: clock.now() }
+    const holder = spec.holderIdentity ?? ''
+    if (holder !== identity) {
+      // Somebody took it: whatever the clocks say, this process leads no more.
+      this.#held = undefined
+      if (holder !== '' && clock.now() - this.#seen.at < leaseDurationMs) return
+    }
+    this.#take(await api.replace(kinds.lease, {
+      ...lease,
+      spec: {
+        ...spec,
+        ...mine,
+        ...holder !== identity && { acquireTime: now, leaseTransitions: (spec.leaseTransitions ?? 0) + 1 }
+      }
+    }), askedAt)
+  }
+
+  #take (lease: KubeObject, askedAt: number): void {
+    this.#held = lease
+    this.#renewedAt = askedAt
+  }
+}

@@ -1,0 +1,29 @@
+import type { KubeObject } from '../kube/types.ts'
+import type { Cluster } from '../schema/resources.ts'
+import { hash } from './hash.ts'
+import { configFile, names, owned } from './names.ts'
+
+/** What broker/config.ts reads from MILLRACE_CONFIG. */
+interface BrokerFile {
+  /** How many brokers there shall be: internal topics wait a moment for them at the first start. */
+  readonly brokers: number
+}
+
+function brokerFile (cluster: Cluster): BrokerFile {
+  return { brokers: cluster.spec.brokers }
+}
+
+export function configMap (cluster: Cluster): KubeObject {
+  return owned(cluster, 'v1', 'ConfigMap', names.configMap(cluster.metadata.name), {
+    data: { [configFile]: `${JSON.stringify(brokerFile(cluster), undefined, 2)}\n` }
+  })
+}
+
+/**
+ * Hash of the settings that need a restart; on the pod template, so that their change is a roll. The
+ * number of brokers is not one of them: adding a broker must not restart the others.
+ */
+export function configHash (cluster: Cluster): string {
+  const { brokers: _live, ...needRestart } = brokerFile(cluster)
+  return hash(needRestart)
+}

@@ -1,0 +1,133 @@
+// The broker pod. Restricted Pod Security: non-root, read-only root, no capabilities, RuntimeDefault.
+// https://kubernetes.io/docs/concepts/security/pod-security-standards/#restricted
+import type { Cluster } from '../schema/resources.ts'
+import { configHash } from './config-map.ts'
+import { hash } from './hash.ts'
+import {
+  brokerContainer, configFile, configFolder, configHashAnnotation, dataFolder, dataVolume, names, ports, selectorLabels,
+  templateHashAnnotation
+} from './names.ts'
+
+/** distroless "nonroot". */
+const userId = 65532
+/** Longer than a broker takes to hand its leaderships over and to close its volume. */
+const terminationGracePeriodSeconds = 60
+/** Recovery of a large volume may take minutes; until then liveness is not asked. */
+const startupSecondsMax = 1_800
+
+export interface PodTemplate {
+  readonly metadata: {
+    readonly labels: Readonly<Record<string, string>>
+    readonly annotations: Readonly<Record<string, string>>
+  }
+  readonly spec: Readonly<Record<string, unknown>>
+}
+
+export interface PodTemplateOptions {
+  /** Image for clusters that name none. */
+  readonly image: string
+  /** Whose data the volumes hold; a broker refuses any other. */
+  readonly clusterUid: string
+}
+
+/** The template with its own hash in an annotation: a pod is current when it carries the same. */
+export function podTemplate (cluster: Cluster, options: PodTemplateOptions): PodTemplate {
+  const name = cluster.metadata.name
+  const template = {
+    metadata: { labels: selectorLabels(name), annotations: { [configHashAnnotation]: configHash(cluster) } },
+    spec: {
+      serviceAccountName: names.serviceAccount(name),
+      terminationGracePeriodSeconds,
+      enableServiceLinks: false,
+      securityContext: {
+        runAsNonRoot: true,
+        runAsUser: userId,
+        runAsGroup: userId,
+        fsGroup: userId,
+        fsGroupChangePolicy: 'OnRootMismatch',
+        seccompProfile: { type: 'RuntimeDefault' }
+      },
+      affinity: { podAntiAffinity: antiAffinity(name) },
+      topologySpreadConstraints: [{
+        maxSkew: 1,
+        topologyKey: cluster.spec.topologyKey,
+        whenUnsatisfiable: 'ScheduleAnyway',
+        labelSelector: { matchLabels: selectorLabels(name) }
+      }],
+      containers: [container(cluster, options)],
+      volumes: [{ name: 'config', configMap: { name: names.configMap(name) } }]
+    }
+  }
+  const annotations = { ...template.metadata.annotations, [templateHashAnnotation]: hash(template) }
+  return { ...template, metadata: { ...template.metadata, annotations } }
+}
+
+/** Two brokers on one host die together; a small cluster may still have to share one. */
+function antiAffinity (cluster: string): object {
+  return {
+    preferredDuringSchedulingIgnoredDuringExecution: [{
+      weight: 100,
+      podAffinityTerm: {
+        topologyKey: 'kubernetes.io/hostname',
+        labelSelector: { matchLabels: selectorLabels(cluster) }
+      }
+    }]
+  }
+}
+
+function container (cluster: Cluster, options: PodTemplateOptions): object {
+  const { resources, image = options.image } = cluster.spec
+  return {
+    name: brokerContainer,
+    image,
+    args: ['broker'],
+    env: environment(cluster, options.clusterUid),
+    ports: Object.entries(ports).map(([name, containerPort]) => ({ name, containerPort, protocol: 'TCP' })),
+    ...resources !== undefined && { resources },
+    securityContext: {
+      allowPrivilegeEscalation: false,
+      readOnlyRootFilesystem: true,
+      capabilities: { drop: ['ALL'] }
+    },
+    startupProbe: probe('/livez', { periodSeconds: 1, failureThreshold: startupSecondsMax }),
+    readinessProbe: probe('/readyz', { periodSeconds: 2, failureThreshold: 2 }),
+    livenessProbe: probe('/livez', { periodSeconds: 10, failureThreshold: 3, timeoutSeconds: 5 }),
+    volumeMounts: [
+      { name: dataVolume, mountPath: dataFolder },
+      { name: 'config', mountPath: configFolder, readOnly: true }
+    ]
+  }
+}
+
+function probe (path: string, timing: object): object {
+  return { httpGet: { path, port: 'metrics' }, ...timing }
+}
+
+/** Addresses are said, never guessed: brokers tell them to the controller when they register. */
+function environment (cluster: Cluster, clusterUid: string): object[] {
+  const name = cluster.metadata.name
+  const host = `$(MILLRACE_POD_NAME).${names.headlessService(name)}.$(MILLRACE_NAMESPACE).svc`
+  return [
+    { name: 'MILLRACE_CLUSTER', value: name },
+    { name: 'MILLRACE_CLUSTER_UID', value: clusterUid },
+    { name: 'MILLRACE_NAMESPACE', valueFrom: { fieldRef: { fieldPath: 'metadata.namespace' } } },
+    { name: 'MILLRACE_POD_NAME', valueFrom: { fieldRef: { fieldPath: 'metadata.name' } } },
+    { name: 'MILLRACE_RACK', valueFrom: { fieldRef: { fieldPath: rackField(cluster.spec.topologyKey) } } },
+    { name: 'MILLRACE_DATA', value: dataFolder },
+    { name: 'MILLRACE_CONFIG', value: `${configFolder}/${configFile}` },
+    { name: 'MILLRACE_LISTEN_CLIENT', value: `0.0.0.0:${ports.client}` },
+    { name: 'MILLRACE_LISTEN_PEER', value: `0.0.0.0:${ports.peer}` },
+    { name: 'MILLRACE_LISTEN_METRICS', value: `0.0.0.0:${ports.metrics}` },
+    { name: 'MILLRACE_ADVERTISE_CLIENT', value: `${host}:${ports.client}` },
+    { name: 'MILLRACE_ADVERTISE_PEER', value: `${host}:${ports.peer}` },
+    { name: 'MILLRACE_LOG_LEVEL', value: cluster.spec.logLevel }
+  ]
+}
+
+/**
+ * Where a pod can read the rack. Zone and region labels of the node are copied to its pods from
+ * Kubernetes 1.35 on (KEP-4742); before, they read as empty and replicas are spread by broker alone.
+ */
+function rackField (topologyKey: string): string {
+  return topologyKey === 'kubernetes.io/hostname' ? 'spec.nodeName' : `metadata.labels['${topologyKey}']`
+}

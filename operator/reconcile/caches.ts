@@ -1,0 +1,118 @@
+// The operator's copies of what it watches, and writing through them: a write that would change nothing
+// is not made.
+import type { Clock, Rng } from '../../wire/ports.ts'
+import type { KubeApi } from '../kube/api.ts'
+import { covers } from '../kube/covers.ts'
+import type { Log } from '../kube/log.ts'
+import { Reflector } from '../kube/reflector.ts'
+import { keyOf, kinds, type KindName, type KubeObject } from '../kube/types.ts'
+import { hash } from '../objects/hash.ts'
+import { appliedAnnotation, brokerPodSelector, clusterLabel, managedSelector } from '../objects/names.ts'
+import type { Cluster, PartitionTable, Topic } from '../schema/resources.ts'
+import { NextLoop } from './steps.ts'
+
+/** Kinds of which the operator makes objects, watched by its own label. */
+export const managedKinds = [
+  'serviceAccount', 'role', 'roleBinding', 'configMap', 'service', 'networkPolicy', 'podDisruptionBudget', 'statefulSet',
+  'lease'
+] as const satisfies readonly KindName[]
+
+export type ManagedKind = typeof managedKinds[number]
+
+export interface CacheOptions {
+  readonly api: KubeApi
+  readonly clock: Clock
+  readonly rng: Rng
+  readonly log: Log
+  /** Empty: all namespaces. */
+  readonly namespace: string
+}
+
+export class Caches {
+  readonly clusters: Reflector<Cluster & KubeObject>
+  readonly topics: Reflector<Topic & KubeObject>
+  readonly pods: Reflector<KubeObject>
+  /** Metadata and epoch only: a change is all that the operator wants to know of. */
+  readonly tables: Reflector<PartitionTable & KubeObject>
+  readonly managed: Readonly<Record<ManagedKind, Reflector<KubeObject>>>
+  readonly #api: KubeApi
+
+  constructor (options: CacheOptions) {
+    const { namespace, ...rest } = options
+    const make = <T extends KubeObject>(kind: KindName, labelSelector?: string, trim?: (object: T) => T): Reflector<T> =>
+      new Reflector<T>({
+        ...rest,
+        kind: kinds[kind],
+        query: { namespace, ...labelSelector !== undefined && { labelSelector } },
+        ...trim !== undefined && { trim }
+      })
+    this.#api = options.api
+    this.clusters = make('cluster')
+    this.topics = make('topic')
+    this.pods = make('pod', brokerPodSelector)
+    this.tables = make('partitionTable', undefined, trimTable)
+    this.managed = Object.fromEntries(managedKinds.map(kind => [kind, make(kind, managedSelector)])) as
+      Record<ManagedKind, Reflector<KubeObject>>
+  }
+
+  get all (): readonly Reflector<never>[] {
+    return [this.clusters, this.topics, this.pods, this.tables, ...Object.values(this.managed)] as unknown as
+      readonly Reflector<never>[]
+  }
+
+  /** The broker pods of a cluster, by ordinal. */
+  podsOf (cluster: Cluster): KubeObject[] {
+    const { name, namespace } = cluster.metadata
+    return [...this.pods.values()]
+      .filter(pod => pod.metadata.labels?.[clusterLabel] === name && pod.metadata.namespace === namespace)
+      .sort((a, b) => ordinal(a) - ordinal(b))
+  }
+
+  /**
+   * Makes the object as wanted, by server-side apply, if it is not. An object of that name that belongs
+   * to somebody else is left alone, one that is going is waited for.
+   * @throws ForeignObjectError, KubeError, NextLoop
+   */
+  async ensure (kind: ManagedKind, wanted: KubeObject): Promise<KubeObject> {
+    const cache = this.managed[kind]
+    const stamped = stamp(wanted)
+    const known = cache.get(keyOf(wanted))
+    if (known?.metadata.deletionTimestamp !== undefined) throw new NextLoop()
+    if (known !== undefined && covers(known, stamped)) return known
+    const live = known ?? await this.#api.get(kinds[kind], wanted.metadata.namespace ?? '', wanted.metadata.name)
+    if (live !== undefined && isForeign(live, wanted)) throw new ForeignObjectError(live)
+    const stored = await this.#api.apply(kinds[kind], stamped)
+    cache.observe(stored)
+    return stored
+  }
+}
+
+/** An object stands in the way that the operator did not make. */
+export class ForeignObjectError extends Error {
+  override readonly name = 'ForeignObjectError'
+
+  constructor (object: KubeObject) {
+    super(`${object.kind} ${object.metadata.name} exists and belongs to somebody else; delete or rename it`)
+  }
+}
+
+function stamp (wanted: KubeObject): KubeObject {
+  const annotations = { ...wanted.metadata.annotations, [appliedAnnotation]: hash(wanted) }
+  return { ...wanted, metadata: { ...wanted.metadata, annotations } }
+}
+
+/** Ours: owned by this Cluster object, or without an owner and carrying the labels. */
+function isForeign (live: KubeObject, wanted: KubeObject): boolean {
+  const owner = live.metadata.ownerReferences?.find(reference => reference.controller === true)
+  if (owner !== undefined) return owner.uid !== wanted.metadata.ownerReferences?.[0]?.uid
+  return live.metadata.labels?.[clusterLabel] !== wanted.metadata.labels?.[clusterLabel]
+}
+
+function trimTable (table: PartitionTable & KubeObject): PartitionTable & KubeObject {
+  const { controllerEpoch, writeId } = table.spec
+  return { ...table, spec: { controllerEpoch, writeId } }
+}
+
+function ordinal (pod: KubeObject): number {
+  return Number(/-([0-9]+)$/.exec(pod.metadata.name)?.[1] ?? -1)
+}

@@ -1,0 +1,26 @@
+// What the steps of one Cluster share.
+import type { KubeObject } from '../kube/types.ts'
+import type { Cluster } from '../schema/resources.ts'
+import type { Surroundings } from './context.ts'
+
+export interface ClusterContext extends Surroundings {
+  readonly cluster: Cluster & KubeObject
+  /** `namespace/name` */
+  readonly key: string
+  /** Size of the StatefulSet, as found or made in this pass. */
+  replicas?: number
+  /** What the status has to say beside what can be seen; each for people. */
+  readonly notes: {
+    invalid?: string
+    failed?: string
+    scaleDownRefused?: string
+    resizing?: string
+    rolling?: string
+  }
+}
+
+export function isReady (pod: KubeObject): boolean {
+  if (pod.metadata.deletionTimestamp !== undefined) return false
+  const status = pod['status'] as { conditions?: { type: string, status: string }[] } | undefined
+  return status?.conditions?.some(entry => entry.type === 'Ready' && entry.status === 'True') ?? false
+}

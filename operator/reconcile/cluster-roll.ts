@@ -1,0 +1,82 @@
+// Restarts brokers whose pod is older than the template: one at a time, only when the controller says
+// that nothing would be missed, the controller's own broker last.
+import { keyOf, kinds, type KubeObject } from '../kube/types.ts'
+import { configHashAnnotation, templateHashAnnotation } from '../objects/names.ts'
+import type { PodTemplate } from '../objects/pod-template.ts'
+import { isReady, type ClusterContext } from './cluster-context.ts'
+import { isUnreachable } from './controller-client.ts'
+import { NextLoop } from './steps.ts'
+import type { View } from './views.ts'
+
+/** When an event that was waited for did not come. */
+const comeBackMs = 10_000
+
+export async function rollBrokers (context: ClusterContext): Promise<void> {
+  const { caches, cluster, notes, replicas = 0 } = context
+  const template = currentTemplate(context)
+  if (template === undefined) return
+  const pods = caches.podsOf(cluster)
+  const outdated = pods.filter(pod => isOutdated(pod, template))
+  if (outdated.length === 0) return
+  notes.rolling = `${outdated.length} of ${pods.length} brokers are yet to be restarted`
+
+  // One that does not serve loses nothing by its restart, and may need the new template to serve at all.
+  const broken = outdated.filter(pod => !isReady(pod))
+  if (broken.length > 0) {
+    if (broken[0]!.metadata.deletionTimestamp === undefined) await restart(context, broken[0]!, template)
+    throw new NextLoop()
+  }
+  if (pods.length < replicas || !pods.every(isReady)) throw new NextLoop({ afterMs: comeBackMs })
+  const view = await freshView(context)
+  if (view === undefined || !isWhole(view, replicas)) throw new NextLoop({ afterMs: comeBackMs })
+  const controller = outdated.find(pod => pod.metadata.name === `${cluster.metadata.name}-${view.controller}`)
+  const others = outdated.filter(pod => pod !== controller)
+  await restart(context, others.at(-1) ?? controller!, template)
+  throw new NextLoop()
+}
+
+export function currentTemplate ({ caches, cluster }: ClusterContext): PodTemplate | undefined {
+  const live = caches.managed.statefulSet.get(keyOf(cluster))
+  return (live?.['spec'] as { template?: PodTemplate } | undefined)?.template
+}
+
+export function isOutdated (pod: KubeObject, template: PodTemplate): boolean {
+  return pod.metadata.annotations?.[templateHashAnnotation] !== template.metadata.annotations[templateHashAnnotation]
+}
+
+/** Every broker is there and every partition has all its replicas in sync. */
+function isWhole (view: View, brokers: number): boolean {
+  return view.underReplicated === 0 && view.offline === 0 && view.brokers.length >= brokers &&
+    view.brokers.every(broker => !broker.fenced && !broker.stopping)
+}
+
+/** Asked now, not read from memory: what is decided here takes a broker down. */
+async function freshView ({ views, key }: ClusterContext): Promise<View | undefined> {
+  try {
+    // An answer under way may have been made before the last restart.
+    await views.refresh(key)
+    return await views.refresh(key)
+  } catch (error) {
+    if (!isUnreachable(error)) throw error
+    return undefined
+  }
+}
+
+async function restart (context: ClusterContext, pod: KubeObject, template: PodTemplate): Promise<void> {
+  const { api, caches, cluster, events } = context
+  const { name, namespace = '', uid } = pod.metadata
+  events.record(cluster, {
+    type: 'Normal', reason: 'BrokerRestart', action: 'Roll', note: `${name} is restarted: ${reason(pod, template)}`
+  })
+  await api.delete(kinds.pod, namespace, name, { ...uid !== undefined && { uid } })
+  caches.pods.observeDeleted(pod)
+}
+
+function reason (pod: KubeObject, template: PodTemplate): string {
+  const image = (spec: unknown): string | undefined =>
+    (spec as { containers?: { image?: string }[] } | undefined)?.containers?.[0]?.image
+  const [before, after] = [image(pod['spec']), image(template.spec)]
+  if (before !== after) return `its image changes from ${before} to ${after}`
+  const changed = pod.metadata.annotations?.[configHashAnnotation] !== template.metadata.annotations[configHashAnnotation]
+  return changed ? 'its settings changed' : 'its pod template changed'
+}

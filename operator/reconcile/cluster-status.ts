@@ -1,0 +1,163 @@
+// The status of a Cluster, from the pods and from what the controller says; written when it says
+// something new.
+import type { Happening } from '../kube/events.ts'
+import { kinds } from '../kube/types.ts'
+import { hash } from '../objects/hash.ts'
+import { selectorText } from '../objects/names.ts'
+import { bootstrapAddress } from '../objects/services.ts'
+import type { ClusterStatus } from '../schema/cluster.ts'
+import { isReady, type ClusterContext } from './cluster-context.ts'
+import { currentTemplate, isOutdated } from './cluster-roll.ts'
+import { condition, conditions, type Verdict } from './conditions.ts'
+
+/** A controller that moves is found again sooner; status does not follow every hiccup. */
+const silenceMsMax = 3_000
+
+interface PartitionCounts {
+  readonly total: number
+  readonly underReplicated: number
+  readonly underMinInSync: number
+  readonly offline: number
+}
+
+interface Facts {
+  readonly ready: number
+  readonly total: number
+  /** -1: none, or it does not answer. */
+  readonly controller: number
+  readonly partitions: PartitionCounts
+  /** It has been Ready before: a broker that is missing now degrades it. */
+  readonly wasReady: boolean
+}
+
+export async function writeClusterStatus (context: ClusterContext): Promise<void> {
+  const { api, caches, cluster, clock, events } = context
+  const previous = cluster.status
+  const { generation = 0, name, namespace } = cluster.metadata
+  const facts = gather(context)
+  const verdicts = [ready(context, facts), progressing(context, facts), degraded(context, facts)]
+  const status: ClusterStatus = {
+    phase: phase(context, facts, verdicts),
+    observedGeneration: generation,
+    conditions: conditions(previous?.conditions, verdicts, generation, clock.wallTime()),
+    brokers: { ready: facts.ready, total: facts.total },
+    controller: facts.controller,
+    partitions: facts.partitions,
+    version: version(context),
+    bootstrap: bootstrapAddress(cluster),
+    selector: selectorText(name)
+  }
+  if (previous !== undefined && hash(previous) === hash(status)) return
+  const { apiVersion, kind } = cluster
+  caches.clusters.observe(await api.apply(kinds.cluster, {
+    apiVersion, kind, metadata: { name, ...namespace !== undefined && { namespace } }, status
+  }, 'status'))
+  for (const happening of news(previous, verdicts)) events.record(cluster, happening)
+}
+
+function gather (context: ClusterContext): Facts {
+  const { caches, cluster, views, key, replicas } = context
+  const { status } = cluster
+  const pods = caches.podsOf(cluster)
+  const view = views.get(key)
+  const readyPods = pods.filter(isReady).length
+  const isSilent = view === undefined || readyPods === 0 || views.silentMs(key) > silenceMsMax
+  return {
+    ready: readyPods,
+    // Never what the spec says: what is counted here once is never scaled down by itself.
+    total: replicas ?? status?.brokers?.total ?? 0,
+    controller: isSilent ? -1 : view.controller,
+    // Without a controller the last that was heard stands.
+    partitions: {
+      total: view?.partitions ?? status?.partitions?.total ?? 0,
+      underReplicated: view?.underReplicated ?? status?.partitions?.underReplicated ?? 0,
+      underMinInSync: view?.underMinInSync ?? status?.partitions?.underMinInSync ?? 0,
+      offline: view?.offline ?? status?.partitions?.offline ?? 0
+    },
+    wasReady: condition(status?.conditions, 'Ready')?.status === 'True' ||
+      (status?.phase !== undefined && status.phase !== 'Creating' && status.phase !== 'Invalid')
+  }
+}
+
+/** Ready: has been complete once, has a controller, and every partition takes and gives records. */
+function ready ({ notes }: ClusterContext, facts: Facts): Verdict {
+  const no = (reason: string, message: string): Verdict => ({ type: 'Ready', status: false, reason, message })
+  const { offline, underMinInSync, total } = facts.partitions
+  if (notes.invalid !== undefined) return no('InvalidSpec', notes.invalid)
+  if (facts.ready === 0) return no('BrokersNotReady', `none of ${facts.total} brokers is ready`)
+  if (facts.ready < facts.total && !facts.wasReady) {
+    return no('BrokersNotReady', `${facts.ready} of ${facts.total} brokers are ready`)
+  }
+  if (facts.controller < 0) return no('NoController', 'the brokers have no controller, or it does not answer')
+  if (offline > 0) return no('PartitionsOffline', `${offline} of ${total} partitions have no leader`)
+  if (underMinInSync > 0) return no('NotEnoughReplicas', `${underMinInSync} of ${total} partitions take no records`)
+  return { type: 'Ready', status: true, reason: 'Serving', message: 'every partition takes and gives records' }
+}
+
+function progressing ({ notes }: ClusterContext, facts: Facts): Verdict {
+  const yes = (reason: string, message: string): Verdict => ({ type: 'Progressing', status: true, reason, message })
+  if (notes.resizing !== undefined) return yes('Resizing', notes.resizing)
+  if (notes.rolling !== undefined) return yes('Rolling', notes.rolling)
+  if (facts.ready < facts.total) {
+    return yes(facts.wasReady ? 'BrokersStarting' : 'Creating', `${facts.ready} of ${facts.total} brokers are ready`)
+  }
+  return { type: 'Progressing', status: false, reason: 'Settled', message: 'nothing is being changed' }
+}
+
+function degraded ({ notes }: ClusterContext, facts: Facts): Verdict {
+  const yes = (reason: string, message: string): Verdict => ({ type: 'Degraded', status: true, reason, message })
+  const { underReplicated, offline, total } = facts.partitions
+  if (notes.failed !== undefined) return yes('ReconcileFailed', notes.failed)
+  if (notes.invalid !== undefined) return yes('InvalidSpec', notes.invalid)
+  if (facts.wasReady && facts.ready < facts.total) {
+    return yes('BrokersNotReady', `${facts.total - facts.ready} of ${facts.total} brokers are not ready`)
+  }
+  if (facts.wasReady && facts.controller < 0) return yes('NoController', 'the brokers have no controller, or it does not answer')
+  if (offline > 0) return yes('PartitionsOffline', `${offline} of ${total} partitions have no leader`)
+  if (facts.wasReady && underReplicated > 0) {
+    return yes('UnderReplicated', `${underReplicated} of ${total} partitions have fewer replicas in sync than they shall have`)
+  }
+  if (notes.scaleDownRefused !== undefined) return yes('ScaleDownRefused', notes.scaleDownRefused)
+  return { type: 'Degraded', status: false, reason: 'AsWanted', message: 'the cluster is as its spec says' }
+}
+
+function phase ({ cluster, notes }: ClusterContext, facts: Facts, [isReadyNow, , isDegraded]: Verdict[]): ClusterStatus['phase'] {
+  if (cluster.metadata.deletionTimestamp !== undefined) return 'Deleting'
+  if (notes.invalid !== undefined) return 'Invalid'
+  if (!facts.wasReady && isReadyNow?.status !== true) return 'Creating'
+  if (notes.rolling !== undefined || notes.resizing !== undefined) return 'Rolling'
+  const before = cluster.status?.brokers?.total ?? facts.total
+  const grows = facts.total > before || (cluster.status?.phase === 'Scaling' && facts.ready < facts.total)
+  if (grows) return 'Scaling'
+  const refusedOnly = isDegraded?.reason === 'ScaleDownRefused'
+  return isDegraded?.status === true && !refusedOnly ? 'Degraded' : 'Running'
+}
+
+/** The new version once the last broker runs it. */
+function version (context: ClusterContext): string | undefined {
+  const { cluster, caches, version: mine } = context
+  if (cluster.spec.image !== undefined) return tagOf(cluster.spec.image)
+  const template = currentTemplate(context)
+  const pods = caches.podsOf(cluster)
+  const isCurrent = template !== undefined && pods.length > 0 && pods.every(pod => !isOutdated(pod, template))
+  return isCurrent ? mine : cluster.status?.version
+}
+
+/** What follows the last colon behind the last slash: a registry may have a port. */
+function tagOf (image: string): string {
+  return /:([^:/@]+)(?:@.*)?$/.exec(image)?.[1]?.slice(0, 64) ?? 'unknown'
+}
+
+function news (previous: ClusterStatus | undefined, verdicts: readonly Verdict[]): Happening[] {
+  const told: Happening[] = []
+  for (const { type, status, reason, message } of verdicts) {
+    const before = condition(previous?.conditions, type)
+    if (type === 'Ready' && status === true && before?.status !== 'True') {
+      told.push({ type: 'Normal', reason: 'ClusterReady', action: 'Reconcile', note: message })
+    }
+    if (type === 'Degraded' && status === true && before?.reason !== reason) {
+      told.push({ type: 'Warning', reason, action: 'Reconcile', note: message })
+    }
+  }
+  return told
+}

@@ -1,0 +1,171 @@
+// One Cluster: its objects in order, then what the brokers need of the operator, then the status.
+import { isKubeError } from '../kube/api.ts'
+import { keyOf, kinds, type KubeObject } from '../kube/types.ts'
+import { configMap } from '../objects/config-map.ts'
+import { clusterUidAnnotation, labels, names, ownerReference, selectorText } from '../objects/names.ts'
+import { networkPolicy, podDisruptionBudget } from '../objects/policies.ts'
+import { role, roleBinding, serviceAccount } from '../objects/rbac.ts'
+import { bootstrapService, headlessService } from '../objects/services.ts'
+import { statefulSet } from '../objects/stateful-set.ts'
+import { InvalidValueError, parseBytes, parseDuration } from '../schema/quantities.ts'
+import type { Cluster } from '../schema/resources.ts'
+import { ForeignObjectError, type ManagedKind } from './caches.ts'
+import { isReady, type ClusterContext } from './cluster-context.ts'
+import { deleteCluster } from './cluster-delete.ts'
+import { rollBrokers } from './cluster-roll.ts'
+import { writeClusterStatus } from './cluster-status.ts'
+import { growVolumes } from './cluster-volumes.ts'
+import type { Surroundings } from './context.ts'
+import { isUnreachable } from './controller-client.ts'
+import { hasFinalizer, setFinalizer } from './finalizers.ts'
+import { runSteps, StepFailed, type Step } from './steps.ts'
+
+const steps: readonly Step<ClusterContext>[] = [
+  { name: 'checkSpec', run: checkSpec },
+  { name: 'setFinalizer', run: protect },
+  make('serviceAccount', serviceAccount),
+  make('role', role),
+  make('roleBinding', roleBinding),
+  make('configMap', configMap),
+  make('service', headlessService),
+  make('service', bootstrapService),
+  make('networkPolicy', networkPolicy),
+  { name: 'growVolumes', run: growVolumes },
+  { name: 'statefulSet', run: makeStatefulSet },
+  make('podDisruptionBudget', podDisruptionBudget),
+  { name: 'adoptLease', run: adoptLease },
+  { name: 'askController', run: askController },
+  { name: 'releaseTopics', run: releaseTopics },
+  { name: 'rollBrokers', run: rollBrokers }
+]
+
+function make (kind: ManagedKind, build: (cluster: Cluster) => KubeObject): Step<ClusterContext> {
+  return {
+    name: build.name,
+    run: async ({ caches, cluster }) => { await caches.ensure(kind, build(cluster)) }
+  }
+}
+
+/** @throws NextLoop to come back, StepFailed to be tried again with backoff. */
+export async function reconcileCluster (surroundings: Surroundings, cluster: Cluster & KubeObject): Promise<void> {
+  const context: ClusterContext = { ...surroundings, cluster, key: keyOf(cluster), notes: {} }
+  if (cluster.metadata.deletionTimestamp !== undefined) {
+    if (hasFinalizer(cluster)) await runSteps([{ name: 'deleteCluster', run: deleteCluster }], context)
+    return
+  }
+  try {
+    await runSteps(steps, context)
+  } catch (error) {
+    if (error instanceof StepFailed && error.cause instanceof InvalidValueError) {
+      context.notes.invalid = error.cause.message
+    } else {
+      const failed = error instanceof StepFailed
+      if (failed && needsPerson(error.cause)) context.notes.failed = error.message
+      // A failure that passes by itself is no news.
+      if (!failed || context.notes.failed !== undefined) await writeClusterStatus(context)
+      throw error
+    }
+  }
+  await writeClusterStatus(context)
+}
+
+/** Refusals that do not pass by waiting; a conflict or an overload does. */
+function needsPerson (cause: unknown): boolean {
+  return cause instanceof ForeignObjectError || isKubeError(cause, 'Forbidden', 'Invalid', 'BadRequest')
+}
+
+/** What the API server's rules cannot say. */
+function checkSpec ({ cluster }: ClusterContext): void {
+  const { storage, topicDefaults: { retention, segmentBytes } } = cluster.spec
+  parseBytes(storage.size, 'spec.storage.size')
+  if (retention?.age !== undefined) parseDuration(retention.age, 'spec.topicDefaults.retention.age')
+  if (retention?.bytes !== undefined) parseBytes(retention.bytes, 'spec.topicDefaults.retention.bytes')
+  if (segmentBytes !== undefined) parseBytes(segmentBytes, 'spec.topicDefaults.segmentBytes')
+}
+
+async function protect (context: ClusterContext): Promise<void> {
+  const { api, caches, cluster } = context
+  await setFinalizer(api, kinds.cluster, caches.clusters, cluster, cluster.spec.storage.deletePolicy === 'Delete')
+}
+
+async function makeStatefulSet (context: ClusterContext): Promise<void> {
+  const { caches, cluster, image, notes, events } = context
+  const live = caches.managed.statefulSet.get(keyOf(cluster))
+  const size = (live?.['spec'] as { replicas?: number } | undefined)?.replicas ?? 0
+  // The status remembers the size of a StatefulSet that somebody deleted.
+  const replicas = Math.max(cluster.spec.brokers, size, cluster.status?.brokers?.total ?? 0)
+  if (replicas > cluster.spec.brokers) {
+    notes.scaleDownRefused = `spec.brokers is ${cluster.spec.brokers}, but ${replicas} brokers keep data; ` +
+      `brokers are not taken away yet: set spec.brokers to ${replicas}`
+  }
+  if (live !== undefined && size < replicas && size > 0) {
+    events.record(cluster, {
+      type: 'Normal', reason: 'ScalingUp', action: 'Scale', note: `from ${size} to ${replicas} brokers`
+    })
+  }
+  const clusterUid = await findClusterUid(context, live)
+  await caches.ensure('statefulSet', statefulSet(cluster, { image, replicas, clusterUid }))
+  context.replicas = replicas
+}
+
+/**
+ * Volumes that an earlier Cluster of this name left behind (deletePolicy: Retain) are taken over: the
+ * brokers are told the uid that the volumes know.
+ */
+async function findClusterUid (context: ClusterContext, live: KubeObject | undefined): Promise<string> {
+  const { api, cluster } = context
+  const spec = live?.['spec'] as { volumeClaimTemplates?: KubeObject[] } | undefined
+  const known = spec?.volumeClaimTemplates?.[0]?.metadata.annotations?.[clusterUidAnnotation]
+  if (known !== undefined) return known
+  const volumes = await api.list(kinds.persistentVolumeClaim, {
+    namespace: cluster.metadata.namespace ?? '', labelSelector: selectorText(cluster.metadata.name)
+  })
+  const kept = volumes.items.find(volume => volume.metadata.annotations?.[clusterUidAnnotation] !== undefined)
+  return kept?.metadata.annotations?.[clusterUidAnnotation] ?? cluster.metadata.uid ?? ''
+}
+
+/** The brokers make the Lease; the label makes the operator see when it moves, the owner lets it go. */
+async function adoptLease (context: ClusterContext): Promise<void> {
+  const { api, caches, cluster } = context
+  const { name, namespace = '' } = cluster.metadata
+  const cache = caches.managed.lease
+  if (cache.get(`${namespace}/${names.lease(name)}`) !== undefined) return
+  if (!caches.podsOf(cluster).some(isReady)) return
+  if (await api.get(kinds.lease, namespace, names.lease(name)) === undefined) return
+  cache.observe(await api.apply(kinds.lease, {
+    apiVersion: kinds.lease.apiVersion,
+    kind: kinds.lease.kind,
+    metadata: {
+      name: names.lease(name), namespace, labels: labels(name), ownerReferences: [{ ...ownerReference(cluster), controller: false }]
+    }
+  }))
+}
+
+async function askController (context: ClusterContext): Promise<void> {
+  const { caches, cluster, views, key } = context
+  if (views.get(key) !== undefined || !caches.podsOf(cluster).some(isReady)) return
+  try {
+    await views.refresh(key)
+  } catch (error) {
+    // The views ask again by themselves and say so.
+    if (!isUnreachable(error)) throw error
+  }
+}
+
+/** Topics whose object is gone (deletePolicy: Retain): the controller is told that they are orphans. */
+async function releaseTopics (context: ClusterContext): Promise<void> {
+  const { views, topicIndex, controllers, key } = context
+  for (const [name, status] of views.get(key)?.topics ?? []) {
+    const { topic, ownerUid, orphaned } = status
+    if (topic === undefined || topic.internal || topic.deleting || orphaned || ownerUid === '') continue
+    if (topicIndex.hasUid(ownerUid)) continue
+    try {
+      await controllers.call(key, 'DeleteTopic', { name, topicId: topic.topicId, deleteData: false })
+      views.learn(key, { ...status, orphaned: true, ownerUid: '' })
+      views.poke(key)
+    } catch (error) {
+      if (!isUnreachable(error)) throw error
+      return
+    }
+  }
+}

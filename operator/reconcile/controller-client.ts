@@ -1,0 +1,80 @@
+// Calls to the controller of a cluster, wherever it is now: the cluster's Lease names it, a broker that
+// is not it names the one that is.
+import { WireError } from '../../wire/errors.ts'
+import type { ErrorDetail, Sent } from '../../wire/messages.ts'
+import type { Net, RequestOf, ResponseOf } from '../../wire/ports.ts'
+import type { KubeApi } from '../kube/api.ts'
+import { kinds, splitKey } from '../kube/types.ts'
+import { controllerAddressAnnotation, names } from '../objects/names.ts'
+
+const timeoutMs = 10_000
+/** Addresses tried in one call: the remembered one, the Lease's, and where those point to. */
+const hopsMax = 4
+
+export type AdminMethod = 'ApplyTopic' | 'DeleteTopic' | 'DescribeCluster'
+
+/** The controller that was remembered is not there, or is not the controller: look again. */
+const lookAgain: ReadonlySet<string> = new Set(['NOT_CONTROLLER', 'CONNECTION_REFUSED', 'UNAVAILABLE', 'TIMED_OUT'])
+
+/** The controller cannot be asked now; everybody waits for a better moment. */
+export function isUnreachable (error: unknown): error is WireError {
+  return error instanceof WireError && (lookAgain.has(error.code) || error.code === 'CONTROLLER_UNAVAILABLE')
+}
+
+export class ControllerClient {
+  readonly #net: Net
+  readonly #api: KubeApi
+  readonly #addresses = new Map<string, string>()
+
+  constructor (net: Net, api: KubeApi) {
+    this.#net = net
+    this.#api = api
+  }
+
+  /**
+   * @param cluster `namespace/name`
+   * @throws WireError as the controller answered; CONTROLLER_UNAVAILABLE when there is none. KubeError
+   *   when the Lease cannot be read.
+   */
+  async call<M extends AdminMethod> (cluster: string, method: M, request: Sent<RequestOf<M>>): Promise<ResponseOf<M>> {
+    let address = this.#addresses.get(cluster)
+    const tried = new Set<string>()
+    let last: WireError | undefined
+    for (let hop = 0; hop < hopsMax; hop++) {
+      if (address === undefined || address === '' || tried.has(address)) {
+        address = await this.#fromLease(cluster)
+        if (address === undefined || tried.has(address)) break
+      }
+      tried.add(address)
+      try {
+        const response = await this.#net.call(address, method, request, timeoutMs)
+        throwDetail((response as { error?: ErrorDetail | undefined }).error)
+        this.#addresses.set(cluster, address)
+        return response
+      } catch (error) {
+        if (!(error instanceof WireError) || !lookAgain.has(error.code)) throw error
+        this.#addresses.delete(cluster)
+        last = error
+        address = error.detail.controllerAddress
+      }
+    }
+    throw last ?? new WireError('CONTROLLER_UNAVAILABLE')
+  }
+
+  /** The cluster is gone. */
+  forget (cluster: string): void {
+    const address = this.#addresses.get(cluster)
+    if (address !== undefined) this.#net.forget(address)
+    this.#addresses.delete(cluster)
+  }
+
+  async #fromLease (cluster: string): Promise<string | undefined> {
+    const { namespace, name } = splitKey(cluster)
+    const lease = await this.#api.get(kinds.lease, namespace, names.lease(name))
+    return lease?.metadata.annotations?.[controllerAddressAnnotation]
+  }
+}
+
+function throwDetail (detail: ErrorDetail | undefined): void {
+  if (detail !== undefined && detail.code !== '') throw WireError.fromDetail(detail)
+}

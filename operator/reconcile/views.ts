@@ -1,0 +1,198 @@
+// What the controllers say of their clusters and topics, asked when something has moved (a table was
+// written, a pod became ready) and not by the clock.
+import type { DescribeClusterResponse, TopicStatus } from '../../wire/messages.ts'
+import type { Clock, Timer } from '../../wire/ports.ts'
+import type { Log } from '../kube/log.ts'
+import { hash } from '../objects/hash.ts'
+import type { ControllerClient } from './controller-client.ts'
+
+/** News come in bursts: wait for the rest of one. */
+const settleMs = 10
+const intervalMsMin = 100
+/** Asking takes at most a tenth of the time. */
+const intervalFactor = 10
+const retryMsMin = 200
+const retryMsMax = 5_000
+
+export interface View {
+  readonly controller: number
+  readonly brokers: DescribeClusterResponse['brokers']
+  readonly topics: ReadonlyMap<string, TopicStatus>
+  readonly partitions: number
+  readonly underReplicated: number
+  readonly underMinInSync: number
+  readonly offline: number
+}
+
+/** `topics`: the names of those whose state changed. */
+export type ViewHandler = (cluster: string, topics: readonly string[]) => void
+
+interface Watched {
+  view: View | undefined
+  asking: Promise<View> | undefined
+  timer: Timer | undefined
+  /** Poked while it was being asked: ask once more. */
+  again: boolean
+  askedAt: number
+  tookMs: number
+  retryMs: number
+  /** Clock time since which no answer came; undefined while answers come. */
+  silentSince: number | undefined
+}
+
+export class Views {
+  readonly #client: ControllerClient
+  readonly #clock: Clock
+  readonly #log: Log
+  readonly #watched = new Map<string, Watched>()
+  readonly #handlers: ViewHandler[] = []
+  #stopped = false
+
+  constructor (client: ControllerClient, clock: Clock, log: Log) {
+    this.#client = client
+    this.#clock = clock
+    this.#log = log
+  }
+
+  onChange (handler: ViewHandler): void {
+    this.#handlers.push(handler)
+  }
+
+  /** The last answer. */
+  get (cluster: string): View | undefined {
+    return this.#watched.get(cluster)?.view
+  }
+
+  /** Milliseconds without an answer; 0 while the controller answers. */
+  silentMs (cluster: string): number {
+    const since = this.#watched.get(cluster)?.silentSince
+    return since === undefined ? 0 : this.#clock.now() - since
+  }
+
+  /** Something moved: ask soon. */
+  poke (cluster: string): void {
+    const watched = this.#of(cluster)
+    if (watched.asking !== undefined) { watched.again = true; return }
+    if (watched.timer !== undefined) return
+    const pauseMs = Math.max(intervalMsMin, watched.tookMs * intervalFactor)
+    this.#schedule(cluster, watched, Math.max(settleMs, watched.askedAt + pauseMs - this.#clock.now()))
+  }
+
+  /**
+   * Asks now; those who ask at the same time share the answer.
+   * @throws WireError, KubeError
+   */
+  async refresh (cluster: string): Promise<View> {
+    const watched = this.#of(cluster)
+    watched.timer?.cancel()
+    watched.timer = undefined
+    watched.asking ??= this.#ask(cluster, watched).finally(() => {
+      watched.asking = undefined
+      if (watched.again) this.poke(cluster)
+      watched.again = false
+    })
+    return await watched.asking
+  }
+
+  /** What ApplyTopic answered, newer than the last description. */
+  learn (cluster: string, topic: TopicStatus): void {
+    const watched = this.#of(cluster)
+    const name = topic.topic?.name
+    if (watched.view === undefined || name === undefined) return
+    watched.view = { ...watched.view, topics: new Map(watched.view.topics).set(name, topic) }
+    // An answer that is under way was made before this topic was.
+    if (watched.asking !== undefined) watched.again = true
+  }
+
+  forget (cluster: string): void {
+    this.#watched.get(cluster)?.timer?.cancel()
+    this.#watched.delete(cluster)
+    this.#client.forget(cluster)
+  }
+
+  stop (): void {
+    this.#stopped = true
+    for (const watched of this.#watched.values()) watched.timer?.cancel()
+  }
+
+  #of (cluster: string): Watched {
+    const known = this.#watched.get(cluster)
+    if (known !== undefined) return known
+    const watched: Watched = {
+      view: undefined,
+      asking: undefined,
+      timer: undefined,
+      again: false,
+      askedAt: -Infinity,
+      tookMs: 0,
+      retryMs: retryMsMin,
+      silentSince: undefined
+    }
+    this.#watched.set(cluster, watched)
+    return watched
+  }
+
+  #schedule (cluster: string, watched: Watched, afterMs: number): void {
+    if (this.#stopped) return
+    watched.timer = this.#clock.setTimer(afterMs, () => {
+      watched.timer = undefined
+      this.refresh(cluster).catch((error: unknown) => {
+        this.#log.debug({ cluster, err: (error as Error).message }, 'controller did not answer')
+      })
+    })
+  }
+
+  async #ask (cluster: string, watched: Watched): Promise<View> {
+    watched.askedAt = this.#clock.now()
+    try {
+      const answer = await this.#client.call(cluster, 'DescribeCluster', { topics: [] })
+      watched.tookMs = this.#clock.now() - watched.askedAt
+      watched.retryMs = retryMsMin
+      const wasSilent = watched.silentSince !== undefined
+      watched.silentSince = undefined
+      this.#take(cluster, watched, toView(answer), wasSilent)
+      return watched.view!
+    } catch (error) {
+      const first = watched.silentSince === undefined
+      watched.silentSince ??= watched.askedAt
+      // Only a cluster that is still known is asked again.
+      if (this.#watched.get(cluster) === watched && watched.timer === undefined) {
+        this.#schedule(cluster, watched, watched.retryMs)
+      }
+      watched.retryMs = Math.min(watched.retryMs * 2, retryMsMax)
+      if (!first) this.#tell(cluster, [])
+      throw error
+    }
+  }
+
+  #take (cluster: string, watched: Watched, next: View, wasSilent: boolean): void {
+    const previous = watched.view
+    watched.view = next
+    const changed: string[] = []
+    for (const [name, status] of next.topics) {
+      const before = previous?.topics.get(name)
+      if (before === undefined || hash(before) !== hash(status)) changed.push(name)
+    }
+    for (const name of previous?.topics.keys() ?? []) if (!next.topics.has(name)) changed.push(name)
+    if (wasSilent || previous === undefined || changed.length > 0 || hash(summary(previous)) !== hash(summary(next))) {
+      this.#tell(cluster, changed)
+    }
+  }
+
+  #tell (cluster: string, topics: readonly string[]): void {
+    if (this.#stopped) return
+    for (const handler of this.#handlers) handler(cluster, topics)
+  }
+}
+
+function summary (view: View): object {
+  const { topics: _told, ...rest } = view
+  return rest
+}
+
+function toView (answer: DescribeClusterResponse): View {
+  const topics = new Map(answer.topics.flatMap(status =>
+    status.topic === undefined ? [] : [[status.topic.name, status] as const]))
+  const { controller, brokers, partitions, underReplicated, underMinInSync, offline } = answer
+  return { controller, brokers, topics, partitions, underReplicated, underMinInSync, offline }
+}
