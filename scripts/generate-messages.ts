@@ -98,3 +98,6 @@ if (process.argv.includes('--check')) {
 } else {
   writeFileSync(target, wanted)
 }
+
+// The codec's tables come from the same files and are never older or newer.
+await import('./generate-descriptors.ts')

@@ -1,0 +1,38 @@
+import { createServer } from 'node:net'
+import type { AddressInfo } from 'node:net'
+import { GrpcNet } from '../../../wire/adapters/grpc-net.ts'
+import { netConformance } from '../net.conformance.ts'
+
+netConformance('gRPC', async () => {
+  const server = new GrpcNet()
+  const client = new GrpcNet()
+  return {
+    server,
+    client,
+    listenAddress: '127.0.0.1:0',
+    deadAddress: await deadAddress(),
+    until,
+    run: async promise => await promise,
+    close: async () => {
+      await client.close()
+      await server.close()
+    }
+  }
+})
+
+async function until (condition: () => boolean): Promise<void> {
+  const giveUpAt = performance.now() + 10_000
+  while (!condition()) {
+    if (performance.now() > giveUpAt) throw new Error('it did not come about within 10 s')
+    await new Promise(resolve => setTimeout(resolve, 1))
+  }
+}
+
+/** A port that was free a moment ago. */
+async function deadAddress (): Promise<string> {
+  const server = createServer()
+  await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
+  const { port } = server.address() as AddressInfo
+  await new Promise(resolve => server.close(resolve))
+  return `127.0.0.1:${port}`
+}
