@@ -104,10 +104,13 @@ export class Operator {
   #connect (): void {
     const { caches, clusterQueue, topicQueue } = this
     const { views, topicIndex } = this.#surroundings
-    caches.clusters.onChange((key, cluster) => {
+    caches.clusters.onChange((key, cluster, previous) => {
       clusterQueue.add(key)
       if (cluster === undefined) views.forget(key)
-      for (const topic of topicIndex.ofCluster(key)) topicQueue.add(topic)
+      // Topics read a cluster's spec, not its status. The generation moves at deletion too.
+      const isSame = cluster !== undefined && cluster.metadata.uid === previous?.metadata.uid &&
+        cluster.metadata.generation === previous?.metadata.generation
+      if (!isSame) for (const topic of topicIndex.ofCluster(key)) topicQueue.add(topic)
     })
     caches.topics.onChange((key, topic, previous) => { this.#topicChanged(key, topic, previous) })
     for (const reflector of Object.values(caches.managed)) {

@@ -58,7 +58,9 @@ async function fromKubeconfig (path: string): Promise<Credentials> {
     ((config?.[list] ?? []) as Named[]).find(entry => entry.name === name)
   const context = named('contexts', config?.['current-context'])?.context
   const cluster = named('clusters', context?.['cluster'])?.cluster
-  if (typeof cluster?.['server'] !== 'string') throw new Error(`${path}: the current context names no cluster with a server`)
+  if (typeof cluster?.['server'] !== 'string') {
+    throw new Error(`${path}: the current context names no cluster with a server`)
+  }
   const user = named('users', context?.['user'])?.user ?? {}
   const namespace = typeof context?.['namespace'] === 'string' ? context['namespace'] : 'default'
   if (needsLibrary(cluster, user)) return await LibraryCredentials.load(path, cluster['server'], namespace)

@@ -219,7 +219,9 @@ async function readAll (response: IncomingMessage): Promise<string> {
   try {
     for await (const chunk of response) {
       bytes += (chunk as Buffer).length
-      if (bytes > answerBytesMax) throw new KubeError(0, 'TooLarge', `the answer is larger than ${answerBytesMax} bytes`)
+      if (bytes > answerBytesMax) {
+        throw new KubeError(0, 'TooLarge', `the answer is larger than ${answerBytesMax} bytes`)
+      }
       chunks.push(chunk as Buffer)
     }
   } catch (error) {

@@ -65,7 +65,10 @@ export class LeaderLease {
     const { api, clock, log } = this.#options
     try {
       const spec: LeaseSpec = {
-        ...held['spec'] as LeaseSpec, holderIdentity: '', leaseDurationSeconds: 1, renewTime: microTime(clock.wallTime())
+        ...held['spec'] as LeaseSpec,
+        holderIdentity: '',
+        leaseDurationSeconds: 1,
+        renewTime: microTime(clock.wallTime())
       }
       await api.replace(kinds.lease, { ...held, spec })
     } catch (error) {

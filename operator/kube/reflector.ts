@@ -4,7 +4,7 @@
 import type { Clock, Rng, Timer } from '../../wire/ports.ts'
 import { isKubeError, type KubeApi, type KubeError, type Query, type WatchEvent } from './api.ts'
 import type { Log } from './log.ts'
-import { keyOf, type Kind, type KubeObject } from './types.ts'
+import { keyOf, type Kind, type KubeObject, type ObjectMeta } from './types.ts'
 
 const pageSize = 500
 const backoffMsMin = 200
@@ -189,7 +189,7 @@ export class Reflector<T extends KubeObject> {
   }
 
   #set (object: KubeObject): void {
-    const { managedFields: _dropped, ...metadata } = object.metadata as KubeObject['metadata'] & { managedFields?: unknown }
+    const { managedFields: _dropped, ...metadata } = object.metadata as ObjectMeta & { managedFields?: unknown }
     const bare = { ...object, metadata } as unknown as T
     const kept = this.#options.trim?.(bare) ?? bare
     const key = keyOf(kept)

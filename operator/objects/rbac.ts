@@ -35,6 +35,8 @@ export function roleBinding (cluster: Cluster): KubeObject {
   })
 }
 
-function rule (apiGroup: string, resource: string, verbs: readonly string[], resourceNames?: readonly string[]): object {
+type Texts = readonly string[]
+
+function rule (apiGroup: string, resource: string, verbs: Texts, resourceNames?: Texts): object {
   return { apiGroups: [apiGroup], resources: [resource], verbs, ...resourceNames !== undefined && { resourceNames } }
 }

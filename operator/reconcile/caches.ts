@@ -13,8 +13,8 @@ import { NextLoop } from './steps.ts'
 
 /** Kinds of which the operator makes objects, watched by its own label. */
 export const managedKinds = [
-  'serviceAccount', 'role', 'roleBinding', 'configMap', 'service', 'networkPolicy', 'podDisruptionBudget', 'statefulSet',
-  'lease'
+  'serviceAccount', 'role', 'roleBinding', 'configMap', 'service', 'networkPolicy', 'podDisruptionBudget',
+  'statefulSet', 'lease'
 ] as const satisfies readonly KindName[]
 
 export type ManagedKind = typeof managedKinds[number]
@@ -39,7 +39,8 @@ export class Caches {
 
   constructor (options: CacheOptions) {
     const { namespace, ...rest } = options
-    const make = <T extends KubeObject>(kind: KindName, labelSelector?: string, trim?: (object: T) => T): Reflector<T> =>
+    const make = <T extends KubeObject>(kind: KindName, labelSelector?: string,
+      trim?: (object: T) => T): Reflector<T> =>
       new Reflector<T>({
         ...rest,
         kind: kinds[kind],

@@ -77,6 +77,6 @@ function reason (pod: KubeObject, template: PodTemplate): string {
     (spec as { containers?: { image?: string }[] } | undefined)?.containers?.[0]?.image
   const [before, after] = [image(pod['spec']), image(template.spec)]
   if (before !== after) return `its image changes from ${before} to ${after}`
-  const changed = pod.metadata.annotations?.[configHashAnnotation] !== template.metadata.annotations[configHashAnnotation]
-  return changed ? 'its settings changed' : 'its pod template changed'
+  const settings = template.metadata.annotations[configHashAnnotation]
+  return pod.metadata.annotations?.[configHashAnnotation] !== settings ? 'its settings changed' : 'its pod template changed'
 }

@@ -12,6 +12,7 @@ import { condition, conditions, type Verdict } from './conditions.ts'
 
 /** A controller that moves is found again sooner; status does not follow every hiccup. */
 const silenceMsMax = 3_000
+const noController = 'the brokers have no controller, or it does not answer'
 
 interface PartitionCounts {
   readonly total: number
@@ -88,7 +89,7 @@ function ready ({ notes }: ClusterContext, facts: Facts): Verdict {
   if (facts.ready < facts.total && !facts.wasReady) {
     return no('BrokersNotReady', `${facts.ready} of ${facts.total} brokers are ready`)
   }
-  if (facts.controller < 0) return no('NoController', 'the brokers have no controller, or it does not answer')
+  if (facts.controller < 0) return no('NoController', noController)
   if (offline > 0) return no('PartitionsOffline', `${offline} of ${total} partitions have no leader`)
   if (underMinInSync > 0) return no('NotEnoughReplicas', `${underMinInSync} of ${total} partitions take no records`)
   return { type: 'Ready', status: true, reason: 'Serving', message: 'every partition takes and gives records' }
@@ -112,16 +113,17 @@ function degraded ({ notes }: ClusterContext, facts: Facts): Verdict {
   if (facts.wasReady && facts.ready < facts.total) {
     return yes('BrokersNotReady', `${facts.total - facts.ready} of ${facts.total} brokers are not ready`)
   }
-  if (facts.wasReady && facts.controller < 0) return yes('NoController', 'the brokers have no controller, or it does not answer')
+  if (facts.wasReady && facts.controller < 0) return yes('NoController', noController)
   if (offline > 0) return yes('PartitionsOffline', `${offline} of ${total} partitions have no leader`)
   if (facts.wasReady && underReplicated > 0) {
-    return yes('UnderReplicated', `${underReplicated} of ${total} partitions have fewer replicas in sync than they shall have`)
+    return yes('UnderReplicated', `${underReplicated} of ${total} partitions have too few replicas in sync`)
   }
   if (notes.scaleDownRefused !== undefined) return yes('ScaleDownRefused', notes.scaleDownRefused)
   return { type: 'Degraded', status: false, reason: 'AsWanted', message: 'the cluster is as its spec says' }
 }
 
-function phase ({ cluster, notes }: ClusterContext, facts: Facts, [isReadyNow, , isDegraded]: Verdict[]): ClusterStatus['phase'] {
+function phase ({ cluster, notes }: ClusterContext, facts: Facts,
+  [isReadyNow, , isDegraded]: readonly Verdict[]): ClusterStatus['phase'] {
   if (cluster.metadata.deletionTimestamp !== undefined) return 'Deleting'
   if (notes.invalid !== undefined) return 'Invalid'
   if (!facts.wasReady && isReadyNow?.status !== true) return 'Creating'

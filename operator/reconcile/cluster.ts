@@ -136,7 +136,10 @@ async function adoptLease (context: ClusterContext): Promise<void> {
     apiVersion: kinds.lease.apiVersion,
     kind: kinds.lease.kind,
     metadata: {
-      name: names.lease(name), namespace, labels: labels(name), ownerReferences: [{ ...ownerReference(cluster), controller: false }]
+      name: names.lease(name),
+      namespace,
+      labels: labels(name),
+      ownerReferences: [{ ...ownerReference(cluster), controller: false }]
     }
   }))
 }

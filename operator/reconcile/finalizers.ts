@@ -11,8 +11,8 @@ export function hasFinalizer (object: KubeObject): boolean {
  * Sets or removes the operator's finalizer, others' stay. A merge patch with the version that was read:
  * the list cannot have changed meanwhile (409 otherwise).
  */
-export async function setFinalizer<T extends KubeObject> (api: KubeApi, kind: Kind, cache: Reflector<T>, object: KubeObject,
-  wanted: boolean): Promise<void> {
+export async function setFinalizer<T extends KubeObject> (api: KubeApi, kind: Kind, cache: Reflector<T>,
+  object: KubeObject, wanted: boolean): Promise<void> {
   if (hasFinalizer(object) === wanted) return
   const { name, namespace, resourceVersion, finalizers = [] } = object.metadata
   const others = finalizers.filter(entry => entry !== finalizer)

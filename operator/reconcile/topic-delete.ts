@@ -52,7 +52,8 @@ async function deleteData (context: TopicContext): Promise<void> {
   try {
     await controllers.call(clusterKey, 'DeleteTopic', { name, topicId, deleteData: true })
   } catch (error) {
-    if (!(error instanceof WireError && (error.code === 'UNKNOWN_TOPIC' || error.code === 'UNKNOWN_TOPIC_ID'))) throw error
+    const isGone = error instanceof WireError && (error.code === 'UNKNOWN_TOPIC' || error.code === 'UNKNOWN_TOPIC_ID')
+    if (!isGone) throw error
   }
   views.poke(clusterKey)
 }

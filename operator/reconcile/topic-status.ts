@@ -57,9 +57,9 @@ function facts (context: TopicContext): TopicStatus {
 
 function servingMessage (context: TopicContext): string {
   const { underReplicated, topic } = context.result!
-  return underReplicated === 0
-    ? 'every partition has a leader and all its replicas'
-    : `every partition has a leader; ${underReplicated} of ${topic!.partitions} have fewer than ${topic!.replicas} replicas in sync`
+  if (underReplicated === 0) return 'every partition has a leader and all its replicas'
+  const { partitions, replicas } = topic!
+  return `every partition has a leader; ${underReplicated} of ${partitions} have fewer than ${replicas} replicas in sync`
 }
 
 /** Waiting for brokers to start is no news; what needs a person is. */

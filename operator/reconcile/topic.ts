@@ -49,7 +49,9 @@ function findCluster (context: TopicContext): void {
   const cluster = context.caches.clusters.get(context.clusterKey)
   const { cluster: name } = context.topic.spec
   if (cluster === undefined) throw new NotReady('ClusterNotFound', `there is no Cluster ${name} in this namespace`)
-  if (cluster.metadata.deletionTimestamp !== undefined) throw new NotReady('ClusterNotFound', `Cluster ${name} is being deleted`)
+  if (cluster.metadata.deletionTimestamp !== undefined) {
+    throw new NotReady('ClusterNotFound', `Cluster ${name} is being deleted`)
+  }
   context.cluster = cluster
 }
 
@@ -57,7 +59,8 @@ function claimName (context: TopicContext): void {
   const name = topicName(context.topic)
   const owner = context.topicIndex.owner(context.clusterKey, name)
   if (owner === undefined || owner.metadata.uid === context.topic.metadata.uid) return
-  throw new NotReady('Conflict', `topic ${name} belongs to the older Topic ${owner.metadata.name}; delete one of the two`)
+  throw new NotReady('Conflict',
+    `topic ${name} belongs to the older Topic ${owner.metadata.name}; delete one of the two`)
 }
 
 /** Before the topic exists: a Topic that was deleted unseen could not keep its promise to delete. */
@@ -112,7 +115,8 @@ async function askController (context: TopicContext, settings: ApplyTopicRequest
 }
 
 /** The controller still knows an owner whose object is gone (deleted while no operator watched). */
-async function releaseFormerOwner (context: TopicContext, settings: ApplyTopicRequest, conflict: WireError): Promise<void> {
+async function releaseFormerOwner (context: TopicContext, settings: ApplyTopicRequest,
+  conflict: WireError): Promise<void> {
   const { views, controllers, topicIndex, clusterKey: cluster } = context
   const held = (await views.refresh(cluster)).topics.get(settings.name)
   if (held?.topic === undefined || held.ownerUid === '' || topicIndex.hasUid(held.ownerUid)) throw conflict
@@ -131,7 +135,8 @@ function checkServing (context: TopicContext): void {
   }
   // The tables' watch tells when that changes.
   if (result!.offline > 0) {
-    throw new NotReady('PartitionsOffline', `${result!.offline} of ${result!.topic!.partitions} partitions have no leader`,
+    const { offline, topic } = result!
+    throw new NotReady('PartitionsOffline', `${offline} of ${topic!.partitions} partitions have no leader`,
       { retryAfterMs: comeBackMs })
   }
 }

@@ -1,5 +1,5 @@
 // Cluster: brokers, their volumes, and what topics get unless they say otherwise.
-import { conditionsSchema } from './conditions.ts'
+import { conditionsSchema, observedGenerationSchema } from './conditions.ts'
 import type { Resource } from './crd.ts'
 import type { ObjectSchema, TypeOf } from './json-schema.ts'
 import { bytesPattern, cpuPattern, quantityLengthMax } from './quantities.ts'
@@ -46,14 +46,15 @@ const storage = {
       maxLength: 253
     },
     deletePolicy: {
-      description: 'What deleting the Cluster does to the records: Retain keeps volumes and partition tables, Delete deletes them.',
+      description: 'What deleting the Cluster does to volumes and partition tables: Retain keeps them, Delete deletes them.',
       type: 'string',
       enum: ['Retain', 'Delete'],
       default: 'Retain'
     }
   },
   'x-kubernetes-validations': [{
-    rule: 'has(self.className) == has(oldSelf.className) && (!has(self.className) || self.className == oldSelf.className)',
+    rule: 'has(self.className) == has(oldSelf.className) && ' +
+      '(!has(self.className) || self.className == oldSelf.className)',
     message: 'storage.className cannot be changed: volumes do not move between classes'
   }]
 } as const satisfies ObjectSchema
@@ -130,11 +131,14 @@ const status = {
       type: 'string',
       enum: ['Creating', 'Running', 'Degraded', 'Scaling', 'Rolling', 'Invalid', 'Deleting']
     },
-    observedGeneration: { description: 'The generation that this status speaks of.', type: 'integer', format: 'int64', minimum: 0 },
+    observedGeneration: observedGenerationSchema,
     conditions: conditionsSchema,
     brokers: {
       type: 'object',
-      properties: { ready: count('Brokers that are registered and serve.'), total: count('Brokers that there shall be now.') }
+      properties: {
+        ready: count('Brokers that are registered and serve.'),
+        total: count('Brokers that there shall be now.')
+      }
     },
     controller: {
       description: 'Id of the broker that is the controller; -1 while there is none.',
@@ -153,7 +157,11 @@ const status = {
     },
     version: { description: 'Version of millrace that every broker runs.', type: 'string', maxLength: 64 },
     bootstrap: { description: 'Address for clients inside Kubernetes, host:port.', type: 'string', maxLength: 320 },
-    selector: { description: 'Label selector of the broker pods, for the scale subresource.', type: 'string', maxLength: 512 }
+    selector: {
+      description: 'Label selector of the broker pods, for the scale subresource.',
+      type: 'string',
+      maxLength: 512
+    }
   }
 } as const satisfies ObjectSchema
 

@@ -1,6 +1,13 @@
 // The status conditions that every resource shares, as metav1.Condition has them.
 import type { TypeOf } from './json-schema.ts'
 
+export const observedGenerationSchema = {
+  description: 'The generation that this status speaks of.',
+  type: 'integer',
+  format: 'int64',
+  minimum: 0
+} as const
+
 export const conditionsSchema = {
   description: 'What holds now, and why.',
   type: 'array',

@@ -1,6 +1,6 @@
 // Structural schemas as plain data, written as they stand in the CRD, and the TypeScript type of what
 // the API server stores under one. No $ref, no oneOf with types, no additionalProperties beside
-// properties: https://kubernetes.io/docs/tasks/extend-kubernetes/custom-resources/custom-resource-definitions/#specifying-a-structural-schema
+// properties (Kubernetes documentation, "Specifying a structural schema").
 
 /** A CEL rule; `message` is what the user reads when it is false. */
 export interface Rule {

@@ -1,8 +1,10 @@
 // Topic: what a stream shall be. The controller of the cluster makes it so.
-import { conditionsSchema } from './conditions.ts'
+import { conditionsSchema, observedGenerationSchema } from './conditions.ts'
 import type { Resource } from './crd.ts'
 import type { ObjectSchema, TypeOf } from './json-schema.ts'
-import { bytesOrUnlimitedPattern, bytesPattern, durationLengthMax, durationPattern, quantityLengthMax } from './quantities.ts'
+import {
+  bytesOrUnlimitedPattern, bytesPattern, durationLengthMax, durationPattern, quantityLengthMax
+} from './quantities.ts'
 
 /** As Kafka's: letters, digits, dot, underscore, hyphen. */
 export const topicNamePattern = '^[a-zA-Z0-9._-]{1,249}$'
@@ -58,7 +60,10 @@ const spec = {
       type: 'string',
       minLength: 1,
       maxLength: clusterNameLengthMax,
-      'x-kubernetes-validations': [{ rule: 'self == oldSelf', message: 'cluster cannot be changed: create another Topic' }]
+      'x-kubernetes-validations': [{
+        rule: 'self == oldSelf',
+        message: 'cluster cannot be changed: create another Topic'
+      }]
     },
     name: {
       description: 'Name of the topic, by default that of the object. Allows names that Kubernetes does not.',
@@ -117,7 +122,7 @@ const spec = {
 const status = {
   type: 'object',
   properties: {
-    observedGeneration: { description: 'The generation that this status speaks of.', type: 'integer', format: 'int64', minimum: 0 },
+    observedGeneration: observedGenerationSchema,
     conditions: conditionsSchema,
     topicId: { description: 'Identity of the topic; a topic made anew has another.', type: 'string', maxLength: 16 },
     owner: { description: 'Name of the Topic object that owns the topic.', type: 'string', maxLength: 253 },

@@ -1,0 +1,35 @@
+// The operator's settings: its environment. Pure.
+import { randomBytes } from 'node:crypto'
+import { hostname } from 'node:os'
+
+export interface OperatorConfig {
+  /** host:port of /metrics, /livez and /readyz. */
+  readonly listenMetrics: { readonly host: string, readonly port: number }
+  /** Namespace that is watched; empty: all. */
+  readonly namespace: string
+  /** Image of the brokers whose Cluster names none. */
+  readonly image: string
+  /** Holder of the Lease. A pod's name: its restarted container takes the Lease back at once. */
+  readonly identity: string
+  readonly logLevel: string
+}
+
+export type Environment = Readonly<Record<string, string | undefined>>
+
+/** @throws Error with one line that names the variable. */
+export function parseConfig (env: Environment, version: string): OperatorConfig {
+  return {
+    listenMetrics: parseAddress('MILLRACE_LISTEN_METRICS', env.MILLRACE_LISTEN_METRICS ?? '0.0.0.0:9100'),
+    namespace: env.MILLRACE_NAMESPACE ?? '',
+    image: env.MILLRACE_IMAGE ?? `millrace:${version}`,
+    identity: env.MILLRACE_POD_NAME ?? `${hostname()}_${randomBytes(4).toString('hex')}`,
+    logLevel: env.MILLRACE_LOG_LEVEL ?? 'warn'
+  }
+}
+
+function parseAddress (name: string, value: string): { host: string, port: number } {
+  const match = /^(.+):(\d{1,5})$/.exec(value)
+  const port = Number(match?.[2])
+  if (match === null || port > 65535) throw new Error(`${name} must be host:port, not '${value}'`)
+  return { host: match[1]!.replace(/^\[(.*)\]$/, '$1'), port }
+}

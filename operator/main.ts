@@ -1,0 +1,112 @@
+// The operator process: composition only.
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { pino, type Logger } from 'pino'
+import { GrpcNet } from '../wire/adapters/grpc-net.ts'
+import { NodeClock } from '../wire/adapters/node-clock.ts'
+import { NodeRng } from '../wire/adapters/node-rng.ts'
+import { parseConfig, type OperatorConfig } from './config.ts'
+import { serveHealth } from './health.ts'
+import { loadCredentials } from './kube/credentials.ts'
+import { HttpApi } from './kube/http-api.ts'
+import { LeaderLease } from './kube/lease.ts'
+import { operatorMetrics, type OperatorMetrics } from './metrics.ts'
+import { Operator } from './operator.ts'
+
+const exitError = 1
+const leaseName = 'millrace-operator'
+/** A stop takes one request; more means that the API server does not answer. */
+const stopDeadlineMs = 900
+
+const { version } = JSON.parse(readFileSync(join(import.meta.dirname, '../package.json'), 'utf8')) as
+  { version: string }
+
+async function main (): Promise<void> {
+  const config = parseConfig(process.env, version)
+  const log = pino({ level: config.logLevel, base: { operator: config.identity } })
+  const clock = new NodeClock()
+  const rng = new NodeRng()
+  const credentials = await loadCredentials(process.env)
+  const api = new HttpApi({
+    credentials,
+    clock,
+    userAgent: `millrace-operator/${version}`,
+    onWrite: (verb, kind) => { metrics.writes.inc({ verb, kind: kind.kind }) }
+  })
+  const operator = new Operator({
+    api,
+    net: new GrpcNet(),
+    clock,
+    rng,
+    log,
+    namespace: config.namespace,
+    image: config.image,
+    version,
+    instance: config.identity,
+    onReconciled: (kind, result, tookMs) => {
+      metrics.reconciles.inc({ kind, result })
+      metrics.reconcileSeconds.observe({ kind }, tookMs / 1000)
+    }
+  })
+  const lease = new LeaderLease({
+    api,
+    clock,
+    rng,
+    log,
+    namespace: config.namespace === '' ? credentials.namespace : config.namespace,
+    name: leaseName,
+    identity: config.identity,
+    onAcquired: () => {
+      log.info('leading')
+      operator.lead().catch(fail)
+    },
+    onLost: () => { fail(new Error('the Lease is lost: another operator leads, or the API server is away')) }
+  })
+  const metrics = measure(operator, lease)
+  stopOnSignals(operator, lease, log)
+  operator.start()
+  lease.start()
+  await serve(config, operator, metrics, log)
+}
+
+async function serve (config: OperatorConfig, operator: Operator, { registry }: OperatorMetrics,
+  log: Logger): Promise<void> {
+  await serveHealth(config.listenMetrics, {
+    registry,
+    notReady: () => {
+      const waiting = operator.caches.all.filter(reflector => !reflector.isSynced).map(({ kind }) => kind.kind)
+      return waiting.length === 0 ? '' : `not read yet: ${waiting.join(', ')}`
+    }
+  })
+  log.info({ ...config.listenMetrics }, 'serving metrics and health')
+}
+
+function measure (operator: Operator, lease: LeaderLease): OperatorMetrics {
+  const byKind = (read: (reflector: typeof operator.caches.all[number]) => number): Record<string, number> =>
+    Object.fromEntries(operator.caches.all.map(reflector => [reflector.kind.kind, read(reflector)]))
+  return operatorMetrics({
+    queueDepth: () => ({ Cluster: operator.clusterQueue.depth, Topic: operator.topicQueue.depth }),
+    watchSilenceSeconds: () => byKind(({ silenceMs }) => silenceMs / 1000),
+    watchRestarts: () => byKind(({ restarts }) => restarts),
+    objects: () => byKind(({ size }) => size),
+    isLeader: () => lease.isLeader
+  })
+}
+
+function stopOnSignals (operator: Operator, lease: LeaderLease, log: Logger): void {
+  const stop = (signal: NodeJS.Signals): void => {
+    log.info({ signal }, 'stopping')
+    setTimeout(() => { process.exit(0) }, stopDeadlineMs).unref()
+    // The Lease goes last: until then nobody else acts.
+    operator.stop().then(async () => { await lease.stop() }).then(() => { process.exit(0) }, fail)
+  }
+  process.once('SIGTERM', stop)
+  process.once('SIGINT', stop)
+}
+
+function fail (error: unknown): void {
+  process.stderr.write(`operator: ${error instanceof Error ? error.message : String(error)}\n`)
+  process.exit(exitError)
+}
+
+main().catch(fail)
