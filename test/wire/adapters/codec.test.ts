@@ -47,7 +47,8 @@ function arbitraryValue (field: protobuf.Field): fc.Arbitrary<unknown> {
 const conversion = { longs: Number, enums: String, defaults: true, arrays: true, oneofs: true } as const
 const kinds = Object.entries(rpcs).flatMap(([name, { path, request, response }]) => {
   const service = reflection.lookupService(path.split('/')[1]!)
-  const method = service.methods[name]!.resolve()
+  const method = service.methods[name]!
+  method.resolve()
   return [
     { name: `${name} request`, codec: request, type: method.resolvedRequestType! },
     { name: `${name} response`, codec: response, type: method.resolvedResponseType! }
