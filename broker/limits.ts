@@ -11,12 +11,19 @@ export const batchBytesDefault = 1 * MiB
 /** How far a record's timestamp may lie ahead of the broker, else retention by age would never end. */
 export const timestampAheadMsMax = 24 * 3600 * 1000
 
+/** As many of the smallest records as fit the default batch; bounds what a compressed batch may claim. */
+export const recordsPerBatchMax = 150_000
+
 // Topics
 export const topicNameLengthMax = 249
 /** Kubernetes objects and pushes stay small: one table holds at most 256 KiB. */
 export const partitionsPerTopicMax = 2_000
 export const partitionsPerBrokerMax = 10_000
 export const replicasMax = 7
+/** A week, as Kafka. */
+export const retentionMsDefault = 7 * 24 * 3600 * 1000
+/** Committed offsets are small and often rewritten: short segments let old ones go early. */
+export const groupsSegmentBytes = 16 * MiB
 export const tableBytesMax = 256 * KiB
 
 // Wire
@@ -35,6 +42,10 @@ export const fetchCreditBytesMax = 64 * MiB
 export const appendsPendingPerPartitionMax = 4_096
 /** Bytes appended and not yet committed, all partitions of a broker. */
 export const appendBytesPendingMax = 256 * MiB
+/** Bytes of one Produce stream that wait for their commit; beyond it the stream is not read. */
+export const producePendingBytesPerStreamMax = 32 * MiB
+/** Cold reads (catch-up consumers and followers) that run at once: they must not crowd out the tail. */
+export const coldReadsMax = 4
 /** Recent batches kept in memory for readers of the tail, per broker. */
 export const ringBytesMax = 64 * MiB
 /** The last batches of a producer id that a repeat is recognised by (KIP-98: 5). */
@@ -63,6 +74,20 @@ export const sessionTimeoutMs = 2_000
 /** A refused or reset connection counts as lost after this. */
 export const controllerLostMs = 300
 export const replicaLagMs = 10_000
+/** Sent to a follower and not yet durable there, per partition; bounds the follower's memory. */
+export const replicateInFlightBytesMax = 8 * MiB
+/** The same for all partitions of a stream. */
+export const replicateInFlightBytesPerStreamMax = 64 * MiB
+/** A lost Replicate stream is opened again after 10 ms, doubling up to this: a restarted leader waits. */
+export const replicateRetryMsMax = 100
+/** A subscription that the leader refused is tried again after this, unless a row comes first. */
+export const subscribeRetryMs = 50
+/** An in-sync change that no row has ended is asked for again after this. */
+export const inSyncRetryMs = 1_000
+/** A leader without streams from minInSync members for so long may lose the leadership. */
+export const starvedMs = 3_000
+/** Data that no row names is moved to stray/ after this, should a late row still name it. */
+export const strayAfterMs = 10 * 60_000
 /** How long an election waits for the answers of the in-sync members. */
 export const electionAnswerMs = 200
 export const brokersMax = 100

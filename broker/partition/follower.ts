@@ -1,0 +1,154 @@
+// A replica that follows, in one leader epoch: takes in what its leader sends, truncates where it differs.
+// replication.md: "Follower: fetch and truncation". No clock, net or promise.
+import { batches, hasValidCrc } from '../../wire/record-batch.ts'
+import { WireError } from '../../wire/errors.ts'
+import type {
+  ReplicateRequest_Subscribe, ReplicateResponse, ReplicateResponse_Diverged, ReplicateResponse_Records, Sent
+} from '../../wire/messages.ts'
+import type { PartitionRow } from '../row.ts'
+import { hasEmptyEpoch, lastEpoch, truncationOffset } from './epochs.ts'
+import type { ReplicaState } from './state.ts'
+import type { PartitionStats } from './stats.ts'
+
+/**
+ * What the caller has to do after a message: nothing; subscribe again at once, or after a pause; take the
+ * row that came into account; stop this replica for good.
+ */
+export type FollowerNext = 'go-on' | 'resubscribe' | 'retry' | 'row' | 'damaged'
+
+export class Follower {
+  readonly leader: number
+  readonly epoch: number
+  /** Why the replica is damaged, or the leader's message was not taken; for the log. */
+  reason = ''
+  readonly #state: ReplicaState
+  readonly #stats: PartitionStats
+
+  constructor (state: ReplicaState, row: PartitionRow, stats: PartitionStats) {
+    this.leader = row.leader
+    this.epoch = row.leaderEpoch
+    this.#state = state
+    this.#stats = stats
+    // An epoch that this replica led without writing anything would bar older batches of the new leader.
+    if (hasEmptyEpoch(state.log)) state.log.truncate(state.log.logEnd)
+  }
+
+  get state (): ReplicaState { return this.#state }
+
+  subscribe (subscriptionId: number, brokerEpoch: number): Sent<ReplicateRequest_Subscribe> {
+    const { log, identity } = this.#state
+    return {
+      subscriptionId,
+      topicId: log.topicId,
+      partition: log.partition,
+      leaderEpoch: this.epoch,
+      identity,
+      brokerEpoch,
+      fetchOffset: log.logEnd,
+      lastEpoch: lastEpoch(log),
+      durableEnd: Math.min(log.durableEnd, log.logEnd)
+    }
+  }
+
+  /** A message of the current subscription; those of earlier ones must not come here. */
+  receive (message: ReplicateResponse, nowMs: number): FollowerNext {
+    // KAFKA-18991: an answer in another epoch says nothing about this log.
+    if (message.leaderEpoch !== this.epoch && message.response !== 'refused') return 'go-on'
+    switch (message.response) {
+      case 'records': return this.#records(message.records!, nowMs)
+      case 'diverged': return this.#diverged(message.diverged!)
+      case 'refused': return 'retry'
+      case 'row': return 'row'
+      default: return this.#refuse('a message of an unknown kind')
+    }
+  }
+
+  #refuse (reason: string): FollowerNext {
+    this.reason = reason
+    return 'retry'
+  }
+
+  #records ({ records, highWatermark, logStart }: ReplicateResponse_Records, nowMs: number): FollowerNext {
+    if (records.length > 0) {
+      const refusal = this.#append(records, logStart, nowMs)
+      if (refusal !== '') return this.#refuse(refusal)
+    } else if (logStart > this.#state.log.logEnd) {
+      this.#reset(logStart)
+    }
+    const state = this.#state
+    const { log } = state
+    const committed = Math.min(highWatermark, log.logEnd)
+    if (committed > state.highWatermark) {
+      state.highWatermark = committed
+      log.setHighWatermark(committed)
+    }
+    const start = Math.min(logStart, state.highWatermark)
+    if (start > log.logStart) log.advanceLogStart(start)
+    return 'go-on'
+  }
+
+  /** Empty when the batches were appended, otherwise why none was. */
+  #append (records: Uint8Array, logStart: number, nowMs: number): string {
+    const { log, producers } = this.#state
+    const found = this.#check(records, logStart)
+    if (typeof found === 'string') return found
+    const first = found[0]!
+    if (first.baseOffset !== log.logEnd) this.#reset(first.baseOffset)
+    log.append(records)
+    for (const header of found) producers.update(header, header.baseOffset, nowMs)
+    this.#stats.replicatedInBytes += records.length
+    return ''
+  }
+
+  /** The headers, when all of it may be appended as it is. */
+  #check (records: Uint8Array, logStart: number) {
+    const { log } = this.#state
+    const found = []
+    let offset = log.logEnd
+    let epoch = log.epochs.at(-1)?.epoch ?? -1
+    try {
+      for (const header of batches(records)) {
+        if (found.length === 0 && header.baseOffset > offset && logStart > offset) offset = header.baseOffset
+        if (header.baseOffset !== offset) return `a batch at ${header.baseOffset}, expected at ${offset}`
+        // KAFKA-18723: what a later leader wrote is for the subscription in its epoch.
+        if (header.leaderEpoch > this.epoch) return `a batch of epoch ${header.leaderEpoch} in epoch ${this.epoch}`
+        if (header.leaderEpoch < epoch) return `a batch of epoch ${header.leaderEpoch} after one of ${epoch}`
+        if (!hasValidCrc(records, header)) return `the batch at ${offset} has a wrong CRC`
+        found.push(header)
+        epoch = header.leaderEpoch
+        offset = header.lastOffset + 1
+      }
+    } catch (error) {
+      if (error instanceof WireError) return error.message
+      throw error
+    }
+    return found
+  }
+
+  /** The leader's log begins past this one's end: nothing here is needed any more. */
+  #reset (offset: number): void {
+    const { log, producers } = this.#state
+    this.#stats.truncations++
+    this.#stats.truncatedOffsets += log.logEnd - log.logStart
+    log.reset(offset)
+    producers.clear()
+    this.#state.highWatermark = Math.max(this.#state.highWatermark, offset)
+  }
+
+  #diverged ({ epoch, endOffset }: ReplicateResponse_Diverged): FollowerNext {
+    const { log, producers, highWatermark } = this.#state
+    const offset = truncationOffset(log, { epoch, endOffset })
+    if (offset < highWatermark) {
+      // Committed records would go: this log or the leader's is not what it should be. A person decides.
+      this.reason = `the leader's log of epoch ${epoch} ends at ${endOffset}, ` +
+        `which would truncate to ${offset}, below the high watermark ${highWatermark}`
+      return 'damaged'
+    }
+    if (offset >= log.logEnd) return this.#refuse(`diverged at ${endOffset}, but nothing to truncate`)
+    this.#stats.truncations++
+    this.#stats.truncatedOffsets += log.logEnd - offset
+    log.truncate(offset)
+    producers.truncate(offset)
+    return 'resubscribe'
+  }
+}
