@@ -78,5 +78,6 @@ function reason (pod: KubeObject, template: PodTemplate): string {
   const [before, after] = [image(pod['spec']), image(template.spec)]
   if (before !== after) return `its image changes from ${before} to ${after}`
   const settings = template.metadata.annotations[configHashAnnotation]
-  return pod.metadata.annotations?.[configHashAnnotation] !== settings ? 'its settings changed' : 'its pod template changed'
+  const isSame = pod.metadata.annotations?.[configHashAnnotation] === settings
+  return isSame ? 'its pod template changed' : 'its settings changed'
 }

@@ -59,7 +59,7 @@ function servingMessage (context: TopicContext): string {
   const { underReplicated, topic } = context.result!
   if (underReplicated === 0) return 'every partition has a leader and all its replicas'
   const { partitions, replicas } = topic!
-  return `every partition has a leader; ${underReplicated} of ${partitions} have fewer than ${replicas} replicas in sync`
+  return `every partition has a leader; ${underReplicated} of ${partitions} have fewer than ${replicas} in sync`
 }
 
 /** Waiting for brokers to start is no news; what needs a person is. */

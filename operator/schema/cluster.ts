@@ -46,7 +46,7 @@ const storage = {
       maxLength: 253
     },
     deletePolicy: {
-      description: 'What deleting the Cluster does to volumes and partition tables: Retain keeps them, Delete deletes them.',
+      description: 'What deleting the Cluster does to volumes and partition tables: keeps or deletes them.',
       type: 'string',
       enum: ['Retain', 'Delete'],
       default: 'Retain'

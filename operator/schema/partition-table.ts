@@ -102,7 +102,7 @@ export const partitionTableResource = {
   plural: 'partitiontables',
   singular: 'partitiontable',
   shortNames: ['mrpt'],
-  description: 'PartitionTable holds who leads and who is in sync. Only the controller writes it: do not edit or delete.',
+  description: 'PartitionTable holds who leads and who is in sync. Only the controller writes it: do not edit it.',
   spec,
   columns: [
     { name: 'Epoch', type: 'integer', jsonPath: '.spec.controllerEpoch' },
