@@ -11,6 +11,8 @@ const adapters = [
   'wire/adapters/**/*.ts',
   'broker/io/adapters/**/*.ts',
   'broker/main.ts',
+  'broker/http.ts',
+  'broker/metrics.ts',
   'client/index.ts'
 ]
 

@@ -1,9 +1,11 @@
-// Writes docs/errors.md from wire/errors.ts and docs/limits.md from broker/limits.ts, so that the pages
-// cannot drift from the code. With --check it fails when a page is not current.
+// Writes docs/errors.md, docs/limits.md and docs/metrics.md from the code, so that the pages cannot drift.
+// With --check it fails when a page is not current.
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import ts from 'typescript'
 import * as limits from '../broker/limits.ts'
+import { metricTable } from '../broker/metrics.ts'
+import { operatorMetrics } from '../operator/metrics.ts'
 import { errorTable } from '../wire/errors.ts'
 
 const root = join(import.meta.dirname, '..')
@@ -56,8 +58,25 @@ function limitsPage (): string {
     `| limit | value | why |\n|---|---|---|\n${rows.join('\n')}\n`
 }
 
+async function metricsPage (): Promise<string> {
+  const none = (): Record<string, number> => ({})
+  const operator = await operatorMetrics({
+    queueDepth: none, watchSilenceSeconds: none, watchRestarts: none, objects: none, isLeader: () => false
+  }).registry.getMetricsAsJSON()
+  const row = ({ name, type, help }: { name: string, type: unknown, help: string }): string =>
+    `| \`${name}\` | ${String(type)} | ${help} |`
+  const table = (rows: readonly string[]): string => `| metric | type | meaning |\n|---|---|---|\n${rows.join('\n')}\n`
+  return '# Metrics\n\nBrokers and operator serve `/metrics` (Prometheus), `/livez` and `/readyz` on port 9100; ' +
+    'on a laptop on the\nports that `npm start` prints. Besides these, brokers give the process metrics of ' +
+    '`prom-client` (`process_*`,\n`nodejs_*`). Written by `scripts/generate-docs.ts`.\n\n' +
+    `## Broker\n\n${table(metricTable.map(row))}\n## Operator\n\n${table(operator.map(row))}`
+}
+
+const pages = [
+  ['docs/errors.md', errorsPage()], ['docs/limits.md', limitsPage()], ['docs/metrics.md', await metricsPage()]
+] as const
 let stale = false
-for (const [page, text] of [['docs/errors.md', errorsPage()], ['docs/limits.md', limitsPage()]] as const) {
+for (const [page, text] of pages) {
   const path = join(root, page)
   if (!process.argv.includes('--check')) {
     writeFileSync(path, text)
