@@ -1,0 +1,126 @@
+import { describe, expect, it } from 'vitest'
+import { KubeError } from '../../../operator/kube/api.ts'
+import { LeaderLease } from '../../../operator/kube/lease.ts'
+import type { KubeObject } from '../../../operator/kube/types.ts'
+import { FakeClock, settle } from '../fake-clock.ts'
+import { fakeRng } from '../fake-rng.ts'
+import { silentLog } from '../silent-log.ts'
+import { ScriptedApi } from './scripted-api.ts'
+
+interface Spec { holderIdentity: string, renewTime: string, leaseTransitions: number, leaseDurationSeconds: number }
+
+function setUp (held?: Partial<Spec>): { api: ScriptedApi, clock: FakeClock, lease: LeaderLease, seen: string[] } {
+  const api = new ScriptedApi()
+  if (held !== undefined) {
+    api.stored = {
+      apiVersion: 'coordination.k8s.io/v1', kind: 'Lease', metadata: { name: 'op', resourceVersion: '50' }, spec: held
+    }
+  }
+  const clock = new FakeClock()
+  const seen: string[] = []
+  const lease = new LeaderLease({
+    api,
+    clock,
+    rng: fakeRng(),
+    log: silentLog,
+    namespace: 'n',
+    name: 'op',
+    identity: 'me',
+    onAcquired: () => { seen.push('acquired') },
+    onLost: () => { seen.push('lost') }
+  })
+  return { api, clock, lease, seen }
+}
+
+const specOf = (object: KubeObject | undefined): Spec => object?.['spec'] as Spec
+
+describe('lease', () => {
+  it('makes the Lease when there is none, with six digits of a second', async () => {
+    const { api, lease, seen } = setUp()
+    lease.start()
+    await settle()
+    expect(seen).toEqual(['acquired'])
+    expect(specOf(api.stored)).toMatchObject({ holderIdentity: 'me', leaseDurationSeconds: 15, leaseTransitions: 0 })
+    expect(specOf(api.stored).renewTime).toMatch(/^2026-01-02T03:04:05\.678000Z$/)
+  })
+
+  it('takes one that was released, or that it held itself, at once', async () => {
+    for (const holderIdentity of ['', 'me']) {
+      const { lease, seen } = setUp({ holderIdentity })
+      lease.start()
+      await settle()
+      expect(seen).toEqual(['acquired'])
+    }
+  })
+
+  it("waits for 15 s without a change by its own clock, whatever time is written in the other's Lease", async () => {
+    const { api, clock, lease, seen } = setUp({ holderIdentity: 'you', renewTime: '1999-01-01T00:00:00.000000Z' })
+    lease.start()
+    await clock.advance(14_000)
+    expect(seen).toEqual([])
+    // It renews: another 15 s.
+    api.stored = { ...api.stored!, metadata: { name: 'op', resourceVersion: '51' } }
+    await clock.advance(14_000)
+    expect(seen).toEqual([])
+    await clock.advance(6_000)
+    expect(seen).toEqual(['acquired'])
+    expect(specOf(api.stored)).toMatchObject({ holderIdentity: 'me', leaseTransitions: 1 })
+  })
+
+  it('renews every two seconds or so', async () => {
+    const { api, clock, lease } = setUp()
+    lease.start()
+    await clock.advance(22_000)
+    expect(api.writes.length).toBe(11)
+    expect(specOf(api.stored).leaseTransitions).toBe(0)
+  })
+
+  it('gives up after 10 s without a renewal', async () => {
+    const { api, clock, lease, seen } = setUp()
+    lease.start()
+    await settle()
+    api.onCall = () => new KubeError(0, 'ConnectionRefused', 'no')
+    await clock.advance(9_000)
+    expect(seen).toEqual(['acquired'])
+    await clock.advance(4_000)
+    expect(seen).toEqual(['acquired', 'lost'])
+    expect(lease.isLeader).toBe(false)
+  })
+
+  it('survives a conflict', async () => {
+    const { api, clock, lease, seen } = setUp()
+    lease.start()
+    await settle()
+    let failures = 2
+    api.onCall = verb => verb === 'replace' && failures-- > 0 ? new KubeError(409, 'Conflict', 'stale') : undefined
+    await clock.advance(20_000)
+    expect(seen).toEqual(['acquired'])
+    expect(lease.isLeader).toBe(true)
+  })
+
+  it('stops leading at once when somebody else holds it', async () => {
+    const { api, clock, lease, seen } = setUp()
+    lease.start()
+    await settle()
+    api.stored = { ...api.stored!, spec: { ...specOf(api.stored), holderIdentity: 'you' } }
+    await clock.advance(3_000)
+    expect(seen).toEqual(['acquired', 'lost'])
+  })
+
+  it('releases what it holds when stopped', async () => {
+    const { api, clock, lease } = setUp()
+    lease.start()
+    await settle()
+    await lease.stop()
+    expect(specOf(api.stored)).toMatchObject({ holderIdentity: '', leaseDurationSeconds: 1 })
+    expect(clock.timers).toBe(0)
+  })
+
+  it('does not touch a Lease of somebody else when stopped', async () => {
+    const { api, lease } = setUp({ holderIdentity: 'you' })
+    lease.start()
+    await settle()
+    await lease.stop()
+    expect(api.writes).toEqual([])
+  })
+})

@@ -1,0 +1,96 @@
+import { describe, expect, it } from 'vitest'
+import { stringify } from 'yaml'
+import type { KubeObject } from '../../../operator/kube/types.ts'
+import { configHash, configMap } from '../../../operator/objects/config-map.ts'
+import { clusterOfTable, selectorLabels, templateHashAnnotation } from '../../../operator/objects/names.ts'
+import { podTemplate } from '../../../operator/objects/pod-template.ts'
+import { networkPolicy, podDisruptionBudget } from '../../../operator/objects/policies.ts'
+import { role, roleBinding, serviceAccount } from '../../../operator/objects/rbac.ts'
+import { bootstrapAddress, bootstrapService, headlessService } from '../../../operator/objects/services.ts'
+import { statefulSet } from '../../../operator/objects/stateful-set.ts'
+import { clusterOf } from './fixtures.ts'
+
+const options = { image: 'millrace:0.1.0', replicas: 3, clusterUid: '4f4d0a3e-0000-4000-8000-000000000001' }
+const full = clusterOf({
+  storage: { size: '100Gi', className: 'gp3', deletePolicy: 'Retain' },
+  resources: { requests: { cpu: '1', memory: '1Gi' }, limits: { memory: '2Gi' } },
+  image: 'registry.example/millrace:0.2.0'
+})
+
+const built: Record<string, KubeObject> = {
+  'stateful-set': statefulSet(full, options),
+  'service-headless': headlessService(full),
+  'service-bootstrap': bootstrapService(full),
+  'config-map': configMap(full),
+  'pod-disruption-budget': podDisruptionBudget(full),
+  'network-policy': networkPolicy(full),
+  'service-account': serviceAccount(full),
+  role: role(full),
+  'role-binding': roleBinding(full)
+}
+
+describe('golden', () => {
+  it.each(Object.entries(built))('%s', async (name, object) => {
+    await expect(stringify(object, { aliasDuplicateObjects: false })).toMatchFileSnapshot(`golden/${name}.yaml`)
+  })
+})
+
+describe.each(Object.entries(built))('%s', (_name, object) => {
+  it('is owned by the Cluster and found by the label of the operator', () => {
+    expect(object.metadata.ownerReferences).toEqual([expect.objectContaining({ kind: 'Cluster', controller: true })])
+    expect(object.metadata.labels).toMatchObject({
+      'app.kubernetes.io/managed-by': 'millrace-operator', 'millrace.dev/cluster': 'events'
+    })
+  })
+})
+
+describe('pod template', () => {
+  const current = podTemplate(clusterOf(), options)
+  const hashOf = (template: typeof current): string => template.metadata.annotations[templateHashAnnotation]!
+
+  it('is the same for the same wish', () => {
+    expect(podTemplate(clusterOf(), options)).toEqual(current)
+  })
+
+  it('does not change with the number of brokers: adding one restarts none', () => {
+    expect(podTemplate(clusterOf({ brokers: 5 }), options)).toEqual(current)
+    expect(configMap(clusterOf({ brokers: 5 }))).not.toEqual(configMap(clusterOf()))
+    expect(configHash(clusterOf({ brokers: 5 }))).toBe(configHash(clusterOf()))
+  })
+
+  it.each([
+    ['image', clusterOf({ image: 'millrace:next' })],
+    ['resources', clusterOf({ resources: { requests: { cpu: '2' } } })],
+    ['log level', clusterOf({ logLevel: 'debug' })]
+  ])('changes its hash with the %s', (_what, cluster) => {
+    expect(hashOf(podTemplate(cluster, options))).not.toBe(hashOf(current))
+  })
+
+  it('has selector labels only, that no version is among', () => {
+    expect(current.metadata.labels).toEqual(selectorLabels('events'))
+  })
+
+  it('reads the rack from the label of the topology', () => {
+    const env = (key: string): unknown => {
+      const [container] = podTemplate(clusterOf({ topologyKey: key }), options).spec['containers'] as
+        { env: { name: string }[] }[]
+      return container!.env.find(({ name }) => name === 'MILLRACE_RACK')
+    }
+    expect(env('topology.kubernetes.io/zone')).toMatchObject({
+      valueFrom: { fieldRef: { fieldPath: "metadata.labels['topology.kubernetes.io/zone']" } }
+    })
+    expect(env('kubernetes.io/hostname')).toMatchObject({ valueFrom: { fieldRef: { fieldPath: 'spec.nodeName' } } })
+  })
+})
+
+describe('names', () => {
+  it('tells whose table it is', () => {
+    expect(clusterOfTable('events-0')).toBe('events')
+    expect(clusterOfTable('events-1-12')).toBe('events-1')
+    expect(clusterOfTable('events')).toBeUndefined()
+  })
+
+  it('says where clients begin', () => {
+    expect(bootstrapAddress(full)).toBe('events-bootstrap.streams.svc:9090')
+  })
+})

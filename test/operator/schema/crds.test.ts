@@ -1,0 +1,61 @@
+import { execFileSync } from 'node:child_process'
+import { join } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import { customResourceDefinition } from '../../../operator/schema/crd.ts'
+import { resources } from '../../../operator/schema/resources.ts'
+import * as limits from '../../../broker/limits.ts'
+import * as cluster from '../../../operator/schema/cluster.ts'
+import * as topic from '../../../operator/schema/topic.ts'
+
+interface Node {
+  readonly type?: string
+  readonly properties?: Record<string, Node>
+  readonly additionalProperties?: Node
+  readonly items?: Node
+  readonly enum?: unknown
+  readonly format?: string
+  readonly maxLength?: number
+  readonly maxItems?: number
+  readonly maxProperties?: number
+}
+
+function walk (node: Node, path: string, visit: (node: Node, path: string) => void): void {
+  visit(node, path)
+  for (const [name, child] of Object.entries(node.properties ?? {})) walk(child, `${path}.${name}`, visit)
+  if (node.items !== undefined) walk(node.items, `${path}[]`, visit)
+  if (node.additionalProperties !== undefined) walk(node.additionalProperties, `${path}{}`, visit)
+}
+
+it('has current files in crds/', () => {
+  const script = join(import.meta.dirname, '../../../scripts/generate-crds.ts')
+  expect(execFileSync(process.execPath, [script, '--check'], { encoding: 'utf8', stdio: 'pipe' })).toBe('')
+})
+
+it('has the limits of the brokers', () => {
+  expect(topic.partitionsPerTopicMax).toBe(limits.partitionsPerTopicMax)
+  expect(topic.replicasMax).toBe(limits.replicasMax)
+  expect(topic.topicNameLengthMax).toBe(limits.topicNameLengthMax)
+  expect(cluster.brokersMax).toBe(limits.brokersMax)
+})
+
+describe.each(resources)('$kind', resource => {
+  it('is structural and bounded everywhere', () => {
+    for (const schema of [resource.spec, resource.status ?? { type: 'object' }]) {
+      walk(schema as Node, resource.kind, (node, path) => {
+        expect(node.type, path).toBeDefined()
+        expect(node.properties !== undefined && node.additionalProperties !== undefined, path).toBe(false)
+        if (node.type === 'string') {
+          expect(node.maxLength !== undefined || node.enum !== undefined || node.format === 'date-time', path).toBe(true)
+        }
+        if (node.type === 'array') expect(node.maxItems, path).toBeGreaterThan(0)
+        if (node.additionalProperties !== undefined) expect(node.maxProperties, path).toBeGreaterThan(0)
+      })
+    }
+  })
+
+  it('is in the category millrace and has a short name', () => {
+    const { spec } = customResourceDefinition(resource) as { spec: { names: { categories: string[] } } }
+    expect(spec.names.categories).toEqual(['millrace'])
+    expect(resource.shortNames).toEqual([{ Cluster: 'mrc', Topic: 'mrt', PartitionTable: 'mrpt' }[resource.kind]])
+  })
+})
