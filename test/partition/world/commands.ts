@@ -1,0 +1,249 @@
+// The commands of scenario texts. Brokers are named by number; `key=value` arguments may stand anywhere.
+//
+//   cluster N [min=M] [in=0,1]   N brokers up, broker 0 leads in epoch 1, everything delivered
+//   elect N [in=..] [to=..]      a row with the next leader epoch; to: only these brokers hear of it
+//   row [in=..] [min=M] [to=..]  a row with the next version
+//   push [to=..]                 the row as it is, and the brokers
+//   grant | refuse CODE          the oldest request for an in-sync change; grant: to=.. as above
+//   fence N | unfence N          and tell everybody
+//   append N VALUES.. [as=ID:EPOCH:SEQUENCE]   one batch each
+//   run [MS]                     deliver and fsync all until nothing is left; MS: while time passes
+//   deliver A>B [COUNT] | drop A>B [COUNT] | transit A>B
+//   fsync N.. | tick MS | crash N | start N | wipe N
+//   cut A-B | heal A-B | reset A-B   messages wait | go on | streams break
+//   fetch N OFFSET | latest N | ends N.. | show
+import { WireError, isErrorCode } from '../../../wire/errors.ts'
+import { decodeRecords } from '../../../wire/batch-reader.ts'
+import { batches } from '../../../wire/record-batch.ts'
+import { World, ref, topicId } from './world.ts'
+
+interface Args {
+  readonly positional: string[]
+  readonly named: Record<string, string>
+}
+
+function parse (words: string[]): Args {
+  const positional: string[] = []
+  const named: Record<string, string> = {}
+  for (const word of words) {
+    const at = word.indexOf('=')
+    if (at > 0) named[word.slice(0, at)] = word.slice(at + 1)
+    else positional.push(word)
+  }
+  return { positional, named }
+}
+
+function ids (text: string | undefined, otherwise: number[]): number[] {
+  return text === undefined ? otherwise : text.split(',').filter(id => id !== '').map(Number)
+}
+
+export class Scenario {
+  #world: World | undefined
+
+  /** Carries out one command and returns what happened. */
+  async command (line: string): Promise<string> {
+    const [name = '', ...words] = line.split(/\s+/)
+    const args = parse(words)
+    if (name === 'cluster') {
+      await this.#cluster(args)
+      return ''
+    }
+    const world = this.#world
+    if (world === undefined) throw new Error('a scenario begins with `cluster N`')
+    const told = await this.#run(world, name, args)
+    const events = world.events
+    world.events = []
+    return [...told, ...events].join('\n')
+  }
+
+  async #cluster ({ positional, named }: Args): Promise<void> {
+    const count = Number(positional[0])
+    const world = new World(count)
+    this.#world = world
+    const all = world.brokers.map(broker => broker.id)
+    for (const id of all) await world.start(id)
+    world.row = {
+      topicId,
+      partition: 0,
+      replicas: all,
+      leader: 0,
+      leaderEpoch: 1,
+      inSync: ids(named['in'], all).map(id => world.identity(id)),
+      version: 1,
+      minInSync: Number(named['min'] ?? 2),
+      adding: [],
+      removing: []
+    }
+    for (const id of all) world.push(id)
+    await world.runFor(200)
+    world.events = []
+  }
+
+  async #run (world: World, name: string, { positional, named }: Args): Promise<string[]> {
+    const all = world.brokers.map(broker => broker.id)
+    const first = Number(positional[0])
+    const [from = '', to = ''] = (positional[0] ?? '').split(/[>-]/)
+    switch (name) {
+      case 'elect':
+        world.row = { ...world.row!, leader: first, leaderEpoch: world.row!.leaderEpoch + 1, version: world.row!.version + 1 }
+        if (named['in'] !== undefined) world.row.inSync = ids(named['in'], []).map(id => world.identity(id))
+        return this.#push(world, ids(named['to'], all))
+      case 'row':
+        world.row = { ...world.row!, version: world.row!.version + 1 }
+        if (named['in'] !== undefined) world.row.inSync = ids(named['in'], []).map(id => world.identity(id))
+        if (named['min'] !== undefined) world.row.minInSync = Number(named['min'])
+        return this.#push(world, ids(named['to'], all))
+      case 'push': return this.#push(world, ids(named['to'], all))
+      case 'grant': return this.#grant(world, ids(named['to'], all))
+      case 'refuse': return this.#refuse(world, positional[0]!)
+      case 'fence':
+      case 'unfence':
+        world.infos.set(first, { ...world.infos.get(first)!, fenced: name === 'fence' })
+        for (const id of all) world.push(id, { rows: [] })
+        await world.settle()
+        return []
+      case 'append': return this.#append(world, first, positional.slice(1), named['as'])
+      case 'run':
+        await (positional.length > 0 ? world.runFor(first) : world.run())
+        return []
+      case 'deliver': return this.#deliver(world, from, to, positional[1])
+      case 'drop': return world.network.link(from, to).splice(0, Number(positional[1] ?? Infinity)).map(m => `lost ${m.text}`)
+      case 'transit': return world.network.link(from, to).map(message => message.text)
+      case 'fsync':
+        for (const id of positional) world.brokers[Number(id)]!.process!.volume.sync()
+        await world.settle()
+        return []
+      case 'tick':
+        await world.advance(first)
+        return []
+      case 'crash':
+        world.crash(first)
+        return []
+      case 'start':
+        await world.start(first)
+        for (const id of all) world.push(id, id === first ? {} : { rows: [] })
+        await world.settle()
+        return []
+      case 'wipe':
+        world.wipe(first)
+        return []
+      case 'cut':
+      case 'heal':
+        for (const link of [`${from}>${to}`, `${to}>${from}`]) {
+          if (name === 'cut') world.cuts.add(link)
+          else world.cuts.delete(link)
+        }
+        return []
+      case 'reset':
+        world.brokers[Number(from)]!.process?.net.reset(to)
+        world.brokers[Number(to)]!.process?.net.reset(from)
+        await world.settle()
+        return []
+      case 'fetch': return this.#fetch(world, first, Number(positional[1]))
+      case 'latest': return [attempt(() => `latest ${world.brokers[first]!.process!.host.latest(ref).offset}`)]
+      case 'ends': return positional.map(id => ends(world, Number(id)))
+      case 'show': return [world.describeRow(), ...all.map(id => world.describe(id))]
+      default: throw new Error(`no command ${name}`)
+    }
+  }
+
+  async #push (world: World, to: number[]): Promise<string[]> {
+    for (const id of to) world.push(id, { rows: [world.row!] })
+    await world.settle()
+    return []
+  }
+
+  async #grant (world: World, to: number[]): Promise<string[]> {
+    const ask = world.asks.shift()
+    if (ask === undefined) return ['nothing was asked']
+    const { request } = ask
+    const row = world.row!
+    if (request.version !== row.version || request.leaderEpoch !== row.leaderEpoch) {
+      ask.done(new WireError('STALE_ROW'), row)
+      await world.settle()
+      return ['stale']
+    }
+    world.row = { ...row, version: row.version + 1, inSync: [...request.inSync] }
+    await this.#push(world, to)
+    return [world.describeRow()]
+  }
+
+  async #refuse (world: World, code: string): Promise<string[]> {
+    const ask = world.asks.shift()
+    if (ask === undefined || !isErrorCode(code)) return ['nothing was asked']
+    ask.done(new WireError(code), undefined)
+    await world.settle()
+    return []
+  }
+
+  async #append (world: World, id: number, values: string[], as: string | undefined): Promise<string[]> {
+    const [producer, epoch, sequence] = (as ?? '').split(':').map(Number)
+    for (const [n, value] of values.entries()) {
+      world.append(id, value, as === undefined ? undefined : { id: producer!, epoch: epoch!, sequence: sequence! + n })
+    }
+    await world.settle()
+    return []
+  }
+
+  async #deliver (world: World, from: string, to: string, count: string | undefined): Promise<string[]> {
+    const messages = world.network.link(from, to).splice(0, Number(count ?? Infinity))
+    for (const message of messages) {
+      message.deliver()
+      await world.settle()
+    }
+    return messages.map(message => `delivered ${message.text}`)
+  }
+
+  async #fetch (world: World, id: number, offset: number): Promise<string[]> {
+    try {
+      const { records, highWatermark, leaderEpoch } =
+        await world.brokers[id]!.process!.host.fetch(ref, offset, -1, 1 << 20)
+      const values = [...batches(records)].flatMap(header => decodeRecords(records, header))
+        .map(record => new TextDecoder().decode(record.value!))
+      return [`e${leaderEpoch} hw ${highWatermark}: ${values.join(' ')}`.trimEnd()]
+    } catch (error) {
+      if (!(error instanceof WireError)) throw error
+      const { logStart, highWatermark, leader } = error.detail
+      return [`${error.code}${error.code === 'OFFSET_OUT_OF_RANGE' ? ` [${logStart}, ${highWatermark}]` : ''}` +
+        `${error.code === 'NOT_LEADER' ? ` leader ${leader}` : ''}`]
+    }
+  }
+}
+
+function ends (world: World, id: number): string {
+  const [answer] = world.brokers[id]!.process!.host.ends([{ topicId, partition: 0 }])
+  const { lastEpoch, durableEnd, highWatermark, present } = answer!
+  return present ? `broker ${id}: epoch ${lastEpoch}, durable end ${durableEnd}, hw ${highWatermark}` : `broker ${id}: absent`
+}
+
+function attempt (run: () => string): string {
+  try {
+    return run()
+  } catch (error) {
+    if (error instanceof WireError) return error.code
+    throw error
+  }
+}
+
+/** Runs a scenario text and returns it with its outcomes. */
+export async function runScenario (text: string): Promise<string> {
+  const scenario = new Scenario()
+  const out: string[] = []
+  let skipping = false
+  let told = false
+  for (const line of text.split('\n')) {
+    if (skipping && line === '') skipping = false
+    if (line === '----') skipping = true
+    if (skipping) continue
+    // An outcome ends with an empty line, or the next command would be taken for a part of it.
+    if (told && line !== '') out.push('')
+    told = false
+    out.push(line)
+    if (line === '' || line.startsWith('#')) continue
+    const outcome = await scenario.command(line)
+    if (outcome === '') continue
+    out.push('----', outcome)
+    told = true
+  }
+  return out.join('\n')
+}
