@@ -1,0 +1,145 @@
+// The controller's side of one broker's session stream: who registered, what it reported, when it was
+// last heard, and the one ordered way of news to it.
+import type {
+  BrokerInfo, PartitionKey, PartitionRow, ReplicaReport, Sent, SessionRequest_Heartbeat, SessionRequest_Register,
+  SessionResponse, SessionResponse_RemoveReplica
+} from '../../wire/messages.ts'
+import type { WireError } from '../../wire/errors.ts'
+import type { Stream } from '../../wire/ports.ts'
+import * as limits from '../limits.ts'
+import { partitionKeyText } from '../row.ts'
+import { isNothing, parts } from './push.ts'
+import type { News } from './push.ts'
+
+/**
+ * opened: has not said who it is. joining: it has, and its rows are being put right. registered: the root
+ * table names this incarnation, unfenced, and it gets news. closed: for good.
+ */
+export type SessionState = 'opened' | 'joining' | 'registered' | 'closed'
+
+export class BrokerSession {
+  readonly stream: Stream<SessionResponse>
+  readonly #controllerEpoch: number
+  readonly #controller: number
+  state: SessionState = 'opened'
+  /** As it registers: never fenced. Set from 'joining' on. */
+  #info: BrokerInfo | undefined
+  /** The last report of each replica, by partition key. */
+  readonly replicas = new Map<string, ReplicaReport>()
+  /** Clock time of the last message. */
+  heardAt: number
+  registeredAt = 0
+  stopping = false
+  /** MayStop was sent: what follows is a clean end. */
+  released = false
+  fsyncAgeMs = 0
+  unreachable: ReadonlySet<number> = new Set()
+  starved: ReadonlySet<string> = new Set()
+  /** Leader epochs that this very incarnation was elected for while it joined, by partition key. */
+  readonly elected = new Map<string, number>()
+  #slow = false
+  /** News was left out while the broker was slow: everything is sent again once it is not. */
+  #behind = false
+  readonly #everything: () => News
+
+  /** @param everything gives the state of all tables, for a broker that fell behind */
+  constructor (stream: Stream<SessionResponse>, controller: { epoch: number, brokerId: number }, now: number,
+    everything: () => News) {
+    this.stream = stream
+    this.#controllerEpoch = controller.epoch
+    this.#controller = controller.brokerId
+    this.heardAt = now
+    this.#everything = everything
+  }
+
+  get info (): BrokerInfo {
+    if (this.#info === undefined) throw new TypeError('the session has not registered')
+    return this.#info
+  }
+
+  get brokerId (): number { return this.info.brokerId }
+
+  join (register: SessionRequest_Register, info: BrokerInfo): void {
+    this.#info = { ...info, fenced: false, stopping: false }
+    this.state = 'joining'
+    this.report(register.replicas)
+  }
+
+  report (reports: readonly ReplicaReport[]): void {
+    for (const report of reports) {
+      const key = partitionKeyText(report.topicId, report.partition)
+      if (report.removed) this.replicas.delete(key)
+      else this.replicas.set(key, report)
+    }
+  }
+
+  /** Acknowledges it. True when the broker struggles as a leader. */
+  heartbeat (message: SessionRequest_Heartbeat): boolean {
+    this.fsyncAgeMs = message.fsyncAgeMs
+    this.unreachable = new Set(message.unreachable)
+    this.starved = new Set(message.starved.map(key => partitionKeyText(key.topicId, key.partition)))
+    this.#send({ heartbeatAck: { sequence: message.sequence } })
+    return this.starved.size > 0 || this.fsyncAgeMs > limits.fsyncAgeMsMax
+  }
+
+  registered (now: number): void {
+    this.state = 'registered'
+    this.registeredAt = now
+    this.#send({ registered: { controllerEpoch: this.#controllerEpoch, controller: this.#controller } })
+  }
+
+  /** Says why there will be no session, and ends it. */
+  refuse (error: WireError): void {
+    if (this.state === 'closed') return
+    this.#send({ registered: { error: error.toDetail(), controllerEpoch: this.#controllerEpoch, controller: this.#controller } })
+    this.state = 'closed'
+    this.stream.end()
+  }
+
+  /** False once the broker is slow: `news` is then sent as a part of everything, later. */
+  push (news: News): boolean {
+    if (isNothing(news) || this.state !== 'registered') return true
+    if (this.#slow) {
+      this.#behind = true
+      return false
+    }
+    for (const push of parts(news, { controllerEpoch: this.#controllerEpoch, full: false })) this.#send({ push })
+    return true
+  }
+
+  pushEverything (): void {
+    for (const push of parts(this.#everything(), { controllerEpoch: this.#controllerEpoch, full: true })) this.#send({ push })
+  }
+
+  /** Orders, for confirmed removals only. They are repeated until the broker reports the removal. */
+  remove (replicas: readonly SessionResponse_RemoveReplica[]): void {
+    if (replicas.length === 0 || this.#slow) return
+    this.#send({ push: { controllerEpoch: this.#controllerEpoch, full: false, remove: replicas } })
+  }
+
+  drained (): void {
+    this.#slow = false
+    if (!this.#behind) return
+    this.#behind = false
+    this.pushEverything()
+  }
+
+  askEnds (questionId: number, partitions: readonly PartitionKey[]): void {
+    this.#send({ askEnds: { questionId, partitions } })
+  }
+
+  answerChange (requestId: number, error: WireError | undefined, row: PartitionRow | undefined): void {
+    this.#send({ changeInSyncResult: { requestId, row, ...error !== undefined && { error: error.toDetail() } } })
+  }
+
+  mayStop (): void {
+    if (this.released) return
+    this.released = true
+    this.#send({ mayStop: {} })
+  }
+
+  #send (message: Sent<SessionResponse>): void {
+    if (this.state === 'closed') return
+    if (!this.stream.send(message)) this.#slow = true
+  }
+}

@@ -1,0 +1,324 @@
+// The office of controller, held by one broker: puts together tables, sessions and the watch over the
+// brokers that are away. Everything here is level-triggered: news only say that the tables are to be
+// looked at again.
+import { WireError } from '../../wire/errors.ts'
+import type {
+  ApplyTopicRequest, ApplyTopicResponse, DeleteTopicRequest, DeleteTopicResponse, DescribeClusterRequest,
+  DescribeClusterResponse, Sent, SessionRequest, SessionResponse
+} from '../../wire/messages.ts'
+import type { Clock, Net, Rng, Stream, StreamHandlers } from '../../wire/ports.ts'
+import type { Log } from '../io/ports.ts'
+import * as limits from '../limits.ts'
+import { nobody } from '../row.ts'
+import type { AgentCounters } from '../session/options.ts'
+import type { Self } from '../session/contract.ts'
+import { KubeError } from '../io/ports.ts'
+import type { Api } from './api.ts'
+import type { ControllerOffice } from './contract.ts'
+import { describeTables } from './describe.ts'
+import type { Bureau } from './desk.ts'
+import { Elections } from './elections.ts'
+import { claimLease, readLease } from './lease.ts'
+import { preferredWishes } from './preferred.ts'
+import { difference, everything } from './push.ts'
+import { Reception } from './reception.ts'
+import { Removals } from './removals.ts'
+import { Roster } from './roster.ts'
+import type { TableStore } from './store.ts'
+import { sameBroker } from './table.ts'
+import type { Table, TableDraft } from './table.ts'
+import { Tables } from './tables.ts'
+import type { Takeover } from './takeover.ts'
+import { TopicDesk } from './topic-desk.ts'
+import { pause, Ticker } from './wait.ts'
+import { Watch } from './watch.ts'
+
+export interface ControllerOptions {
+  readonly clock: Clock
+  readonly rng: Rng
+  readonly net: Net
+  readonly log: Log
+  readonly api: Api
+  readonly store: TableStore
+  readonly self: Self
+  readonly counters: AgentCounters
+  readonly brokersExpected: number
+  readonly takeover: Takeover
+  /** Clock time when this broker last heard of another one, for those that it did. */
+  readonly heardAt: ReadonlyMap<number, number>
+  /** How long a silent broker is waited for while most are silent. */
+  readonly patienceMs: number
+  /** The office is over; called once. `backOff`: others should try first. */
+  ended (reason: string, backOff: boolean): void
+}
+
+const tickMs = 100
+/** This process was held up when a tick comes so late: it cannot have heard anybody. */
+const tickLateMs = 500
+const housekeepingMs = 1_000
+/** A Lease that cannot be released so fast stays: brokers that stop do not wait for the API. */
+const resignMs = 300
+
+export class Controller implements ControllerOffice {
+  readonly controllerEpoch: number
+  readonly #options: ControllerOptions
+  readonly #roster: Roster
+  readonly #elections: Elections
+  readonly #tables: Tables
+  readonly #reception: Reception
+  readonly #watch: Watch
+  readonly #topics: TopicDesk
+  readonly #removals: Removals
+  readonly #ticker: Ticker
+  readonly #hope = { count: 0 }
+  #open = true
+  #tickedAt: number
+  #housekeptAt: number
+  #leaseReadAt: number
+  #minoritySince: number | undefined
+  #readingLease = false
+
+  constructor (options: ControllerOptions) {
+    this.#options = options
+    const { clock, takeover } = options
+    this.controllerEpoch = takeover.controllerEpoch
+    this.#roster = new Roster(clock, () => this.#tables.brokers())
+    this.#elections = new Elections({
+      clock,
+      ask: (brokerId, questionId, partitions) => this.#reception.askEnds(brokerId, questionId, partitions),
+      ready: () => { this.#tables.kick() }
+    })
+    this.#tables = new Tables({
+      clock,
+      store: options.store,
+      bureau: this.#bureau(),
+      takeover,
+      decideBrokers: draft => { this.#decideBrokers(draft) },
+      rootSettled: () => {
+        this.#reception.promote()
+        this.#topics.makeInternal()
+      },
+      written: (before, after) => { this.#written(before, after) },
+      lost: reason => { this.end(reason) }
+    })
+    const shared = { ...options, roster: this.#roster, tables: this.#tables, controllerEpoch: this.controllerEpoch }
+    this.#removals = new Removals(shared)
+    this.#reception = new Reception({
+      ...shared,
+      elections: this.#elections,
+      everything: () => everything(this.#tables.all()),
+      changed: () => { this.#changed() },
+      lostSession: (brokerId, silent) => { this.#lostSession(brokerId, silent) },
+      outdated: reason => { this.end(reason) }
+    })
+    this.#watch = new Watch({
+      ...shared,
+      brokerId: options.self.brokerId,
+      peerAddress: options.self.peerAddress,
+      registry: () => this.#tables.brokers(),
+      gone: brokerIds => { this.#gone(brokerIds) },
+      outdated: reason => { this.end(reason) }
+    })
+    this.#topics = new TopicDesk(shared)
+    this.#ticker = new Ticker(clock, tickMs, () => { this.#tick() })
+    this.#tickedAt = this.#housekeptAt = this.#leaseReadAt = clock.now()
+  }
+
+  /** Begins to decide. */
+  start (): void {
+    const { clock, heardAt, counters, log, takeover } = this.#options
+    counters.takeovers += 1
+    counters.isController = 1
+    log.info({ controllerEpoch: this.controllerEpoch }, 'this broker is the controller')
+    for (const broker of takeover.root.brokers.values()) {
+      const heard = heardAt.get(broker.brokerId) ?? clock.now()
+      this.#roster.miss(broker.brokerId, heard)
+      if (broker.fenced) this.#roster.bury(broker.brokerId)
+    }
+    this.#ticker.start()
+    this.#watch.look()
+    this.#changed()
+  }
+
+  get isOpen (): boolean { return this.#open }
+
+  session (stream: Stream<SessionResponse>): StreamHandlers<SessionRequest> {
+    return this.#reception.session(stream)
+  }
+
+  applyTopic (request: ApplyTopicRequest): Promise<Sent<ApplyTopicResponse>> {
+    return this.#topics.apply(request)
+  }
+
+  deleteTopic (request: DeleteTopicRequest): Promise<Sent<DeleteTopicResponse>> {
+    return this.#topics.delete(request)
+  }
+
+  describeCluster (request: DescribeClusterRequest): Promise<Sent<DescribeClusterResponse>> {
+    const described = describeTables(this.#tables.all(), request.topics)
+    return Promise.resolve({ ...described, controller: this.#options.self.brokerId, controllerEpoch: this.controllerEpoch })
+  }
+
+  /** Gives the office up for good; the Lease stays as it is. Idempotent. */
+  end (reason: string, backOff = false): void {
+    if (!this.#open) return
+    this.#open = false
+    const { counters, log, ended } = this.#options
+    log.info({ controllerEpoch: this.controllerEpoch }, `no longer the controller: ${reason}`)
+    this.#ticker.stop()
+    this.#watch.stop()
+    this.#elections.stop()
+    const error = new WireError('NOT_CONTROLLER', reason)
+    this.#tables.stop(error)
+    this.#reception.close(error)
+    counters.isController = 0
+    counters.sessions = 0
+    ended(reason, backOff)
+  }
+
+  /** Gives the office up and says so in the Lease, that the others need not find out. Never fails. */
+  async resign (): Promise<void> {
+    if (!this.#open) return
+    await Promise.race([this.#releaseLease(), pause(this.#options.clock, resignMs)])
+    this.end('this broker stops')
+  }
+
+  async #releaseLease (): Promise<void> {
+    const { api, clock, self, store } = this.#options
+    try {
+      const lease = await readLease(api, store.cluster)
+      if (lease.holder !== self.brokerId || lease.epoch !== this.controllerEpoch) return
+      const claim = { holder: nobody, epoch: lease.epoch, address: '', wallTimeMs: clock.wallTime() }
+      await claimLease(api, store.cluster, lease, claim, () => this.#open)
+    } catch (error) {
+      // The others find out by asking.
+      this.#options.log.debug({ error: String(error) }, 'the Lease still names this broker')
+    }
+  }
+
+  #bureau (): Bureau {
+    const { counters, log } = this.#options
+    return {
+      roster: this.#roster,
+      elections: this.#elections,
+      counters,
+      log,
+      hope: this.#hope,
+      mayDecide: () => this.#open,
+      outdated: reason => { this.end(reason) }
+    }
+  }
+
+  /** Brokers came, went or told news. */
+  #changed (): void {
+    this.#hope.count += 1
+    this.#tables.kick()
+  }
+
+  /** Root table: sessions unfence, absences fence. No row may name a leader of an incarnation before this one. */
+  #decideBrokers (draft: TableDraft): void {
+    for (const session of this.#roster.sessions()) {
+      const wanted = { ...session.info, fenced: false, stopping: session.stopping }
+      if (sameBroker(draft.brokers.get(session.brokerId), wanted)) continue
+      if (session.state === 'joining' && !this.#roster.isCurrent(session) && this.#leadsByName(session.brokerId)) continue
+      draft.setBroker(wanted)
+    }
+    for (const broker of this.#tables.brokers().values()) {
+      if (broker.fenced || !this.#roster.isGone(broker.brokerId)) continue
+      draft.setBroker({ ...broker, fenced: true, stopping: false })
+    }
+  }
+
+  #leadsByName (brokerId: number): boolean {
+    return this.#tables.all().some(table => [...table.rows.values()].some(rows =>
+      rows.some(row => row.leader === brokerId && this.#roster.leadership(row) === 'lost')))
+  }
+
+  #written (before: Table, after: Table): void {
+    const news = difference(before, after)
+    for (const { brokerId, fenced } of news.brokers) {
+      if (!fenced) continue
+      this.#options.counters.brokersFenced += 1
+      this.#options.log.info({ broker: brokerId }, 'broker fenced')
+    }
+    this.#reception.push(news)
+    this.#removals.look()
+    this.#reception.release()
+    // A broker that joins waits for rows in other tables before the root names it.
+    if (after.name !== this.#tables.root.writer.table.name) this.#tables.root.writer.kick()
+  }
+
+  #lostSession (brokerId: number, silent: boolean): void {
+    this.#elections.gone(brokerId)
+    if (silent) this.#watch.silent(brokerId)
+    this.#watch.look()
+    this.#changed()
+  }
+
+  #gone (brokerIds: readonly number[]): void {
+    this.#options.log.info({ brokers: brokerIds }, 'brokers are gone')
+    this.#changed()
+  }
+
+  #tick (): void {
+    const now = this.#options.clock.now()
+    const late = now - this.#tickedAt
+    this.#tickedAt = now
+    if (late > tickLateMs) this.#roster.forgive(late)
+    this.#reception.dropSilent()
+    this.#watch.look()
+    this.#checkMinority(now)
+    if (!this.#open) return
+    if (now - this.#housekeptAt >= housekeepingMs) {
+      this.#housekeptAt = now
+      this.#housekeep()
+    }
+    if (now - this.#leaseReadAt >= limits.leaseCheckMs) {
+      this.#leaseReadAt = now
+      void this.#checkLease()
+    }
+  }
+
+  #housekeep (): void {
+    for (const wish of preferredWishes(this.#tables.all(), this.#roster, this.#options.clock.now())) this.#elections.want(wish)
+    this.#topics.makeInternal()
+    this.#removals.look()
+    for (const { desk } of this.#tables.shelves()) {
+      if (!desk.hasHopeless) continue
+      this.#changed()
+      break
+    }
+  }
+
+  #checkMinority (now: number): void {
+    if (!this.#roster.isMinority()) {
+      this.#minoritySince = undefined
+      return
+    }
+    this.#minoritySince ??= now
+    if (now - this.#minoritySince >= limits.controllerMinorityMs) this.end('most brokers have no session here', true)
+  }
+
+  /** Another holder or a higher epoch ends the office; an API that does not answer does not. */
+  async #checkLease (): Promise<void> {
+    if (this.#readingLease) return
+    this.#readingLease = true
+    const { api, clock, self, store, log } = this.#options
+    try {
+      const lease = await readLease(api, store.cluster)
+      if (!this.#open) return
+      const isMine = lease.holder === self.brokerId && lease.epoch === this.controllerEpoch
+      if (isMine) return
+      if (lease.object === undefined || (lease.epoch < this.controllerEpoch && lease.holder === nobody)) {
+        // Deleted: the signpost is put up again; the stamps decide, not it.
+        const claim = { holder: self.brokerId, epoch: this.controllerEpoch, address: self.peerAddress, wallTimeMs: clock.wallTime() }
+        if (await claimLease(api, store.cluster, lease, claim, () => this.#open)) return
+      }
+      this.end(`the Lease names broker ${lease.holder}, controller epoch ${lease.epoch}`)
+    } catch (error) {
+      if (this.#open && !(error instanceof KubeError)) log.warn({ error: String(error) }, 'the Lease could not be read')
+    } finally {
+      this.#readingLease = false
+    }
+  }
+}

@@ -1,0 +1,59 @@
+// DescribeCluster: what the tables say, counted.
+import type { BrokerInfo, DescribeClusterResponse, PartitionRow, Sent, TopicInfo, TopicStatus } from '../../wire/messages.ts'
+import { nobody } from '../row.ts'
+import type { Table, TopicEntry } from './table.ts'
+
+interface Counts {
+  partitions: number
+  underReplicated: number
+  underMinInSync: number
+  offline: number
+}
+
+/** @param names of the topics to tell of, every topic when empty; the counts are of all */
+export function describeTables (tables: readonly Table[], names: readonly string[]): Sent<DescribeClusterResponse> {
+  const brokers = new Map<number, BrokerInfo>()
+  for (const table of tables) for (const [brokerId, broker] of table.brokers) brokers.set(brokerId, broker)
+  const total: Counts = { partitions: 0, underReplicated: 0, underMinInSync: 0, offline: 0 }
+  const topics: Sent<TopicStatus>[] = []
+  const wanted = new Set(names)
+  for (const table of tables) {
+    for (const topic of table.topics.values()) {
+      const rows = table.rows.get(topic.topicId) ?? []
+      if (!topic.deleting) for (const row of rows) countRow(total, row, brokers)
+      if (wanted.size === 0 || wanted.has(topic.name)) topics.push(describeTopic(topic, rows, brokers))
+    }
+  }
+  topics.sort((a, b) => compare(a.topic?.name ?? '', b.topic?.name ?? ''))
+  return { brokers: [...brokers.values()].sort((a, b) => a.brokerId - b.brokerId), topics, ...total }
+}
+
+export function describeTopic (topic: TopicEntry, rows: readonly PartitionRow[],
+  brokers: ReadonlyMap<number, BrokerInfo>): Sent<TopicStatus> {
+  const { orphaned, ownerUid, ...info } = topic
+  const counts: Counts = { partitions: 0, underReplicated: 0, underMinInSync: 0, offline: 0 }
+  for (const row of rows) countRow(counts, row, brokers)
+  const { underReplicated, underMinInSync, offline } = counts
+  const replicasInSync = rows.reduce((least, row) => Math.min(least, liveMembers(row, brokers)), rows.length === 0 ? 0 : Infinity)
+  return { topic: info satisfies TopicInfo, orphaned, ownerUid, underReplicated, underMinInSync, offline, replicasInSync }
+}
+
+function countRow (counts: Counts, row: PartitionRow, brokers: ReadonlyMap<number, BrokerInfo>): void {
+  const live = liveMembers(row, brokers)
+  counts.partitions += 1
+  if (live < row.replicas.length) counts.underReplicated += 1
+  if (live < row.minInSync) counts.underMinInSync += 1
+  if (row.leader === nobody) counts.offline += 1
+}
+
+/** Members of the set whose broker is unfenced with the same volume: at the floor dead ones stay in the set. */
+function liveMembers (row: PartitionRow, brokers: ReadonlyMap<number, BrokerInfo>): number {
+  return row.inSync.filter(member => {
+    const broker = brokers.get(member.brokerId)
+    return broker !== undefined && !broker.fenced && broker.volumeId === member.volumeId
+  }).length
+}
+
+function compare (a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0
+}

@@ -1,0 +1,161 @@
+// Elections under way: asks the live members of the in-sync sets for their ends, many partitions in one
+// question, and keeps the answers until the new rows are written.
+import type { PartitionKey, PartitionRow, ReplicaEnds } from '../../wire/messages.ts'
+import type { Clock, Timer } from '../../wire/ports.ts'
+import * as limits from '../limits.ts'
+import { nobody, partitionKeyText } from '../row.ts'
+
+export interface Wish {
+  readonly row: PartitionRow
+  /** Brokers to ask: the live members. */
+  readonly ask: readonly number[]
+  /** The broker that is to lead again, -1 for whoever is best. */
+  readonly preferred: number
+}
+
+export interface Poll {
+  readonly answers: readonly ReplicaEnds[]
+  readonly preferred: number
+}
+
+export interface ElectionsOptions {
+  readonly clock: Clock
+  /** Puts a question to a broker; false when it has no session. */
+  ask (brokerId: number, questionId: number, partitions: readonly PartitionKey[]): boolean
+  /** The polls of some partitions are closed: decide. */
+  ready (): void
+}
+
+interface Entry {
+  readonly leaderEpoch: number
+  readonly preferred: number
+  /** Brokers that were asked and have neither answered nor gone. */
+  readonly waiting: Set<number>
+  readonly answers: ReplicaEnds[]
+  late: boolean
+}
+
+interface Question {
+  readonly brokerId: number
+  readonly entries: Map<string, Entry>
+}
+
+/** All have answered or cannot any more; or time is up and one has answered. */
+function isClosed (entry: Entry): boolean {
+  return entry.waiting.size === 0 || (entry.late && entry.answers.length > 0)
+}
+
+export class Elections {
+  readonly #options: ElectionsOptions
+  readonly #entries = new Map<string, Entry>()
+  readonly #questions = new Map<number, Question>()
+  readonly #timers = new Set<Timer>()
+  #wishes: Wish[] = []
+  #nextQuestion = 1
+
+  constructor (options: ElectionsOptions) {
+    this.#options = options
+  }
+
+  /** Asks for a poll unless one is under way for this leader epoch. */
+  want (wish: Wish): void {
+    const entry = this.#entries.get(keyOf(wish.row))
+    // A need outranks a preference.
+    if (entry?.leaderEpoch === wish.row.leaderEpoch && (entry.preferred === wish.preferred || wish.preferred !== nobody)) return
+    this.#wishes.push(wish)
+    // Soon: the wishes of all tables that are looked at now go out together.
+    if (this.#wishes.length === 1) this.#options.clock.defer(() => { this.#begin() })
+  }
+
+  #begin (): void {
+    const wishes = this.#wishes
+    this.#wishes = []
+    const begun: Entry[] = []
+    const byBroker = new Map<number, Map<string, Entry>>()
+    const keys = new Map<Entry, PartitionKey>()
+    for (const { row, ask, preferred } of wishes) {
+      const { topicId, partition, leaderEpoch } = row
+      const entry: Entry = { leaderEpoch, preferred, waiting: new Set(ask), answers: [], late: false }
+      this.#entries.set(keyOf(row), entry)
+      keys.set(entry, { topicId, partition })
+      begun.push(entry)
+      for (const brokerId of ask) {
+        const entries = byBroker.get(brokerId) ?? new Map<string, Entry>()
+        byBroker.set(brokerId, entries.set(keyOf(row), entry))
+      }
+    }
+    for (const [brokerId, entries] of [...byBroker].sort(([a], [b]) => a - b)) this.#put(brokerId, entries, keys)
+    const timer = this.#options.clock.setTimer(limits.electionAnswerMs, () => {
+      this.#timers.delete(timer)
+      for (const entry of begun) entry.late = true
+      if (begun.some(isClosed)) this.#options.ready()
+    })
+    this.#timers.add(timer)
+    if (begun.some(isClosed)) this.#options.ready()
+  }
+
+  answer (brokerId: number, questionId: number, ends: readonly ReplicaEnds[]): void {
+    const question = this.#questions.get(questionId)
+    if (question?.brokerId !== brokerId) return
+    this.#questions.delete(questionId)
+    for (const answer of ends) {
+      if (answer.identity?.brokerId === brokerId) question.entries.get(keyOf(answer))?.answers.push(answer)
+    }
+    this.#answered(question)
+  }
+
+  /** The broker's session ended: it will not answer. */
+  gone (brokerId: number): void {
+    for (const [questionId, question] of this.#questions) {
+      if (question.brokerId !== brokerId) continue
+      this.#questions.delete(questionId)
+      this.#answered(question)
+    }
+  }
+
+  /** The closed poll for a row, undefined while there is none. */
+  poll (row: PartitionRow): Poll | undefined {
+    const entry = this.#entries.get(keyOf(row))
+    return entry?.leaderEpoch === row.leaderEpoch && isClosed(entry) ? entry : undefined
+  }
+
+  /** The poll has served, whatever came of it. */
+  forget (key: PartitionKey): void {
+    this.#entries.delete(keyOf(key))
+  }
+
+  stop (): void {
+    for (const timer of this.#timers) timer.cancel()
+    this.#timers.clear()
+    this.#wishes = []
+    this.#questions.clear()
+    this.#entries.clear()
+  }
+
+  #answered (question: Question): void {
+    let closed = false
+    for (const entry of question.entries.values()) {
+      entry.waiting.delete(question.brokerId)
+      closed ||= isClosed(entry)
+    }
+    if (closed) this.#options.ready()
+  }
+
+  #put (brokerId: number, entries: Map<string, Entry>, keys: Map<Entry, PartitionKey>): void {
+    const all = [...entries]
+    for (let from = 0; from < all.length; from += limits.rowsPerPushMax) {
+      const part = new Map(all.slice(from, from + limits.rowsPerPushMax))
+      const questionId = this.#nextQuestion++
+      const partitions = [...part.values()].flatMap(entry => keys.get(entry) ?? [])
+      if (this.#options.ask(brokerId, questionId, partitions)) {
+        this.#questions.set(questionId, { brokerId, entries: part })
+      } else {
+        for (const entry of part.values()) entry.waiting.delete(brokerId)
+      }
+    }
+  }
+}
+
+function keyOf (key: PartitionKey): string {
+  return partitionKeyText(key.topicId, key.partition)
+}

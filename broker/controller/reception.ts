@@ -1,0 +1,236 @@
+// Receives session streams: lets brokers register, takes their messages, gives them news.
+import { WireError } from '../../wire/errors.ts'
+import { unreachable } from '../assert.ts'
+import type {
+  PartitionKey, SessionRequest, SessionRequest_ChangeInSync, SessionRequest_Register, SessionResponse
+} from '../../wire/messages.ts'
+import type { Clock, Stream, StreamHandlers } from '../../wire/ports.ts'
+import type { Log } from '../io/ports.ts'
+import * as limits from '../limits.ts'
+import type { Self } from '../session/contract.ts'
+import { BrokerSession } from './broker-session.ts'
+import type { Elections } from './elections.ts'
+import type { News } from './push.ts'
+import type { Roster } from './roster.ts'
+import type { Tables } from './tables.ts'
+
+export interface ReceptionOptions {
+  readonly clock: Clock
+  readonly log: Log
+  readonly self: Self
+  readonly controllerEpoch: number
+  readonly counters: { pushes: number, sessions: number }
+  readonly roster: Roster
+  readonly tables: Tables
+  readonly elections: Elections
+  everything (): News
+  /** Who is there, or what they reported, changed. */
+  changed (): void
+  /** @param silent nothing was heard for 2 s; otherwise the connection broke */
+  lostSession (brokerId: number, silent: boolean): void
+  outdated (reason: string): void
+}
+
+export class Reception {
+  readonly #options: ReceptionOptions
+  readonly #streams = new Set<BrokerSession>()
+  #closed: WireError | undefined
+
+  constructor (options: ReceptionOptions) {
+    this.#options = options
+  }
+
+  session (stream: Stream<SessionResponse>): StreamHandlers<SessionRequest> {
+    const { clock, controllerEpoch, self } = this.#options
+    const session = new BrokerSession(stream, { epoch: controllerEpoch, brokerId: self.brokerId }, clock.now(),
+      this.#options.everything)
+    if (this.#closed !== undefined) session.refuse(this.#closed)
+    else this.#streams.add(session)
+    return {
+      message: message => { if (session.state !== 'closed') this.#message(session, message) },
+      drain: () => { session.drained() },
+      close: () => { this.#ended(session, false) }
+    }
+  }
+
+  askEnds (brokerId: number, questionId: number, partitions: readonly PartitionKey[]): boolean {
+    const session = this.#options.roster.session(brokerId)
+    session?.askEnds(questionId, partitions)
+    return session !== undefined
+  }
+
+  push (news: News): void {
+    for (const session of this.#options.roster.sessions()) {
+      if (session.push(news)) this.#options.counters.pushes += 1
+    }
+  }
+
+  /** Those whom the root table names now are registered, and told everything. */
+  promote (): void {
+    const { clock, roster, counters, log } = this.#options
+    let promoted = false
+    for (const session of roster.sessions()) {
+      if (session.state !== 'joining' || !roster.isCurrent(session)) continue
+      session.registered(clock.now())
+      session.pushEverything()
+      promoted = true
+      log.info({ broker: session.brokerId, address: session.info.peerAddress }, 'broker registered')
+    }
+    counters.sessions = roster.sessions().filter(session => session.state === 'registered').length
+    if (promoted) this.#options.changed()
+    this.release()
+  }
+
+  /** Brokers that stop may do so once nothing that can be moved is led by them. */
+  release (): void {
+    const { roster, tables } = this.#options
+    for (const session of roster.sessions()) {
+      if (!session.stopping || session.released || session.state !== 'registered') continue
+      if (tables.brokers().get(session.brokerId)?.stopping === true && !this.#leadsMovable(session.brokerId)) session.mayStop()
+    }
+  }
+
+  dropSilent (): void {
+    const { clock, roster } = this.#options
+    for (const session of roster.sessions()) {
+      if (clock.now() - session.heardAt < limits.sessionTimeoutMs) continue
+      session.stream.destroy(new WireError('TIMED_OUT', 'no heartbeat'))
+      this.#ended(session, true)
+    }
+    for (const session of this.#streams) {
+      if (session.state === 'opened' && clock.now() - session.heardAt >= limits.sessionTimeoutMs) {
+        session.stream.destroy(new WireError('TIMED_OUT', 'not registered in time'))
+        this.#streams.delete(session)
+      }
+    }
+  }
+
+  close (error: WireError): void {
+    this.#closed = error
+    for (const session of this.#streams) session.refuse(error)
+    this.#streams.clear()
+  }
+
+  #message (session: BrokerSession, message: SessionRequest): void {
+    session.heardAt = this.#options.clock.now()
+    if (message.register !== undefined) {
+      this.#register(session, message.register)
+      return
+    }
+    if (session.state === 'opened') {
+      this.#refuse(session, new WireError('INVALID_REQUEST', 'a session begins with Register'))
+      return
+    }
+    switch (message.request) {
+      case 'heartbeat': {
+        const { heartbeat } = message
+        if (heartbeat !== undefined && session.heartbeat(heartbeat)) this.#options.tables.kick()
+        return
+      }
+      case 'changeInSync':
+        if (message.changeInSync !== undefined) this.#changeInSync(session, message.changeInSync)
+        return
+      case 'ends':
+        if (message.ends !== undefined) this.#options.elections.answer(session.brokerId, message.ends.questionId, message.ends.ends)
+        return
+      case 'reports':
+        session.report(message.reports?.replicas ?? [])
+        this.#options.changed()
+        return
+      case 'stop':
+        session.stopping = true
+        this.#options.changed()
+        return
+      case 'register':
+      case undefined:
+        return
+      default:
+        unreachable(message.request)
+    }
+  }
+
+  #register (session: BrokerSession, register: SessionRequest_Register): void {
+    const { roster, controllerEpoch } = this.#options
+    const { broker } = register
+    if (broker === undefined || session.state !== 'opened') {
+      this.#refuse(session, new WireError('INVALID_REQUEST', 'Register comes once and names a broker'))
+      return
+    }
+    if (register.controllerEpochSeen > controllerEpoch) {
+      this.#options.outdated(`broker ${broker.brokerId} has seen controller epoch ${register.controllerEpochSeen}`)
+      return
+    }
+    const error = this.#mayNotRegister(register) ?? roster.refuse(broker)
+    if (error !== undefined) {
+      this.#options.log.warn({ broker: broker.brokerId, code: error.code }, error.message)
+      this.#refuse(session, error)
+      return
+    }
+    session.join(register, broker)
+    const old = roster.admit(session)
+    if (old !== undefined) this.#replace(old)
+    this.#options.changed()
+  }
+
+  #mayNotRegister ({ clusterUid, broker }: SessionRequest_Register): WireError | undefined {
+    const { self, tables } = this.#options
+    if (clusterUid !== self.clusterUid) return new WireError('WRONG_CLUSTER', `this is cluster ${self.clusterUid}, not ${clusterUid}`)
+    if (broker === undefined || broker.brokerId < 0 || !/^[0-9a-f]{16}$/.test(broker.volumeId) || !/^[0-9a-f]{16}$/.test(broker.incarnation)) {
+      return new WireError('INVALID_REQUEST', 'a broker has an id, a volume and an incarnation')
+    }
+    const known = tables.brokers()
+    if (!known.has(broker.brokerId) && known.size >= limits.brokersMax) {
+      return new WireError('INVALID_REQUEST', `a cluster has ${limits.brokersMax} brokers at most`)
+    }
+    return undefined
+  }
+
+  #refuse (session: BrokerSession, error: WireError): void {
+    session.refuse(error)
+    this.#ended(session, false)
+  }
+
+  /** The same broker, connected again or started again: the old stream is of no use. */
+  #replace (old: BrokerSession): void {
+    old.state = 'closed'
+    old.stream.destroy()
+    this.#streams.delete(old)
+    this.#options.elections.gone(old.brokerId)
+  }
+
+  #ended (session: BrokerSession, silent: boolean): void {
+    this.#streams.delete(session)
+    const was = session.state
+    const wasCurrent = this.#options.roster.dismiss(session)
+    session.state = 'closed'
+    if (!wasCurrent || was === 'opened' || this.#closed !== undefined) return
+    this.#options.log.info({ broker: session.brokerId, silent }, 'session lost')
+    this.#options.lostSession(session.brokerId, silent)
+    this.#options.counters.sessions = this.#options.roster.sessions().filter(other => other.state === 'registered').length
+  }
+
+  #changeInSync (session: BrokerSession, request: SessionRequest_ChangeInSync): void {
+    const shelf = this.#options.tables.shelfOfTopic(request.topicId)
+    if (shelf === undefined) {
+      session.answerChange(request.requestId, new WireError('UNKNOWN_TOPIC_ID'), undefined)
+      return
+    }
+    shelf.desk.change(session, request)
+    shelf.writer.kick()
+  }
+
+  #leadsMovable (brokerId: number): boolean {
+    const { roster, tables } = this.#options
+    for (const { writer, desk } of tables.shelves()) {
+      for (const rows of writer.table.rows.values()) {
+        for (const row of rows) {
+          if (row.leader !== brokerId || desk.isHopeless(row)) continue
+          const other = row.inSync.some(member => member.brokerId !== brokerId &&
+            roster.member(row.topicId, row.partition, member) === 'live' && roster.isFit(row, member.brokerId))
+          if (other) return true
+        }
+      }
+    }
+    return false
+  }
+}

@@ -1,0 +1,92 @@
+// The end of deleted topics: brokers are ordered to remove their replicas, again and again until they
+// report it; when all have, the topic leaves its table. A broker that is away is waited for.
+import type { PartitionRow } from '../../wire/messages.ts'
+import { nobody, partitionKeyText } from '../row.ts'
+import type { Roster } from './roster.ts'
+import type { Table, TopicEntry } from './table.ts'
+import type { Shelf, Tables } from './tables.ts'
+
+/** Deleted topics remembered for brokers that report a replica of one late. */
+const rememberedMax = 10_000
+
+export class Removals {
+  readonly #roster: Roster
+  readonly #tables: Tables
+  readonly #leaving = new Set<string>()
+  readonly #deleted = new Set<string>()
+
+  constructor (options: { roster: Roster, tables: Tables }) {
+    this.#roster = options.roster
+    this.#tables = options.tables
+  }
+
+  /** True for a topic that this controller has deleted for good. */
+  isDeleted (topicId: string): boolean { return this.#deleted.has(topicId) }
+
+  look (): void {
+    for (const shelf of this.#tables.shelves()) {
+      const { table } = shelf.writer
+      for (const topic of table.topics.values()) {
+        // Only what is stored counts: no leader any more, and the topic marked.
+        if (topic.deleting && !this.#leaving.has(topic.topicId)) this.#pursue(shelf, table, topic)
+      }
+    }
+    this.#late()
+  }
+
+  #pursue (shelf: Shelf, table: Table, topic: TopicEntry): void {
+    const rows = table.rows.get(topic.topicId) ?? []
+    if (rows.some(row => row.leader !== nobody)) return
+    if (this.#order(rows) > 0) return
+    this.#leaving.add(topic.topicId)
+    shelf.desk.add({
+      run: draft => { if (draft.topics.has(topic.topicId)) draft.removeTopic(topic.topicId) },
+      done: (_, error) => {
+        this.#leaving.delete(topic.topicId)
+        if (error === undefined) this.#remember(topic.topicId)
+      }
+    })
+    shelf.writer.kick()
+  }
+
+  /** Orders what is left; answers how many replicas are, or may be, left. */
+  #order (rows: readonly PartitionRow[]): number {
+    let left = 0
+    const orders = new Map<number, { topicId: string, partition: number, replicaGen: number }[]>()
+    for (const { topicId, partition, replicas, adding, removing, inSync } of rows) {
+      const holders = new Set([...replicas, ...adding, ...removing, ...inSync.map(member => member.brokerId)])
+      for (const brokerId of [...holders].sort((a, b) => a - b)) {
+        const session = this.#roster.session(brokerId)
+        const report = session?.replicas.get(partitionKeyText(topicId, partition))
+        if (session?.state === 'registered' && report === undefined) continue
+        left += 1
+        if (report === undefined) continue
+        const ofBroker = orders.get(brokerId) ?? []
+        orders.set(brokerId, ofBroker)
+        ofBroker.push({ topicId, partition, replicaGen: report.replicaGen })
+      }
+    }
+    for (const [brokerId, removals] of orders) this.#roster.session(brokerId)?.remove(removals)
+    return left
+  }
+
+  /** A replica that was made while its topic was being deleted. */
+  #late (): void {
+    if (this.#deleted.size === 0) return
+    for (const session of this.#roster.sessions()) {
+      const late = [...session.replicas.values()].filter(report => this.#deleted.has(report.topicId))
+      if (session.state === 'registered') {
+        session.remove(late.map(({ topicId, partition, replicaGen }) => ({ topicId, partition, replicaGen })))
+      }
+    }
+  }
+
+  #remember (topicId: string): void {
+    this.#deleted.add(topicId)
+    if (this.#deleted.size <= rememberedMax) return
+    for (const oldest of this.#deleted) {
+      this.#deleted.delete(oldest)
+      return
+    }
+  }
+}

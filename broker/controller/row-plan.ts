@@ -1,0 +1,89 @@
+// What the controller does to a row by itself: elect, drop dead members, follow the topic's floor.
+// Level-triggered: looks at how things are, after every change, and not at what happened.
+import type { PartitionRow, ReplicaEnds, ReplicaIdentity } from '../../wire/messages.ts'
+import { nobody } from '../row.ts'
+import { damagedMembers, elect } from './election.ts'
+import type { Contest } from './election.ts'
+import type { Poll, Wish } from './elections.ts'
+import type { Facts, Standing } from './facts.ts'
+import { effectiveFloor, nextRow, shrink } from './in-sync.ts'
+import type { TopicEntry } from './table.ts'
+
+export interface RowPlan {
+  /** The same object when nothing is to be done. */
+  readonly row: PartitionRow
+  /** A poll that is needed before more can be decided. */
+  readonly wish: Wish | undefined
+  /** What a poll led to. */
+  readonly outcome: 'none' | 'elected' | 'failed'
+  /** Members that answered with less than what is committed. */
+  readonly damaged: readonly ReplicaEnds[]
+}
+
+export function planRow (row: PartitionRow, topic: TopicEntry, facts: Facts, poll: Poll | undefined): RowPlan {
+  if (topic.deleting) {
+    return row.leader === nobody ? idle(row) : idle(nextRow(row, { leader: nobody, leaderEpoch: row.leaderEpoch + 1 }))
+  }
+  const standing = facts.leadership(row)
+  if (standing === 'stands' && (poll === undefined || poll.preferred === nobody)) return idle(settled(row, topic, facts))
+  const able = row.inSync.filter(member => isLive(facts, row, member) && (standing === 'lost' || member.brokerId !== row.leader))
+  if (standing !== 'lost' && !able.some(member => facts.isFit(row, member.brokerId))) return idle(settled(row, topic, facts))
+  if (able.length === 0) return idle(withoutLeader(row))
+  if (poll !== undefined) return contested(row, topic, facts, standing, poll, able)
+  const ask = row.inSync.filter(member => isAnswering(facts, row, member)).map(member => member.brokerId)
+  const wish = { row, ask: [...new Set(ask)], preferred: nobody }
+  // A leader that only is to leave goes on leading meanwhile.
+  return { ...idle(standing === 'lost' ? row : settled(row, topic, facts)), wish }
+}
+
+function contested (row: PartitionRow, topic: TopicEntry, facts: Facts, standing: Standing, poll: Poll,
+  able: readonly ReplicaIdentity[]): RowPlan {
+  const fit = able.filter(member => facts.isFit(row, member.brokerId))
+  const contest: Contest = {
+    row,
+    answers: poll.answers,
+    highWatermarkSeen: facts.highWatermarkSeen(row.topicId, row.partition),
+    preferred: poll.preferred,
+    canLead: identity => able.includes(identity) && (standing === 'lost' || fit.includes(identity))
+  }
+  let leader = elect({ ...contest, canLead: identity => fit.includes(identity) })
+  if (leader === nobody) leader = elect(contest)
+  const damaged = damagedMembers(contest)
+  if (standing === 'stands' && leader !== poll.preferred) leader = nobody
+  if (leader === nobody) {
+    const rest = standing === 'lost' ? withoutLeader(row) : settled(row, topic, facts)
+    return { row: rest, wish: undefined, outcome: 'failed', damaged }
+  }
+  const inSync = [...shrink(row, leader, facts)]
+  const minInSync = effectiveFloor(row.minInSync, topic.minInSync, inSync.length)
+  const next = nextRow(row, { leader, leaderEpoch: row.leaderEpoch + 1, inSync, minInSync })
+  return { row: next, wish: undefined, outcome: 'elected', damaged }
+}
+
+/** A row whose leader stays: dead members go, the floor follows the topic. */
+function settled (row: PartitionRow, topic: TopicEntry, facts: Facts): PartitionRow {
+  const lowered = Math.min(row.minInSync, topic.minInSync)
+  const inSync = shrink(lowered === row.minInSync ? row : { ...row, minInSync: lowered }, row.leader, facts)
+  const minInSync = effectiveFloor(lowered, topic.minInSync, inSync.length)
+  if (inSync === row.inSync && minInSync === row.minInSync) return row
+  return nextRow(row, { inSync: [...inSync], minInSync })
+}
+
+/** No member can lead now: clients are told so, and the set stays whole. */
+function withoutLeader (row: PartitionRow): PartitionRow {
+  return row.leader === nobody ? row : nextRow(row, { leader: nobody })
+}
+
+function isLive (facts: Facts, row: PartitionRow, member: ReplicaIdentity): boolean {
+  return facts.member(row.topicId, row.partition, member) === 'live'
+}
+
+/** Who leaves can still tell its end and its high watermark. */
+function isAnswering (facts: Facts, row: PartitionRow, member: ReplicaIdentity): boolean {
+  const state = facts.member(row.topicId, row.partition, member)
+  return state === 'live' || state === 'stopping'
+}
+
+function idle (row: PartitionRow): RowPlan {
+  return { row, wish: undefined, outcome: 'none', damaged: [] }
+}

@@ -1,0 +1,118 @@
+// ApplyTopic, DeleteTopic and the internal topics: checked here, then queued on the right table.
+import { WireError } from '../../wire/errors.ts'
+import type {
+  ApplyTopicRequest, ApplyTopicResponse, DeleteTopicRequest, DeleteTopicResponse, Sent
+} from '../../wire/messages.ts'
+import type { Clock, Rng } from '../../wire/ports.ts'
+import type { Log } from '../io/ports.ts'
+import { describeTopic } from './describe.ts'
+import type { Roster } from './roster.ts'
+import type { TableDraft, TopicEntry } from './table.ts'
+import { liveTopic } from './tables.ts'
+import type { Tables } from './tables.ts'
+import { alterTopic, checkTopic, createTopic, deleteTopic, groupsTopic, groupsWish } from './topics.ts'
+import type { PlacementFacts, TopicWish } from './topics.ts'
+
+/** The internal topic is made with fewer replicas when the brokers that are expected do not come. */
+const expectedBrokersMs = 5_000
+
+export interface TopicDeskOptions {
+  readonly clock: Clock
+  readonly rng: Rng
+  readonly log: Log
+  readonly roster: Roster
+  readonly tables: Tables
+  readonly brokersExpected: number
+}
+
+export class TopicDesk {
+  readonly #options: TopicDeskOptions
+  /** When the first broker was there for the internal topics. */
+  #waitingSince: number | undefined
+  #making = false
+
+  constructor (options: TopicDeskOptions) {
+    this.#options = options
+  }
+
+  /** Answers when the topic is stored as wished; rejects with WireError. */
+  async apply (request: ApplyTopicRequest): Promise<Sent<ApplyTopicResponse>> {
+    const wish = checkTopic(request, this.#brokers())
+    return { topic: await this.#make(wish) }
+  }
+
+  async delete (request: DeleteTopicRequest): Promise<Sent<DeleteTopicResponse>> {
+    const { tables } = this.#options
+    const topic = tables.topicByName(request.name)
+    if (topic === undefined || (request.topicId !== '' && topic.topicId !== request.topicId)) {
+      throw new WireError('UNKNOWN_TOPIC', `no topic '${request.name}'`)
+    }
+    await tables.operate(topic.name, 0, draft => {
+      const now = draft.topics.get(topic.topicId)
+      if (now === undefined) throw new WireError('UNKNOWN_TOPIC', `no topic '${request.name}'`)
+      deleteTopic(draft, now, request)
+    })
+    return {}
+  }
+
+  /**
+   * Makes or widens the internal topics when they are due: as soon as the expected brokers are there, or
+   * with those that are after a while. Called regularly.
+   */
+  makeInternal (): void {
+    const { clock, tables, log } = this.#options
+    const known = tables.brokers().size
+    if (known === 0 || this.#making) return
+    this.#waitingSince ??= clock.now()
+    const present = [...tables.brokers().keys()].filter(brokerId => this.#isLive(brokerId)).length
+    const waited = clock.now() - this.#waitingSince >= expectedBrokersMs
+    if (present < this.#options.brokersExpected && !waited) return
+    const wish = groupsWish(known)
+    const topic = tables.topicByName(groupsTopic)
+    if (topic !== undefined && topic.replicas >= wish.replicas) return
+    this.#making = true
+    this.#make(wish).catch((error: unknown) => {
+      // Too few brokers live, or the office is over: the next call tries again.
+      log.debug({ error: String(error) }, `${groupsTopic} has to wait`)
+    }).finally(() => { this.#making = false })
+  }
+
+  async #make (wish: TopicWish): Promise<Sent<ApplyTopicResponse>['topic']> {
+    const { tables, rng } = this.#options
+    const topicId = rng.hex(8)
+    const table = await tables.operate(wish.name, this.#bytesFor(wish), draft => { this.#run(draft, wish, topicId) })
+    const topic = liveTopic(table.topics.values(), wish.name)
+    // Deleted by an operation of the same write.
+    if (topic === undefined) throw new WireError('UNKNOWN_TOPIC', `topic '${wish.name}' is being deleted`)
+    return describeTopic(topic, table.rows.get(topic.topicId) ?? [], tables.brokers())
+  }
+
+  #run (draft: TableDraft, wish: TopicWish, topicId: string): void {
+    const topic = liveTopic(draft.topics.values(), wish.name)
+    if (topic === undefined) createTopic(draft, wish, topicId, this.#facts())
+    else alterTopic(draft, topic, wish, this.#facts())
+  }
+
+  #facts (): PlacementFacts {
+    const { tables } = this.#options
+    return { brokers: [...tables.brokers().values()], isLive: brokerId => this.#isLive(brokerId), load: tables.load() }
+  }
+
+  #isLive (brokerId: number): boolean {
+    const { roster } = this.#options
+    return roster.registered(brokerId) !== undefined && roster.session(brokerId)?.stopping === false
+  }
+
+  #brokers (): number {
+    return Math.max(this.#options.brokersExpected, this.#options.tables.brokers().size)
+  }
+
+  /** A generous guess of what the topic adds to its table. */
+  #bytesFor (wish: TopicWish): number {
+    const topic: TopicEntry | undefined = this.#options.tables.topicByName(wish.name)
+    const rowBytes = 50 + 12 * wish.replicas
+    if (topic === undefined) return 500 + wish.name.length + wish.partitions * rowBytes
+    return Math.max(0, wish.partitions - topic.partitions) * rowBytes +
+      Math.max(0, wish.replicas - topic.replicas) * 12 * topic.partitions
+  }
+}
