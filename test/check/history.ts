@@ -44,7 +44,7 @@ export interface PollOperation extends OperationBase {
   readonly records: PolledRecord[]
 }
 
-/** From here on the process reads these partitions, from these offsets on. */
+/** From here on the process reads these partitions from these offsets on; others as before. */
 export interface AssignOperation extends OperationBase {
   readonly kind: 'assign'
   /** Offset undefined: wherever the log begins, or where the process cannot say. */

@@ -17,7 +17,7 @@ export function findPollAnomalies (history: readonly Operation[], removedBelow: 
   const positions = new Map<string, Map<Key, Position>>()
   for (const operation of history) {
     if (operation.kind === 'assign') {
-      const assigned = new Map<Key, Position>()
+      const assigned = positions.get(operation.process) ?? new Map<Key, Position>()
       for (const { key, offset } of operation.positions) assigned.set(key, { next: offset, poll: undefined })
       positions.set(operation.process, assigned)
     } else if (operation.kind === 'poll') {

@@ -39,7 +39,7 @@ export class Scheduler {
   readonly rng: SimRng
   readonly trace = new Trace(eventsShown)
   /** Called after each event, when all its promises have run: where invariants are asserted. */
-  onStep: (() => void) | undefined
+  onStep: ((event: SimEvent) => void) | undefined
   readonly #heap = new Heap<SimEvent>()
   #now = 0
   #sequence = 0
@@ -132,7 +132,7 @@ export class Scheduler {
     try {
       event.run()
       drainMicrotasks()
-      this.onStep?.()
+      this.onStep?.(event)
     } catch (error) {
       this.fail(error instanceof SimFailure ? error : SimFailure.from('uncaught error', owner?.name ?? 'world', error))
     }

@@ -1,0 +1,170 @@
+// A broker's machine and volume, and the process that runs there now, if any. What a process leaves
+// behind is on its SimDisk alone.
+import { BrokerNode } from '../../broker/node.ts'
+import { DiskError } from '../../broker/io/ports.ts'
+import { WireError } from '../../wire/errors.ts'
+import type { Clock } from '../../wire/ports.ts'
+import { SimDisk } from './disk.ts'
+import type { DiskOperation } from './disk.ts'
+import { SimFailure } from './failure.ts'
+import { SimKube } from './kube.ts'
+import type { SimCluster } from './cluster.ts'
+import { SimNet } from './net.ts'
+import type { SimRng } from './rng.ts'
+import type { SimProcess } from './scheduler.ts'
+
+const MiB = 1024 * 1024
+
+/** Small files, so that rolls, checkpoints and cold reads happen within a short run. */
+const volumeSettings = {
+  journalFileBytes: 256 * 1024,
+  journalFirstFileBytes: 64 * 1024,
+  checkpointBytes: 128 * 1024,
+  checkpointMs: 5_000,
+  writeBehindBytes: 32 * 1024,
+  ringBytesMax: 256 * 1024,
+  reserveBytes: MiB
+}
+
+/** How a process may end. kill: SIGKILL, the machine lives. power: the machine goes dark with it. */
+export type Ending = 'kill' | 'power'
+
+export class SimBroker {
+  readonly id: number
+  readonly host: string
+  readonly #cluster: SimCluster
+  readonly #rng: SimRng
+  #disk: SimDisk
+  #process: SimProcess | undefined
+  #node: BrokerNode | undefined
+  #incarnations = 0
+  #stopping = false
+  /** Mean time of an fsync; a slow disk is one of the faults. */
+  syncMs = 1
+  /** So often an fsync hangs for up to a second. */
+  syncStallChance = 0
+  /** Somebody has ended it and will start it. */
+  held = false
+  /** The volume must not be served any more, as the broker has said. */
+  volumeFailed = false
+  /** Faults of the disk were asked for: its failing is not a bug. */
+  diskMayFail = false
+
+  constructor (cluster: SimCluster, id: number) {
+    this.id = id
+    this.host = `b${id}`
+    this.#cluster = cluster
+    this.#rng = cluster.scheduler.rng.fork(`disk/${id}`)
+    this.#disk = this.#freshDisk()
+  }
+
+  get node (): BrokerNode | undefined { return this.#node }
+  get process (): SimProcess | undefined { return this.#process }
+  get disk (): SimDisk { return this.#disk }
+  get running (): boolean { return this.#process !== undefined }
+  get paused (): boolean { return this.#process?.paused === true }
+  get stopping (): boolean { return this.#stopping }
+  /** How often a process was started here. */
+  get incarnations (): number { return this.#incarnations }
+
+  #freshDisk (): SimDisk {
+    // The disk outlives processes, their clocks do not: it goes by the clock of whichever lives now.
+    const clock: Clock = {
+      now: () => this.#process!.clock.now(),
+      wallTime: () => this.#process!.clock.wallTime(),
+      setTimer: (afterMs, callback) => this.#process?.clock.setTimer(afterMs, callback) ?? { cancel: () => {} },
+      defer: (callback) => { this.#process?.clock.defer(callback) }
+    }
+    return new SimDisk({ rng: this.#rng, clock, latencyMs: (operation, bytes) => this.#latencyMs(operation, bytes) })
+  }
+
+  #latencyMs (operation: DiskOperation, bytes: number): number {
+    const stall = operation === 'sync' && this.syncStallChance > 0 && this.#rng.chance(this.syncStallChance)
+    const mean = operation === 'sync' ? this.syncMs : 0.05 + bytes / (500 * 1024)
+    return 0.02 + this.#rng.exponential(mean) + (stall ? this.#rng.fraction() * 1_000 : 0)
+  }
+
+  start (): void {
+    if (this.running) return
+    const { scheduler, network, kube, book } = this.#cluster
+    network.powerOn(this.host)
+    const process = this.#process = scheduler.process(`b${this.id}.${++this.#incarnations}`)
+    this.#stopping = false
+    const log = book.logOf(process)
+    const ports = {
+      clock: process.clock,
+      rng: scheduler.rng.fork(`process/${process.name}`),
+      net: new SimNet(network, process, this.host),
+      disk: this.#disk,
+      kube: new SimKube(kube, process, this.host),
+      log
+    }
+    const config = {
+      cluster: this.#cluster.name, clusterUid: this.#cluster.uid, brokerId: this.id, rack: `zone-${this.id % 3}`,
+      brokersExpected: this.#cluster.brokersExpected, listenClient: `${this.host}:9090`, listenPeer: `${this.host}:9091`,
+      advertiseClient: '', advertisePeer: '', volumeSettings
+    }
+    const node = this.#node = new BrokerNode(ports, config, (error) => { this.#fatal(process, error) })
+    process.schedule(0, 'start', () => {
+      node.start().catch((error: unknown) => { this.#fatal(process, error) })
+    })
+  }
+
+  /** The process ends itself because of `error`; Kubernetes starts it again. */
+  #fatal (process: SimProcess, error: unknown): void {
+    if (process.dead) return
+    const expected = error instanceof WireError || (error instanceof DiskError && this.diskMayFail)
+    if (!expected) throw SimFailure.from('fatal error', process.name, error)
+    if (error instanceof WireError && error.code === 'VOLUME_FAILED') {
+      if (!this.diskMayFail) throw SimFailure.from('fatal error', process.name, error)
+      this.volumeFailed = true
+    }
+    this.#cluster.scheduler.schedule(0, undefined, 'exit', () => { if (!process.dead) this.end('kill') })
+  }
+
+  end (ending: Ending): void {
+    const process = this.#process
+    if (process === undefined) return
+    if (ending === 'power') this.#cluster.network.powerOff(this.host)
+    this.#cluster.observer?.beforeDeath(this)
+    process.kill()
+    this.#disk = ending === 'power' ? this.#disk.crash() : this.#disk.kill()
+    this.#process = undefined
+    this.#node = undefined
+    this.#stopping = false
+  }
+
+  /** SIGTERM. The process exits when the node has stopped, or is killed at the end of the grace period. */
+  stop (graceMs = 30_000): void {
+    const { scheduler } = this.#cluster
+    const process = this.#process
+    const node = this.#node
+    if (process === undefined || node === undefined || this.#stopping) return
+    this.#stopping = true
+    const exit = (): void => {
+      scheduler.schedule(0, undefined, 'exit', () => { if (this.#process === process) this.end('kill') })
+    }
+    process.schedule(0, 'SIGTERM', () => {
+      node.stop().then(exit, (error: unknown) => { throw SimFailure.from('failed to stop', process.name, error) })
+    })
+    scheduler.schedule(graceMs, undefined, 'SIGKILL', exit)
+  }
+
+  pause (): void {
+    this.#process?.pause()
+    this.#cluster.network.review()
+  }
+
+  resume (): void {
+    this.#process?.resume()
+    this.#cluster.network.review()
+  }
+
+  /** An empty volume under the same broker id: a lost disk. Only while nothing runs. */
+  wipe (): void {
+    if (this.running) throw new Error('a volume is wiped while its process lives')
+    this.#disk = this.#freshDisk()
+    this.volumeFailed = false
+    this.diskMayFail = false
+  }
+}

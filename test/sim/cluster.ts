@@ -1,0 +1,63 @@
+// A whole cluster in one simulation: brokers, the Kubernetes API, clients, the network between them.
+import type { SimEvent } from './scheduler.ts'
+import { Scheduler } from './scheduler.ts'
+import { SimBroker } from './broker.ts'
+import { SimFailure } from './failure.ts'
+import { KubeServer } from './kube.ts'
+import { LogBook } from './log.ts'
+import { SimNetwork } from './network.ts'
+import { SimRng } from './rng.ts'
+
+/** Looks at everything, changes nothing. */
+export interface Observer {
+  /** After an event, with all its promises; `broker` is the one whose process had it. */
+  afterStep (event: SimEvent, broker: SimBroker | undefined): void
+  beforeDeath (broker: SimBroker): void
+}
+
+export interface ClusterOptions {
+  readonly seed: number
+  readonly brokers: number
+}
+
+export class SimCluster {
+  readonly name = 'events'
+  readonly uid = 'c0ffee00-0000-4000-8000-000000000000'
+  readonly scheduler: Scheduler
+  readonly network: SimNetwork
+  readonly kube: KubeServer
+  readonly book = new LogBook()
+  readonly brokers: SimBroker[]
+  readonly brokersExpected: number
+  readonly #byProcess = new Map<string, SimBroker>()
+  observer: Observer | undefined
+
+  constructor ({ seed, brokers }: ClusterOptions) {
+    this.scheduler = new Scheduler(new SimRng(seed))
+    this.network = new SimNetwork(this.scheduler)
+    this.network.onServiceError = (error) => {
+      this.scheduler.fail(SimFailure.from('uncaught error', 'a service', error))
+    }
+    this.kube = new KubeServer(this.network)
+    this.brokersExpected = brokers
+    this.brokers = Array.from({ length: brokers }, (_, id) => new SimBroker(this, id))
+    this.scheduler.onStep = (event) => { this.observer?.afterStep(event, this.#brokerOf(event)) }
+  }
+
+  #brokerOf (event: SimEvent): SimBroker | undefined {
+    const name = event.owner?.name
+    if (name === undefined || name.charCodeAt(0) !== 98) return undefined
+    let broker = this.#byProcess.get(name)
+    if (broker === undefined) {
+      broker = this.brokers.find((candidate) => candidate.process === event.owner)
+      if (broker !== undefined) this.#byProcess.set(name, broker)
+    }
+    return broker?.process === event.owner ? broker : undefined
+  }
+
+  start (): void { for (const broker of this.brokers) broker.start() }
+
+  /** Peer addresses of all brokers. */
+  get peerAddresses (): string[] { return this.brokers.map((broker) => `${broker.host}:9091`) }
+  get clientAddresses (): string[] { return this.brokers.map((broker) => `${broker.host}:9090`) }
+}

@@ -1,0 +1,137 @@
+// A consuming client: the real client library in a process of its own. Everything it is given, and every
+// position that its group had or committed, goes into the history.
+import type { ConsumedBatch } from '../../client/consumed-batch.ts'
+import type { Consumer } from '../../client/consumer.ts'
+import { MillraceError } from '../../client/errors.ts'
+import type { AssignOperation, CommitOperation, CommittedOperation, Key, PolledRecord, PollOperation } from '../check/history.ts'
+import type { ClientWorld } from './producer-client.ts'
+import { makeClient } from './producer-client.ts'
+import type { SimRng } from './rng.ts'
+import type { SimProcess } from './scheduler.ts'
+
+const decoder = new TextDecoder()
+
+export interface ConsumerRole {
+  /** Commits under a group of its host, and begins where that stands. */
+  readonly group: boolean
+  /** Reads everything from the start, as fast as it can, and does nothing else. */
+  readonly drain: boolean
+}
+
+export class ConsumerClient {
+  readonly host: string
+  readonly process: SimProcess
+  readonly #world: ClientWorld
+  readonly #rng: SimRng
+  readonly #consumer: Consumer
+  readonly #role: ConsumerRole
+  readonly #group: string
+  readonly #positions = new Map<Key, number>()
+  #stopped = false
+
+  constructor (world: ClientWorld, host: string, name: string, role: ConsumerRole) {
+    this.#world = world
+    this.host = host
+    this.#role = role
+    this.#group = `group-of-${host}`
+    this.process = world.cluster.scheduler.process(name)
+    this.#rng = world.cluster.scheduler.rng.fork(`workload/${name}`)
+    this.#consumer = makeClient(world, this.process, host).consumer({
+      ...role.group && { group: this.#group, autoCommitIntervalMs: 0 },
+      prefetchBytes: this.#rng.pick([16_384, 1_048_576])
+    })
+    this.process.schedule(0, 'consume', () => { void this.#run() })
+  }
+
+  /** The next offset that it wants. */
+  positionOf (key: Key): number { return this.#positions.get(key) ?? 0 }
+
+  stop (): void { this.#stopped = true }
+
+  async #run (): Promise<void> {
+    while (!await this.#assigned()) await this.#pause(500)
+    for await (const batch of this.#consumer.batches()) {
+      if (this.#stopped) return
+      this.#polled(batch)
+      if (this.#role.drain) continue
+      if (this.#rng.chance(0.05)) await this.#pause(this.#rng.exponential(200))
+      if (this.#role.group && this.#rng.chance(0.1)) await this.#commit()
+      if (this.#rng.chance(0.01)) this.#seek(batch)
+    }
+  }
+
+  #pause (ms: number): Promise<void> {
+    return new Promise((resolve) => { this.process.clock.setTimer(ms, resolve) })
+  }
+
+  #places (): { topic: string, partition: number, key: Key }[] {
+    return this.#world.plan.topics.flatMap(({ name, partitions }) =>
+      Array.from({ length: partitions }, (_, partition) => ({ topic: name, partition, key: `${name}-${partition}` })))
+  }
+
+  async #assigned (): Promise<boolean> {
+    const { history, plan, coverage } = this.#world
+    const asked = this.#role.group
+      ? history.begin<CommittedOperation>({ kind: 'committed', process: this.process.name, group: this.#group, offsets: [] })
+      : undefined
+    try {
+      await this.#consumer.assign(plan.topics.map(({ name }) => ({ topic: name, partitions: 'all', from: 'start' })))
+    } catch (error) {
+      if (asked !== undefined) history.end(asked, 'unknown')
+      if (error instanceof MillraceError && error.retriable) return false
+      throw error
+    }
+    const assigned = history.begin<AssignOperation>({
+      kind: 'assign', process: this.process.name,
+      positions: this.#places().map((place) => {
+        const committed = this.#consumer.position(place)
+        if (asked !== undefined) asked.offsets.push({ key: place.key, offset: committed })
+        if (committed !== undefined) coverage.reached('a group resumed')
+        this.#positions.set(place.key, committed ?? 0)
+        return { key: place.key, offset: committed ?? 0 }
+      })
+    })
+    history.end(assigned, 'ok')
+    if (asked !== undefined) history.end(asked, 'ok')
+    return true
+  }
+
+  #polled (batch: ConsumedBatch): void {
+    const { history } = this.#world
+    const key = `${batch.topic}-${batch.partition}`
+    const records: PolledRecord[] = []
+    for (const { offset, value } of batch) {
+      records.push({ key, offset, value: decoder.decode(value ?? undefined).split(' ')[0]! })
+    }
+    history.end(history.begin<PollOperation>({ kind: 'poll', process: this.process.name, records }), 'ok')
+    this.#positions.set(key, batch.lastOffset + 1)
+  }
+
+  async #commit (): Promise<void> {
+    const { history } = this.#world
+    const places = this.#places().filter(({ key }) => this.#positions.has(key))
+    const offsets = places.map(({ topic, partition, key }) => ({ topic, partition, offset: this.#positions.get(key)! }))
+    const operation = history.begin<CommitOperation>({
+      kind: 'commit', process: this.process.name, group: this.#group,
+      offsets: offsets.map(({ topic, partition, offset }) => ({ key: `${topic}-${partition}`, offset }))
+    })
+    try {
+      await this.#consumer.commit(offsets, { timeoutMs: this.#rng.pick([1_000, 30_000]) })
+      history.end(operation, 'ok')
+    } catch (error) {
+      if (!(error instanceof MillraceError) || !error.retriable) throw error
+      history.end(operation, 'unknown', error.message)
+    }
+  }
+
+  #seek ({ topic, partition, lastOffset }: ConsumedBatch): void {
+    const { history } = this.#world
+    const offset = this.#rng.integer(lastOffset + 1)
+    const key = `${topic}-${partition}`
+    this.#consumer.seek({ topic, partition }, offset)
+    this.#positions.set(key, offset)
+    history.end(history.begin<AssignOperation>({
+      kind: 'assign', process: this.process.name, positions: [{ key, offset }]
+    }), 'ok')
+  }
+}

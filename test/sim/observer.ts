@@ -1,0 +1,227 @@
+// Asserts the invariants of replication after every event, on the process that had it: whatever changes,
+// changes in an event of its own process. Hooks into the logs' methods, reads everything else, and changes
+// nothing but that it reads a recovered log once from its disk.
+import type { BrokerNode } from '../../broker/node.ts'
+import type { ReplicaLog, Volume } from '../../broker/log/contract.ts'
+import type { Replica } from '../../broker/partition/replica.ts'
+import { identityText } from '../../broker/row.ts'
+import type { SimBroker } from './broker.ts'
+import type { Observer, SimCluster } from './cluster.ts'
+import type { Coverage } from './coverage.ts'
+import { SimFailure } from './failure.ts'
+import { PartitionRecord, ReplicaRecord } from './records.ts'
+import { RowObserver } from './row-observer.ts'
+import type { SimEvent } from './scheduler.ts'
+import { storedBatches } from './shadow-log.ts'
+
+type Parts = NonNullable<BrokerNode['parts']>
+
+interface ObservedNode {
+  readonly parts: Parts
+  readonly records: Map<ReplicaLog, ReplicaRecord>
+}
+
+export class InvariantObserver implements Observer {
+  readonly #cluster: SimCluster
+  readonly #coverage: Coverage
+  readonly #nodes = new Map<BrokerNode, ObservedNode>()
+  /** Every replica that ever was, by its identity and partition. */
+  readonly #records = new Map<string, ReplicaRecord>()
+  readonly #partitions = new Map<string, PartitionRecord>()
+  readonly rows: RowObserver
+
+  constructor (cluster: SimCluster, coverage: Coverage) {
+    this.#cluster = cluster
+    this.#coverage = coverage
+    this.rows = new RowObserver(cluster, this, coverage)
+  }
+
+  get partitions (): IterableIterator<PartitionRecord> { return this.#partitions.values() }
+
+  partition (topicId: string, partition: number): PartitionRecord {
+    const key = `${topicId}-${partition}`
+    let record = this.#partitions.get(key)
+    if (record === undefined) this.#partitions.set(key, record = new PartitionRecord(key))
+    return record
+  }
+
+  record (identity: string, topicId: string, partition: number): ReplicaRecord | undefined {
+    return this.#records.get(`${identity} ${topicId}-${partition}`)
+  }
+
+  afterStep (event: SimEvent, broker: SimBroker | undefined): void {
+    const node = broker?.node
+    const parts = node?.parts
+    if (broker === undefined || node === undefined || parts === undefined) return
+    let observed = this.#nodes.get(node)
+    if (observed === undefined) this.#nodes.set(node, observed = this.#attach(broker, parts))
+    this.rows.controllerSeen(broker, parts, event.at)
+    for (const [log, record] of observed.records) {
+      const replica = parts.host.replica(log.topicId, log.partition)
+      if (replica?.log === log) this.#check(broker, replica, record)
+    }
+  }
+
+  beforeDeath (broker: SimBroker): void {
+    const node = broker.node
+    const observed = node === undefined ? undefined : this.#nodes.get(node)
+    if (node === undefined || observed === undefined) return
+    for (const record of observed.records.values()) record.died()
+    this.#nodes.delete(node)
+  }
+
+  #attach (broker: SimBroker, parts: Parts): ObservedNode {
+    const { volume } = parts
+    const observed: ObservedNode = { parts, records: new Map() }
+    const found = new Set<ReplicaRecord>()
+    for (const log of volume.replicas()) found.add(this.#adopt(broker, volume, log, observed, true))
+    for (const record of this.#records.values()) {
+      if (record.volumeId !== volume.meta.volumeId || record.gone || found.has(record) || record.durableEnd === 0) continue
+      if (!broker.diskMayFail) throw new SimFailure('durability', `${record.name}: a replica is gone after a restart`)
+    }
+    if (found.size > 0) this.#coverage.reached('a replica recovered records')
+    const { create, remove, moveToStray } = volume
+    volume.create = (replica) => {
+      const log = create.call(volume, replica)
+      this.#adopt(broker, volume, log, observed, false)
+      return log
+    }
+    const leave = (log: ReplicaLog): void => {
+      const record = observed.records.get(log)
+      if (record !== undefined) record.gone = true
+      observed.records.delete(log)
+    }
+    volume.remove = (log) => {
+      leave(log)
+      return remove.call(volume, log)
+    }
+    volume.moveToStray = (log) => {
+      leave(log)
+      return moveToStray.call(volume, log)
+    }
+    return observed
+  }
+
+  #adopt (broker: SimBroker, volume: Volume, log: ReplicaLog, observed: ObservedNode, recovered: boolean): ReplicaRecord {
+    const { volumeId } = volume.meta
+    const identity = identityText({ brokerId: broker.id, volumeId, replicaGen: log.replicaGen })
+    const key = `${identity} ${log.topicId}-${log.partition}`
+    let record = this.#records.get(key)
+    if (record === undefined) {
+      record = new ReplicaRecord(`broker ${broker.id}, ${log.topic}-${log.partition}`, volumeId)
+      this.#records.set(key, record)
+    } else if (recovered && !broker.diskMayFail && log.damaged === '') record.checkRecovery(log)
+    observed.records.set(log, record)
+    record.attach(log, volume)
+    if (recovered) void this.#load(record, log)
+    this.#hook(record, log)
+    return record
+  }
+
+  #hook (record: ReplicaRecord, log: ReplicaLog): void {
+    const { append, truncate, reset } = log
+    log.append = (bytes) => {
+      record.appended(storedBatches(bytes))
+      append.call(log, bytes)
+    }
+    log.truncate = (offset) => {
+      if (offset < record.highWatermark) {
+        throw new SimFailure('truncation', `${record.name} truncates to ${offset}, below its high watermark ${record.highWatermark}`)
+      }
+      if (offset < log.logEnd) this.#coverage.reached('a follower truncated')
+      record.truncated(offset)
+      truncate.call(log, offset)
+    }
+    log.reset = (offset) => {
+      this.#coverage.reached('a follower began anew')
+      record.reset(offset)
+      reset.call(log, offset)
+    }
+  }
+
+  /** What the disk really gave back. */
+  async #load (record: ReplicaRecord, log: ReplicaLog): Promise<void> {
+    for (let tries = 0; tries < 20; tries++) {
+      const { logStart, logEnd } = log
+      const changes = record.cuts
+      const contents = []
+      try {
+        for (let offset = logStart; offset < logEnd;) {
+          const bytes = await log.read(offset, logEnd, 1024 * 1024)
+          if (bytes.length === 0) break
+          contents.push(...storedBatches(bytes))
+          offset = contents.at(-1)!.last + 1
+        }
+      } catch {
+        // Retention or a reset came between: again. A log that cannot be read at all is found at the end.
+        continue
+      }
+      if (record.cuts === changes && log.logStart === logStart) {
+        record.loaded(contents, logStart)
+        return
+      }
+    }
+  }
+
+  #check (broker: SimBroker, replica: Replica, record: ReplicaRecord): void {
+    const { log, leader } = replica
+    const { highWatermark } = replica.state
+    const leads = leader?.ready === true
+    if (highWatermark < record.highWatermark) {
+      throw new SimFailure('high watermark', `${record.name}: it fell from ${record.highWatermark} to ${highWatermark}`)
+    }
+    record.sawEpoch(log.leaderEpochSeen)
+    record.durableEnd = log.durableEnd
+    if (highWatermark === record.highWatermark && (leads ? leader.epoch : -1) === record.leads && !record.dirty) return
+    const partition = this.partition(log.topicId, log.partition)
+    if (leads && leader.epoch !== record.leads) this.#began(broker, leader.epoch, record, partition)
+    record.leads = leads ? leader.epoch : -1
+    record.highWatermark = highWatermark
+    if (!record.known) return
+    if (leads && highWatermark > partition.end) this.#committed(replica, record, partition)
+    partition.verify(record)
+    record.dirty = false
+  }
+
+  #began (broker: SimBroker, epoch: number, record: ReplicaRecord, partition: PartitionRecord): void {
+    const who = broker.process?.name ?? ''
+    const other = partition.leaders.get(epoch)
+    if (other !== undefined && other !== who) {
+      throw new SimFailure('one leader per epoch', `${partition.key}: ${other} and ${who} lead in epoch ${epoch}`)
+    }
+    if (other === undefined) {
+      partition.leaders.set(epoch, who)
+      this.#coverage.reached('a leader was elected')
+      for (const { node } of this.#cluster.brokers) {
+        const older = [...this.#nodes.get(node!)?.records ?? []].find(([log, each]) =>
+          each !== record && each.leads >= 0 && `${log.topicId}-${log.partition}` === partition.key)
+        if (older !== undefined) this.#coverage.reached('two leaders at once')
+      }
+    }
+    record.mustHoldAll = true
+    record.dirty = true
+  }
+
+  /** The leader's high watermark moved past everything known to be committed. */
+  #committed (replica: Replica, record: ReplicaRecord, partition: PartitionRecord): void {
+    const { leader, log, state } = replica
+    const counted = leader!.inSync.countedSet()
+    for (const member of leader!.row.inSync) {
+      if (!counted.some((each) => identityText(each) === identityText(member))) {
+        throw new SimFailure('counted set', `${record.name} does not count ${identityText(member)} of its row`)
+      }
+    }
+    if (counted.length > leader!.row.inSync.length) {
+      this.#coverage.reached('a change of the set named a member that the row lacks')
+    }
+    for (const member of counted) {
+      const other = this.record(identityText(member), log.topicId, log.partition)
+      const end = other?.durableEnd ?? -1
+      if (end < state.highWatermark) {
+        throw new SimFailure('durability', `${record.name} commits up to ${state.highWatermark}, ` +
+          `but ${identityText(member)} has ${end} on its disk`)
+      }
+    }
+    partition.commit(record, state.highWatermark)
+  }
+}

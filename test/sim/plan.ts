@@ -1,0 +1,96 @@
+// What a seed makes of a run: how large the cluster is, what its clients do, which faults come and how
+// often. Swarm testing: most runs lack most faults, so that rare combinations are met undisturbed
+// (Groce et al., ISSTA 2012).
+import type { KubeFault } from './kube.ts'
+import { kubeFaults } from './kube.ts'
+import type { NetConditions } from './network.ts'
+import type { SimRng } from './rng.ts'
+
+export const faultKinds = ['kill', 'power', 'kill all', 'stop', 'pause', 'isolate', 'one way', 'halves', 'ring', 'kube cut', 'client cut',
+  'slow link', 'break', 'kube down', 'kube silent', 'slow disk', 'clock jump', 'client kill', 'lost volume'] as const
+
+export type FaultKind = typeof faultKinds[number]
+
+export interface TopicPlan {
+  readonly name: string
+  readonly partitions: number
+  readonly replicas: number
+  readonly minInSync: number
+  readonly segmentBytes: number
+  readonly retentionBytes: number
+}
+
+export interface Plan {
+  readonly brokers: number
+  readonly topics: readonly TopicPlan[]
+  readonly producers: number
+  readonly consumers: number
+  /** Between two sends of a producer, on average. */
+  readonly sendEveryMs: number
+  readonly valueBytesMax: number
+  readonly deliveryTimeoutMs: number
+  readonly safetyMs: number
+  readonly net: NetConditions
+  readonly kubeDelayMs: number
+  readonly kubeFaultChance: number
+  readonly kubeFaults: readonly KubeFault[]
+  /** Mean time between two faults of a kind, in ms. */
+  readonly faults: ReadonlyMap<FaultKind, number>
+}
+
+function drawNet (rng: SimRng): NetConditions {
+  const rough = rng.chance(0.5)
+  return {
+    delayMinMs: 0.1,
+    delayMeanMs: rng.pick([0.2, 0.5, 2, rough ? 20 : 1]),
+    spikeChance: rough ? rng.pick([0, 0.001, 0.02]) : 0,
+    spikeMs: rng.pick([20, 200, 1_000]),
+    breakChance: rough ? rng.pick([0, 0.000_1, 0.001]) : 0,
+    duplicateChance: rng.pick([0, 0, 0.05]),
+    windowBytes: rng.pick([4 * 1024, 64 * 1024, 1024 * 1024])
+  }
+}
+
+function drawTopic (rng: SimRng, index: number, brokers: number): TopicPlan {
+  const replicas = Math.min(brokers, rng.pick([3, 3, 3, 2, 1, 5]))
+  const majority = Math.floor(replicas / 2) + 1
+  return {
+    name: `t${index}`,
+    partitions: 1 + rng.integer(4),
+    replicas,
+    minInSync: rng.chance(0.75) ? majority : 1 + rng.integer(replicas),
+    segmentBytes: 1024 * 1024,
+    retentionBytes: -1
+  }
+}
+
+/** @param name forks the chance, so that a plan does not depend on what else draws from the seed. */
+export function drawPlan (seedRng: SimRng): Plan {
+  const rng = seedRng.fork('plan')
+  const brokers = rng.pick([3, 3, 3, 3, 4, 5])
+  const faults = new Map<FaultKind, number>()
+  const share = rng.pick([0, 0.1, 0.25, 0.4])
+  const safetyMs = rng.pick([10_000, 20_000, 40_000])
+  const topics = Array.from({ length: 1 + rng.integer(2) }, (_, index) => drawTopic(rng, index, brokers))
+  for (const kind of faultKinds) {
+    // A set of one member does not survive the loss of its disk; nobody promises that.
+    if (kind === 'lost volume' && topics.some((topic) => topic.minInSync < 2)) continue
+    if (rng.chance(share)) faults.set(kind, rng.pick([2_000, 5_000, 15_000]))
+  }
+  const kubeTrouble = rng.chance(0.3)
+  return {
+    brokers,
+    topics,
+    producers: 1 + rng.integer(3),
+    consumers: 1 + rng.integer(2),
+    sendEveryMs: rng.pick([5, 20, 100]),
+    valueBytesMax: rng.pick([10, 100, 2_000]),
+    deliveryTimeoutMs: rng.pick([2_000, 10_000, 60_000]),
+    safetyMs,
+    net: drawNet(rng),
+    kubeDelayMs: rng.pick([2, 20, 200]),
+    kubeFaultChance: kubeTrouble ? rng.pick([0.02, 0.2, 0.5]) : 0,
+    kubeFaults: kubeTrouble && rng.chance(0.5) ? [rng.pick(kubeFaults)] : kubeFaults,
+    faults
+  }
+}

@@ -1,0 +1,31 @@
+// The simulated ports keep to what the real ones promise.
+import { diskConformance } from '../broker/io/disk.conformance.ts'
+import { clockConformance, rngConformance } from '../wire/clock.conformance.ts'
+import { SimDisk } from './disk.ts'
+import { SimRng } from './rng.ts'
+import { Scheduler } from './scheduler.ts'
+
+let scheduler = new Scheduler(new SimRng(1))
+
+async function settle<T> (promise: Promise<T>): Promise<T> {
+  let settled = false
+  promise.then(() => { settled = true }, () => { settled = true })
+  await scheduler.run(scheduler.now + 60_000, () => settled)
+  if (scheduler.failure !== undefined) throw scheduler.failure
+  return await promise
+}
+
+clockConformance('SimClock', () => {
+  scheduler = new Scheduler(new SimRng(1))
+  return scheduler.process('p').clock
+}, settle)
+
+let rngs = 0
+rngConformance('SimRng', () => new SimRng(rngs++))
+
+diskConformance('SimDisk', () => {
+  scheduler = new Scheduler(new SimRng(1))
+  const { clock } = scheduler.process('p')
+  const disk = new SimDisk({ rng: new SimRng(1), clock, latencyMs: () => 1 })
+  return Promise.resolve({ disk, run: settle, close: () => Promise.resolve() })
+})

@@ -1,0 +1,102 @@
+// A producing client: the real client library in a process of its own, sending unique values.
+import { MillraceError, RefusedError } from '../../client/errors.ts'
+import { MillraceClient } from '../../client/millrace.ts'
+import type { Producer } from '../../client/producer.ts'
+import type { History, SendOperation } from '../check/history.ts'
+import type { Coverage } from './coverage.ts'
+import type { SimCluster } from './cluster.ts'
+import { SimNet } from './net.ts'
+import type { Plan } from './plan.ts'
+import type { SimRng } from './rng.ts'
+import type { SimProcess } from './scheduler.ts'
+
+const outstandingMax = 300
+
+export interface ClientWorld {
+  readonly cluster: SimCluster
+  readonly plan: Plan
+  readonly history: History
+  readonly coverage: Coverage
+}
+
+export function makeClient ({ cluster }: ClientWorld, process: SimProcess, host: string): MillraceClient {
+  return new MillraceClient({ bootstrap: cluster.clientAddresses }, {
+    net: new SimNet(cluster.network, process, host),
+    clock: process.clock,
+    rng: cluster.scheduler.rng.fork(`process/${process.name}`)
+  })
+}
+
+export class ProducerClient {
+  readonly host: string
+  readonly process: SimProcess
+  readonly #world: ClientWorld
+  readonly #rng: SimRng
+  readonly #producer: Producer
+  #sent = 0
+  #batch = 0
+  #outstanding = 0
+  #stopped = false
+
+  constructor (world: ClientWorld, host: string, name: string, deliveryTimeoutMs: number) {
+    this.#world = world
+    this.host = host
+    this.process = world.cluster.scheduler.process(name)
+    this.#rng = world.cluster.scheduler.rng.fork(`workload/${name}`)
+    this.#producer = makeClient(world, this.process, host).producer({
+      deliveryTimeoutMs,
+      requestTimeoutMs: this.#rng.pick([1_500, 30_000]),
+      lingerMs: this.#rng.pick([0, 5, 50]),
+      inFlightMax: 1 + this.#rng.integer(5),
+      batchBytes: this.#rng.pick([512, 64 * 1024])
+    })
+  }
+
+  get idle (): boolean { return this.#outstanding === 0 || this.process.dead }
+
+  begin (): void {
+    this.process.clock.setTimer(this.#rng.exponential(this.#world.plan.sendEveryMs), () => {
+      if (this.#stopped) return
+      this.#some()
+      this.begin()
+    })
+  }
+
+  stop (): void { this.#stopped = true }
+
+  #some (): void {
+    const { topics } = this.#world.plan
+    const topic = this.#rng.pick(topics)
+    const partition = this.#rng.integer(topic.partitions)
+    const burst = this.#rng.chance(0.2) ? 1 + this.#rng.integer(10) : 1
+    this.#batch++
+    for (let i = 0; i < burst && this.#outstanding < outstandingMax; i++) this.send(topic.name, partition)
+  }
+
+  send (topic: string, partition: number): void {
+    const { history, plan } = this.#world
+    const value = `${this.process.name}-${++this.#sent}`
+    const operation = history.begin<SendOperation>({
+      kind: 'send', process: this.process.name, key: `${topic}-${partition}`, value, batch: this.#batch
+    })
+    const padding = 'x'.repeat(this.#rng.integer(plan.valueBytesMax))
+    this.#outstanding++
+    this.#producer.send({ topic, partition, value: `${value} ${padding}` }).then(({ offset }) => {
+      this.#outstanding--
+      operation.offset = offset
+      history.end(operation, 'ok')
+    }, (error: unknown) => {
+      this.#outstanding--
+      this.#failed(operation, error)
+    })
+  }
+
+  #failed (operation: SendOperation, error: unknown): void {
+    if (!(error instanceof MillraceError) || error.code === 'INTERNAL') throw error
+    // The client says 'not written' only when it is certain; the checker holds it to that.
+    const certain = error instanceof RefusedError || error.message.includes('not written')
+    const { history, coverage } = this.#world
+    coverage.reached(certain ? 'a send failed' : 'a send ended unknown')
+    history.end(operation, certain ? 'failed' : 'unknown', `${error.code}: ${error.message}`)
+  }
+}

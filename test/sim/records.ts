@@ -1,0 +1,148 @@
+// What the observer knows of one replica, over all its incarnations, and of one partition.
+import type { ReplicaLog, Volume } from '../../broker/log/contract.ts'
+import { SimFailure } from './failure.ts'
+import { ShadowLog } from './shadow-log.ts'
+import type { StoredBatch } from './shadow-log.ts'
+
+export class ReplicaRecord {
+  readonly name: string
+  readonly volumeId: string
+  readonly shadow = new ShadowLog()
+  /** False while the contents of a recovered log are still being read. */
+  known = true
+  /** Removed by order, or moved to stray/. */
+  gone = false
+  /** The last seen; stays when the process dies. */
+  durableEnd = 0
+  highWatermark = 0
+  /** The epoch that it serves in as leader, -1 for none. */
+  leads = -1
+  /** It has begun to lead: everything committed must be here. */
+  mustHoldAll = false
+  dirty = false
+  /** Compared with what is committed up to here. */
+  verifiedEnd = 0
+  /** Truncations and resets. */
+  cuts = 0
+  #epochSeen = -1
+  #epochDurable = -1
+  #volume: Volume | undefined
+  #appendedWhileLoading: StoredBatch[] = []
+
+  constructor (name: string, volumeId: string) {
+    this.name = name
+    this.volumeId = volumeId
+  }
+
+  attach (log: ReplicaLog, volume: Volume): void {
+    this.#volume = volume
+    this.#epochSeen = -1
+    this.highWatermark = 0
+    this.durableEnd = log.durableEnd
+    this.sawEpoch(log.leaderEpochSeen)
+    this.known = log.logEnd === log.logStart
+    this.#appendedWhileLoading = []
+    if (this.known) this.shadow.reset(log.logStart)
+    this.verifiedEnd = 0
+    this.dirty = true
+  }
+
+  died (): void {
+    this.leads = -1
+    this.mustHoldAll = false
+    this.#volume = undefined
+  }
+
+  /** At a restart: nothing that was durable may be missing. */
+  checkRecovery (log: ReplicaLog): void {
+    if (log.logEnd < this.durableEnd) {
+      throw new SimFailure('durability', `${this.name}: recovered up to ${log.logEnd}, durable was ${this.durableEnd}`)
+    }
+    if (log.leaderEpochSeen < this.#epochDurable) {
+      throw new SimFailure('epochs', `${this.name}: recovered epoch ${log.leaderEpochSeen}, durable was ${this.#epochDurable}`)
+    }
+  }
+
+  sawEpoch (epoch: number): void {
+    if (epoch === this.#epochSeen) return
+    if (epoch < this.#epochSeen) {
+      throw new SimFailure('epochs', `${this.name}: the epoch fell from ${this.#epochSeen} to ${epoch}`)
+    }
+    this.#epochSeen = epoch
+    this.#volume?.whenDurable(() => { this.#epochDurable = Math.max(this.#epochDurable, epoch) })
+  }
+
+  loaded (contents: readonly StoredBatch[], logStart: number): void {
+    this.known = true
+    this.shadow.reset(logStart, contents)
+    this.shadow.append(this.#appendedWhileLoading)
+    this.#appendedWhileLoading = []
+    this.dirty = true
+  }
+
+  appended (batches: readonly StoredBatch[]): void {
+    if (this.known) this.shadow.append(batches)
+    else this.#appendedWhileLoading.push(...batches.filter((batch) => batch.base >= 0))
+    this.dirty = true
+  }
+
+  truncated (offset: number): void {
+    this.cuts++
+    this.#appendedWhileLoading = []
+    this.shadow.truncate(offset)
+    this.verifiedEnd = Math.min(this.verifiedEnd, offset)
+    this.durableEnd = Math.min(this.durableEnd, offset)
+  }
+
+  reset (offset: number): void {
+    this.cuts++
+    this.#appendedWhileLoading = []
+    this.shadow.reset(offset)
+    this.verifiedEnd = offset
+    this.durableEnd = Math.min(this.durableEnd, offset)
+    // Nothing is left to be read from disk.
+    this.known = true
+  }
+}
+
+export class PartitionRecord {
+  readonly key: string
+  /** What is committed: the same for ever. */
+  readonly #log = new ShadowLog()
+  /** Who led, by epoch. */
+  readonly leaders = new Map<number, string>()
+
+  constructor (key: string) { this.key = key }
+
+  get end (): number { return this.#log.end }
+
+  commit (leader: ReplicaRecord, end: number): void {
+    const batches = leader.shadow.range(this.#log.end, end)
+    const first = batches[0]
+    if (first === undefined || first.base > this.#log.end) {
+      throw new SimFailure('committed prefix', `${leader.name} commits from ${first?.base ?? end}, known is ${this.#log.end}`)
+    }
+    if (first.base < this.#log.end || batches.at(-1)!.last + 1 !== end) {
+      throw new SimFailure('committed prefix', `${leader.name} commits up to ${end}, in the middle of a batch`)
+    }
+    this.#log.append(batches)
+  }
+
+  verify (replica: ReplicaRecord): void {
+    const { highWatermark, shadow, name } = replica
+    if (highWatermark > this.end) {
+      throw new SimFailure('high watermark', `${name} says ${highWatermark} is committed, known is ${this.end}`)
+    }
+    const to = replica.mustHoldAll ? this.end : Math.min(highWatermark, this.end)
+    if (replica.mustHoldAll && shadow.end < this.end) {
+      throw new SimFailure('leader completeness', `${name} leads with ${shadow.end} offsets, committed are ${this.end}`)
+    }
+    const at = shadow.difference(this.#log, replica.verifiedEnd, to)
+    if (at !== undefined) {
+      throw new SimFailure(replica.mustHoldAll ? 'leader completeness' : 'committed prefix',
+        `${name} holds something else at offset ${at}; committed are ${this.end}`)
+    }
+    replica.verifiedEnd = Math.max(replica.verifiedEnd, to)
+    replica.mustHoldAll = false
+  }
+}

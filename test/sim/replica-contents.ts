@@ -1,0 +1,51 @@
+// Reads what every replica holds, through the replicas themselves.
+import { batches } from '../../wire/record-batch.ts'
+import type { ReplicaLog } from '../../broker/log/contract.ts'
+import type { ReplicaBatch, ReplicaContents } from '../check/replicas.ts'
+import type { SimCluster } from './cluster.ts'
+import { SimFailure } from './failure.ts'
+import type { InvariantObserver } from './observer.ts'
+
+const readMsMax = 30_000
+
+/** Committed as far as the observer knows: every in-sync replica must have it, whatever it has heard. */
+export async function replicaContents (cluster: SimCluster, observer: InvariantObserver): Promise<ReplicaContents[]> {
+  const { scheduler } = cluster
+  const reads: Promise<ReplicaContents>[] = []
+  for (const broker of cluster.brokers) {
+    const { node, process } = broker
+    if (node?.parts === undefined || process === undefined) continue
+    for (const log of node.parts.volume.replicas()) {
+      const { end } = observer.partition(log.topicId, log.partition)
+      const row = observer.rows.latest.get(`${log.topicId}-${log.partition}`)
+      if (row?.inSync.some((member) => member.brokerId === broker.id) !== true) continue
+      reads.push(new Promise((resolve, reject) => {
+        process.schedule(0, 'read all', () => { readAll(`broker ${broker.id}`, log, end).then(resolve, reject) })
+      }))
+    }
+  }
+  let contents: ReplicaContents[] | undefined
+  let error: unknown
+  Promise.all(reads).then((all) => { contents = all }, (reason: unknown) => { error = reason })
+  await scheduler.run(scheduler.now + readMsMax, () => contents !== undefined || error !== undefined)
+  if (error !== undefined) throw SimFailure.from('unreadable log', 'a replica', error)
+  if (contents === undefined) throw new SimFailure('unreadable log', `the replicas could not be read within ${readMsMax} ms`)
+  return contents
+}
+
+async function readAll (name: string, log: ReplicaLog, end: number): Promise<ReplicaContents> {
+  const found: ReplicaBatch[] = []
+  const { logStart } = log
+  for (let offset = logStart; offset < Math.min(end, log.logEnd);) {
+    const bytes = await log.read(offset, Math.min(end, log.logEnd), 256 * 1024)
+    if (bytes.length === 0) break
+    for (const header of batches(bytes)) {
+      found.push({
+        baseOffset: header.baseOffset, lastOffset: header.lastOffset,
+        bytes: bytes.slice(header.position, header.position + header.sizeBytes)
+      })
+      offset = header.lastOffset + 1
+    }
+  }
+  return { name, key: `${log.topic}-${log.partition}`, logStart, highWatermark: end, batches: found }
+}

@@ -1,0 +1,115 @@
+// Asserts what must hold for every row that is written to the Kubernetes API, and for who writes.
+import type { BrokerNode } from '../../broker/node.ts'
+import { decodeTable } from '../../broker/controller/table-codec.ts'
+import type { Table } from '../../broker/controller/table.ts'
+import { hasIdentity, identityText, nobody } from '../../broker/row.ts'
+import type { PartitionRow } from '../../broker/row.ts'
+import type { SimBroker } from './broker.ts'
+import type { SimCluster } from './cluster.ts'
+import type { Coverage } from './coverage.ts'
+import { SimFailure } from './failure.ts'
+import type { KubeWrite } from './kube-store.ts'
+import type { InvariantObserver } from './observer.ts'
+
+export class RowObserver {
+  readonly #observer: InvariantObserver
+  readonly #coverage: Coverage
+  readonly #controllers = new Set<string>()
+  readonly #latest = new Map<string, PartitionRow>()
+  readonly #topicIds = new Map<string, string>()
+  #office = ''
+  /** Set when tables were taken back or lost: until they are rebuilt rows may be older than the truth. */
+  tablesRestored = false
+
+  constructor (cluster: SimCluster, observer: InvariantObserver, coverage: Coverage) {
+    this.#observer = observer
+    this.#coverage = coverage
+    cluster.kube.store.onWrite = (write) => {
+      try {
+        this.#written(write)
+      } catch (error) {
+        cluster.scheduler.fail(error instanceof SimFailure ? error : SimFailure.from('uncaught error', 'row observer', error))
+      }
+    }
+  }
+
+  /** By 'topicId-partition', as last written. */
+  get latest (): ReadonlyMap<string, PartitionRow> { return this.#latest }
+
+  /** Empty for a topic that is not there yet. */
+  topicId (name: string): string { return this.#topicIds.get(name) ?? '' }
+
+  controllerSeen (broker: SimBroker, parts: NonNullable<BrokerNode['parts']>, _atMs: number): void {
+    const name = broker.process?.name ?? ''
+    if (parts.agent.counters.isController === 1) {
+      if (!this.#controllers.has(name)) {
+        this.#controllers.add(name)
+        if (this.#office !== '' && this.#office !== name) this.#coverage.reached('the office of controller changed hands')
+        this.#office = name
+        if (this.#controllers.size > 1) this.#coverage.reached('two controllers at once')
+      }
+    } else this.#controllers.delete(name)
+  }
+
+  controllerDied (name: string): void { this.#controllers.delete(name) }
+
+  #written ({ plural, before, after, by }: KubeWrite): void {
+    if (plural !== 'partitiontables' || after === undefined) return
+    const [old, table] = [before === undefined ? undefined : decodeTable(before), decodeTable(after)]
+    if (old !== undefined && table.controllerEpoch < old.controllerEpoch) {
+      throw new SimFailure('controller epoch', `${by} wrote ${table.name} with controller epoch ` +
+        `${table.controllerEpoch} over ${old.controllerEpoch}`)
+    }
+    for (const topic of table.topics.values()) this.#topicIds.set(topic.name, topic.topicId)
+    for (const [topicId, rows] of table.rows) {
+      const oldRows = old?.rows.get(topicId) ?? []
+      rows.forEach((row, i) => { this.#row(row, oldRows[i], table, by) })
+    }
+  }
+
+  #row (row: PartitionRow, old: PartitionRow | undefined, table: Table, by: string): void {
+    const key = `${row.topicId}-${row.partition}`
+    if (old?.leaderEpoch === row.leaderEpoch && old.version === row.version) {
+      if (JSON.stringify(old) !== JSON.stringify(row)) {
+        throw new SimFailure('row order', `${by} changed the row of ${key} without raising its version`)
+      }
+      return
+    }
+    const where = `${by} wrote ${key} epoch ${row.leaderEpoch} version ${row.version} to ${table.name}`
+    if (old !== undefined && (row.leaderEpoch < old.leaderEpoch || row.version <= old.version)) {
+      throw new SimFailure('row order', `${where} over epoch ${old.leaderEpoch} version ${old.version}`)
+    }
+    if (row.inSync.length < row.minInSync) {
+      throw new SimFailure('floor', `${where}: ${row.inSync.length} in sync, the floor is ${row.minInSync}`)
+    }
+    if (row.leader !== nobody && !row.inSync.some((member) => member.brokerId === row.leader)) {
+      throw new SimFailure('election', `${where}: the leader ${row.leader} is not in sync`)
+    }
+    if (old !== undefined) this.#count(row, old)
+    this.#latest.set(key, row)
+    if (!this.tablesRestored) this.#holdsAll(row, where)
+  }
+
+  /** Every member of a set holds every committed record: any of them may be elected. */
+  #holdsAll (row: PartitionRow, where: string): void {
+    const { end } = this.#observer.partition(row.topicId, row.partition)
+    for (const member of row.inSync) {
+      const durable = this.#observer.record(identityText(member), row.topicId, row.partition)?.durableEnd ?? 0
+      if (durable < end) {
+        throw new SimFailure('in-sync set', `${where}: ${identityText(member)} is in sync with ${durable} ` +
+          `offsets on its disk, committed are ${end}`)
+      }
+    }
+  }
+
+  #count (row: PartitionRow, old: PartitionRow): void {
+    const grew = row.inSync.some((member) => !hasIdentity(old.inSync, member))
+    const shrank = old.inSync.some((member) => !hasIdentity(row.inSync, member))
+    if (grew) this.#coverage.reached('the in-sync set grew')
+    if (shrank) this.#coverage.reached('the in-sync set shrank')
+    if (row.leader === nobody) this.#coverage.reached('a partition had no leader')
+    if (row.leaderEpoch > old.leaderEpoch && row.leader === old.leader && row.leader !== nobody) {
+      this.#coverage.reached('a leader was elected by the restart of its own broker')
+    }
+  }
+}
