@@ -1,0 +1,105 @@
+// Makes schema.json, the OpenAPI definitions of the built-in kinds, from a Kubernetes source tree:
+//   node local/kube/builtin/generate.ts <kubernetes>/api/openapi-spec/v3
+// Kept of each description is its first sentence, enough for `kubectl explain`.
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Json, JsonObject } from '../object.ts'
+import { isObject } from '../object.ts'
+import { builtinKinds } from './kinds.ts'
+
+const extraKinds = [
+  'io.k8s.api.autoscaling.v1.Scale',
+  'io.k8s.api.core.v1.Binding',
+  'io.k8s.api.policy.v1.Eviction',
+  'io.k8s.apimachinery.pkg.apis.meta.v1.DeleteOptions',
+  'io.k8s.apimachinery.pkg.apis.meta.v1.Status'
+]
+
+/** Definitions that Go decodes by code of their own; `x-go-type` tells ours which. */
+const goTypes: Record<string, string> = {
+  'io.k8s.apimachinery.pkg.apis.meta.v1.Time': 'time',
+  'io.k8s.apimachinery.pkg.apis.meta.v1.MicroTime': 'microtime',
+  'io.k8s.apimachinery.pkg.api.resource.Quantity': 'quantity',
+  'io.k8s.apimachinery.pkg.util.intstr.IntOrString': 'intstr',
+  'io.k8s.apimachinery.pkg.runtime.RawExtension': 'raw',
+  'io.k8s.apimachinery.pkg.apis.meta.v1.FieldsV1': 'raw',
+  'io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.JSON': 'raw',
+  'io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.JSONSchemaPropsOrBool': 'schemaOrBool',
+  'io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.JSONSchemaPropsOrArray': 'schemaOrArray',
+  'io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.JSONSchemaPropsOrStringArray':
+    'schemaOrStrings'
+}
+
+function firstSentence (text: string): string {
+  const line = text.split('\n', 1)[0] ?? ''
+  const end = line.search(/\.\s/)
+  return end < 0 ? line : line.slice(0, end + 1)
+}
+
+const refPrefix = '#/components/schemas/'
+
+/** `{allOf: [{$ref}], default, description}` → `{$ref, default?, description}`; zero defaults go. */
+function simplify (schema: Json, isProperties = false): Json {
+  if (Array.isArray(schema)) return schema.map(item => simplify(item))
+  if (!isObject(schema)) return schema
+  const result: JsonObject = {}
+  for (const [key, value] of Object.entries(schema)) {
+    if (isProperties) {
+      result[key] = simplify(value)
+    } else if (key === 'description' && typeof value === 'string') {
+      result[key] = firstSentence(value)
+    } else if (key === 'default') {
+      if (value !== '' && value !== 0 && value !== false && !isObject(value)) result[key] = value
+    } else if (key === '$ref' && typeof value === 'string') {
+      result[key] = value.slice(refPrefix.length)
+    } else if (key === 'allOf' && Array.isArray(value) && value.length === 1 && isObject(value[0]) &&
+        typeof value[0]['$ref'] === 'string') {
+      result['$ref'] = value[0]['$ref'].slice(refPrefix.length)
+    } else {
+      result[key] = simplify(value, key === 'properties')
+    }
+  }
+  return result
+}
+
+function references (schema: Json, found: Set<string>): void {
+  if (Array.isArray(schema)) for (const item of schema) references(item, found)
+  if (!isObject(schema)) return
+  if (typeof schema['$ref'] === 'string') found.add(schema['$ref'])
+  for (const value of Object.values(schema)) references(value, found)
+}
+
+function load (folder: string): Map<string, JsonObject> {
+  const all = new Map<string, JsonObject>()
+  for (const file of readdirSync(folder).toSorted()) {
+    if (!file.endsWith('_openapi.json')) continue
+    const document = JSON.parse(readFileSync(join(folder, file), 'utf8')) as
+      { components?: { schemas?: Record<string, JsonObject> } }
+    for (const [name, schema] of Object.entries(document.components?.schemas ?? {})) {
+      all.set(name, simplify(schema) as JsonObject)
+    }
+  }
+  return all
+}
+
+function generate (folder: string): string {
+  const all = load(folder)
+  const wanted = new Set([...extraKinds, ...builtinKinds.flatMap(kind => [kind.definition])])
+  for (const name of wanted) {
+    const schema = all.get(name)
+    if (schema === undefined) throw new Error(`no definition ${name} in ${folder}`)
+    references(schema, wanted)
+    const goType = goTypes[name]
+    if (goType !== undefined) schema['x-go-type'] = goType
+    // Every kind serves DeleteOptions and the like; their list of all groups says nothing here.
+    const gvk = schema['x-kubernetes-group-version-kind']
+    if (Array.isArray(gvk) && gvk.length > 3) delete schema['x-kubernetes-group-version-kind']
+  }
+  const lines = [...wanted].toSorted().map(name =>
+    `${JSON.stringify(name)}: ${JSON.stringify(all.get(name))}`)
+  return `{\n${lines.join(',\n')}\n}\n`
+}
+
+const folder = process.argv[2]
+if (folder === undefined) throw new Error('usage: generate.ts <kubernetes>/api/openapi-spec/v3')
+writeFileSync(new URL('schema.json', import.meta.url), generate(folder))

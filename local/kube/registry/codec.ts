@@ -1,0 +1,111 @@
+// From the JSON of a request to an object of a kind: types, unknown fields, defaults. The kind's
+// values are validated later (writer.ts), when the server's own fields are in place.
+import type { Json, JsonObject, KubeObject } from '../object.ts'
+import { isObject } from '../object.ts'
+import { applyDefaults, prune } from '../schema/prune.ts'
+import { DecodeError, decode } from '../schema/decode.ts'
+import { objectMetaSchema } from '../schema/schema.ts'
+import { badRequest, invalid, invalidValue } from '../status.ts'
+import type { ResourceType } from './resource.ts'
+import { apiVersionOf } from './resource.ts'
+
+export type FieldValidation = 'Strict' | 'Warn' | 'Ignore'
+
+/** What one write request says besides its object. */
+export interface WriteContext {
+  readonly fieldManager: string
+  readonly fieldValidation: FieldValidation
+  readonly dryRun: boolean
+  /** Duplicate fields that the parser found in the body, as `spec.a`. */
+  readonly duplicates: readonly string[]
+  /** Warning headers to send. */
+  readonly warnings: string[]
+}
+
+export function writeContext (fieldManager: string): WriteContext {
+  return { fieldManager, fieldValidation: 'Strict', dryRun: false, duplicates: [], warnings: [] }
+}
+
+function cannotBeHandled (type: ResourceType, why: string): Error {
+  return badRequest(`${type.kind} in version "${type.version}" cannot be handled as a ${type.kind}: ${why}`)
+}
+
+/** apiVersion and kind as the path wants them; absent ones are an error, as on a real server. */
+function checkKind (type: ResourceType, raw: JsonObject): void {
+  const { apiVersion, kind } = raw
+  if (typeof kind !== 'string' || kind === '') {
+    throw badRequest(`Object 'Kind' is missing in '${JSON.stringify(raw).slice(0, 200)}'`)
+  }
+  if (typeof apiVersion !== 'string' || apiVersion === '') {
+    throw badRequest(`Object 'apiVersion' is missing in '${JSON.stringify(raw).slice(0, 200)}'`)
+  }
+  if (kind !== type.kind || apiVersion !== apiVersionOf(type)) {
+    throw badRequest(`${kind} in version "${apiVersion.split('/').at(-1)}" cannot be handled as a ` +
+      `${type.kind}: the API version in the data (${apiVersion}) does not match the expected API ` +
+      `version (${apiVersionOf(type)}) or the kind in the data (${kind}) the expected kind ` +
+      `(${type.kind})`)
+  }
+}
+
+/** Splits a custom resource: its metadata is typed like any object's, the rest by its schema. */
+function decodeCustom (type: ResourceType, raw: JsonObject, unknown: string[]): Json {
+  const { metadata, ...rest } = raw
+  const meta = decode(metadata ?? {}, objectMetaSchema(), 'metadata')
+  prune(rest, type.schema, '', unknown, true)
+  // Null metadata and status are the same as none.
+  unknown.push(...meta.unknown)
+  const object: JsonObject = { apiVersion: raw.apiVersion ?? '', kind: raw.kind ?? '', metadata: meta.value }
+  return { ...object, ...rest }
+}
+
+/** Unknown and duplicate fields: refused, warned of or ignored. */
+function report (type: ResourceType, unknown: readonly string[], context: WriteContext,
+  patchOf: string | undefined): void {
+  const texts = [
+    ...unknown.map(path => `unknown field "${path}"`),
+    ...context.duplicates.map(path => `duplicate field "${path}"`)
+  ]
+  if (texts.length === 0 || context.fieldValidation === 'Ignore') return
+  if (context.fieldValidation === 'Warn') {
+    context.warnings.push(...texts)
+    return
+  }
+  const all = `strict decoding error: ${texts.join(', ')}`
+  if (patchOf === undefined) throw cannotBeHandled(type, all)
+  throw invalid(type.group, type.kind, patchOf, [invalidValue('patch', '', all)])
+}
+
+/**
+ * The object of a request: typed, pruned, with defaults. `raw` may be changed. `patchOf` names the
+ * object when this is the result of a patch, which words its errors differently.
+ */
+export function admit (type: ResourceType, raw: unknown, context: WriteContext,
+  patchOf?: string): KubeObject {
+  if (!isObject(raw)) throw badRequest('the body is no JSON object')
+  checkKind(type, raw)
+  const unknown: string[] = []
+  let object: Json
+  try {
+    if (type.custom) {
+      object = decodeCustom(type, raw, unknown)
+    } else {
+      const decoded = decode(raw, type.schema)
+      object = decoded.value
+      unknown.push(...decoded.unknown)
+    }
+  } catch (error) {
+    if (error instanceof DecodeError) throw cannotBeHandled(type, error.message)
+    throw error
+  }
+  report(type, unknown, context, patchOf)
+  if (!isObject(object)) throw badRequest('the body is no JSON object')
+  if (!isObject(object.metadata)) object.metadata = {}
+  const result = object as unknown as KubeObject
+  fillDefaults(type, result)
+  return result
+}
+
+export function fillDefaults (type: ResourceType, object: KubeObject): void {
+  if (type.custom) applyDefaults(object as unknown as Json, type.schema)
+  type.strategy.defaults?.(object)
+}
