@@ -44,6 +44,10 @@ export const appendsPendingPerPartitionMax = 4_096
 export const appendBytesPendingMax = 256 * MiB
 /** Bytes of one Produce stream that wait for their commit; beyond it the stream is not read. */
 export const producePendingBytesPerStreamMax = 32 * MiB
+/** The same, in batches: refusals wait for their turn too. */
+export const producePendingPerStreamMax = 8_192
+/** Reads for one Fetch stream that run at once; each may bring fetchBytesPerMessageMax. */
+export const fetchReadsPerStreamMax = 8
 /** Cold reads (catch-up consumers and followers) that run at once: they must not crowd out the tail. */
 export const coldReadsMax = 4
 /** Recent batches kept in memory for readers of the tail, per broker. */

@@ -87,6 +87,8 @@ export interface ReplicaLog {
   readonly sizeBytes: number
   /** Set by the partition that owns the log: called after each fsync that moved durableEnd. */
   onDurable: ((durableEnd: number) => void) | undefined
+  /** Set by the partition that owns the log: called once when a read found what was written damaged. */
+  onDamaged: ((reason: string) => void) | undefined
 
   setRow (row: PartitionRow): void
   /** Records that `epoch` begins at logEnd. Its epoch is above every one before. */

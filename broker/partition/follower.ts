@@ -46,7 +46,7 @@ export class Follower {
       brokerEpoch,
       fetchOffset: log.logEnd,
       lastEpoch: lastEpoch(log),
-      durableEnd: Math.min(log.durableEnd, log.logEnd)
+      durableEnd: this.#state.durableEnd
     }
   }
 
@@ -77,11 +77,7 @@ export class Follower {
     }
     const state = this.#state
     const { log } = state
-    const committed = Math.min(highWatermark, log.logEnd)
-    if (committed > state.highWatermark) {
-      state.highWatermark = committed
-      log.setHighWatermark(committed)
-    }
+    state.commit(Math.min(highWatermark, log.logEnd))
     const start = Math.min(logStart, state.highWatermark)
     if (start > log.logStart) log.advanceLogStart(start)
     return 'go-on'
@@ -127,16 +123,14 @@ export class Follower {
 
   /** The leader's log begins past this one's end: nothing here is needed any more. */
   #reset (offset: number): void {
-    const { log, producers } = this.#state
+    const { log } = this.#state
     this.#stats.truncations++
     this.#stats.truncatedOffsets += log.logEnd - log.logStart
-    log.reset(offset)
-    producers.clear()
-    this.#state.highWatermark = Math.max(this.#state.highWatermark, offset)
+    this.#state.reset(offset)
   }
 
   #diverged ({ epoch, endOffset }: ReplicateResponse_Diverged): FollowerNext {
-    const { log, producers, highWatermark } = this.#state
+    const { log, highWatermark } = this.#state
     const offset = truncationOffset(log, { epoch, endOffset })
     if (offset < highWatermark) {
       // Committed records would go: this log or the leader's is not what it should be. A person decides.
@@ -147,8 +141,7 @@ export class Follower {
     if (offset >= log.logEnd) return this.#refuse(`diverged at ${endOffset}, but nothing to truncate`)
     this.#stats.truncations++
     this.#stats.truncatedOffsets += log.logEnd - offset
-    log.truncate(offset)
-    producers.truncate(offset)
+    this.#state.truncate(offset)
     return 'resubscribe'
   }
 }

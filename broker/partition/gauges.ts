@@ -13,7 +13,7 @@ export function gauge (stats: PartitionStats, replicas: Iterable<Replica>): void
   for (const replica of replicas) {
     const { leader, row } = replica
     count++
-    if (replica.damaged !== '') damaged++
+    if (replica.damaged !== '' || replica.log.damaged !== '') damaged++
     if (replica.assigned && row?.leader === nobody) offline++
     if (leader === undefined) continue
     leaders++

@@ -26,6 +26,7 @@ export class LeaderStream {
   readonly #followers = new Map<Follower, Subscription>()
   readonly #byId = new Map<number, Subscription>()
   #stream: Stream<ReplicateRequest> | undefined
+  #incarnation = ''
   #generation = 0
   #address = ''
   #nextId = 1
@@ -84,7 +85,9 @@ export class LeaderStream {
     const { clock, net } = this.#host
     this.#reconnectTimer = undefined
     if (this.#closed) return
-    this.#address = this.#host.broker(this.#brokerId)?.peerAddress ?? ''
+    const broker = this.#host.broker(this.#brokerId)
+    this.#address = broker?.peerAddress ?? ''
+    this.#incarnation = broker?.incarnation ?? ''
     // Unknown: brokersChanged opens it.
     if (this.#address === '') return
     if (this.#failingSinceMs < 0) this.#failingSinceMs = clock.now()
@@ -127,9 +130,10 @@ export class LeaderStream {
   }
 
   brokersChanged (): void {
-    const address = this.#host.broker(this.#brokerId)?.peerAddress ?? ''
-    if (address === this.#address || address === '' || this.idle) return
-    // The broker has moved: whatever the old address still does, it is not this broker's any more.
+    const broker = this.#host.broker(this.#brokerId)
+    if (broker === undefined || broker.peerAddress === '' || this.idle) return
+    if (broker.peerAddress === this.#address && broker.incarnation === this.#incarnation) return
+    // Another process: whatever the stream to the old one still does, nobody is at its other end.
     const old = this.#stream
     this.#lost()
     old?.destroy()
@@ -231,8 +235,7 @@ export class LeaderStream {
     const acks = []
     for (const subscription of due) {
       subscription.due = false
-      const { log } = subscription.follower.state
-      const durableEnd = Math.min(log.durableEnd, log.logEnd)
+      const { durableEnd } = subscription.follower.state
       if (subscription.id === 0 || durableEnd <= subscription.acknowledged) continue
       subscription.acknowledged = durableEnd
       acks.push({ subscriptionId: subscription.id, leaderEpoch: subscription.follower.epoch, durableEnd })

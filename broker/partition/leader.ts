@@ -162,11 +162,10 @@ export class Leader {
   advance (nowMs: number): void {
     if (!this.#ready) return
     const state = this.#state
-    const end = this.inSync.lowestEnd(state.log.durableEnd)
+    const end = this.inSync.lowestEnd(state.durableEnd)
     if (end <= state.highWatermark) return
     assert(end <= state.log.logEnd, 'the high watermark is not above the log end')
-    state.highWatermark = end
-    state.log.setHighWatermark(end)
+    state.commit(end)
     this.#pending.committed(end, nowMs)
     this.#effects.moved()
   }

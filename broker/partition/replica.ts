@@ -13,7 +13,7 @@ import type { LeaderEffects } from './leader.ts'
 import { PendingAppends } from './pending-appends.ts'
 import { encodeProducers } from './producer-snapshot.ts'
 import { ProducerStates } from './producer-state.ts'
-import type { ReplicaState } from './state.ts'
+import { ReplicaState } from './state.ts'
 
 /** What replicas do to the world. */
 export interface ReplicaEffects extends Omit<LeaderEffects, 'moved'> {
@@ -54,12 +54,14 @@ export class Replica {
   constructor (log: ReplicaLog, identity: ReplicaIdentity, fresh: boolean, effects: ReplicaEffects) {
     this.log = log
     this.identity = identity
-    this.state = { log, identity, producers: this.producers, highWatermark: log.highWatermark }
+    this.state = new ReplicaState(log, identity, this.producers, callback => { effects.whenDurable(callback) })
+    this.state.onSettled = () => { this.#durable() }
     this.#effects = effects
     this.#pending = new PendingAppends(effects.stats)
     this.#toldLogStart = log.logStart
     this.#bootEpoch = fresh ? -1 : log.leaderEpochSeen
     log.onDurable = () => { this.#durable() }
+    log.onDamaged = reason => { this.damage(reason) }
     log.snapshotProducers = () => encodeProducers(this.producers)
   }
 
@@ -68,7 +70,11 @@ export class Replica {
   get follower (): Follower | undefined { return this.#follower }
   /** The last row adopted. */
   get row (): PartitionRow | undefined { return this.log.row }
-  get damaged (): string { return this.#damaged !== '' ? this.#damaged : this.log.damaged }
+  /**
+   * Why this replica is out of use. Damage that recovery found is not: that replica has a new generation,
+   * and is a learner like any other.
+   */
+  get damaged (): string { return this.#damaged }
   /** True when the row gives this broker a replica. */
   get assigned (): boolean { return this.row !== undefined && isReplica(this.row, this.identity.brokerId) }
 
@@ -175,6 +181,7 @@ export class Replica {
 
   /** Must neither be counted nor elected any more; its data stays for a person to look at. */
   damage (reason: string): void {
+    if (this.#damaged !== '') return
     this.#damaged = reason
     this.#stopFollowing()
     this.#effects.damaged(this)
@@ -186,7 +193,9 @@ export class Replica {
     this.#stopFollowing()
     if (this.#leader !== undefined) this.#resign(this.#leader, undefined, false)
     this.wake()
+    this.#effects.roleChanged(this)
     this.log.onDurable = undefined
+    this.log.onDamaged = undefined
     this.log.snapshotProducers = undefined
   }
 
@@ -224,7 +233,7 @@ export class Replica {
       replicaGen: log.replicaGen,
       row: log.row,
       logStart: log.logStart,
-      durableEnd: log.durableEnd,
+      durableEnd: this.state.durableEnd,
       highWatermark: this.state.highWatermark,
       lastEpoch: lastEpoch(log),
       leaderEpochSeen: log.leaderEpochSeen,
@@ -235,12 +244,13 @@ export class Replica {
 
   ends (): ReplicaEnds {
     const { log } = this
+    const { durableEnd } = this.state
     return {
       topicId: log.topicId,
       partition: log.partition,
       identity: this.identity,
-      lastEpoch: epochAt(log, log.durableEnd - 1),
-      durableEnd: log.durableEnd,
+      lastEpoch: epochAt(log, durableEnd - 1),
+      durableEnd,
       highWatermark: this.state.highWatermark,
       present: this.#damaged === ''
     }

@@ -35,6 +35,7 @@ class FetchStream implements StreamHandlers<FetchRequest> {
   readonly #subscriptions = new Map<number, Subscription>()
   /** Those that may read, in turn: none overtakes another when the client is slow. */
   #queue: Subscription[] = []
+  #reading = 0
   #blocked = false
   #closed = false
 
@@ -121,7 +122,7 @@ class FetchStream implements StreamHandlers<FetchRequest> {
   }
 
   #run (): void {
-    while (!this.#blocked && !this.#closed) {
+    while (!this.#blocked && !this.#closed && this.#reading < limits.fetchReadsPerStreamMax) {
       const subscription = this.#queue.shift()
       if (subscription === undefined) return
       subscription.queued = false
@@ -133,6 +134,7 @@ class FetchStream implements StreamHandlers<FetchRequest> {
     const { ref, offset, leaderEpoch } = subscription
     subscription.reading = true
     subscription.changed = false
+    this.#reading++
     // Before the read: what changes while it runs must not be missed.
     subscription.cancel ??= this.#partitions.whenChanged(ref, () => {
       subscription.cancel = undefined
@@ -141,18 +143,27 @@ class FetchStream implements StreamHandlers<FetchRequest> {
     })
     const bytesMax = Math.min(subscription.creditBytes, limits.fetchBytesPerMessageMax)
     this.#partitions.fetch(ref, offset, leaderEpoch, bytesMax).then(
-      result => { this.#deliver(subscription, result) },
+      result => {
+        this.#readDone(subscription)
+        if (!subscription.ended) this.#deliver(subscription, result)
+        this.#run()
+      },
       (error: unknown) => {
-        subscription.reading = false
-        if (subscription.ended) return
-        this.#end(subscription)
-        this.#refuse(subscription.id, error instanceof WireError ? error : new WireError('INTERNAL', String(error)))
+        this.#readDone(subscription)
+        if (!subscription.ended) {
+          this.#end(subscription)
+          this.#refuse(subscription.id, error instanceof WireError ? error : new WireError('INTERNAL', String(error)))
+        }
+        this.#run()
       })
   }
 
-  #deliver (subscription: Subscription, result: FetchResult): void {
+  #readDone (subscription: Subscription): void {
     subscription.reading = false
-    if (subscription.ended) return
+    this.#reading--
+  }
+
+  #deliver (subscription: Subscription, result: FetchResult): void {
     const { records, highWatermark } = result
     subscription.leaderEpoch = -1
     if (records.length === 0) {

@@ -56,8 +56,10 @@ class ProduceStream implements StreamHandlers<ProduceRequest> {
   }
 
   #throttle (): void {
-    const limit = limits.producePendingBytesPerStreamMax
-    const tooMuch = this.#blocked || this.#pendingBytes > (this.#paused ? limit / 2 : limit)
+    // Once paused, half of it must be answered before more is read.
+    const share = this.#paused ? 0.5 : 1
+    const tooMuch = this.#blocked || this.#pendingBytes > limits.producePendingBytesPerStreamMax * share ||
+      this.#pending > limits.producePendingPerStreamMax * share
     if (tooMuch === this.#paused) return
     this.#paused = tooMuch
     if (tooMuch) this.#stream.pause()

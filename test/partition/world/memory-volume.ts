@@ -147,6 +147,7 @@ export class MemoryLog implements ReplicaLog {
   durableEnd: number
   settings: ReplicaLogSettings | undefined
   onDurable: ((durableEnd: number) => void) | undefined
+  onDamaged: ((reason: string) => void) | undefined
   snapshotProducers: (() => Uint8Array) | undefined
   #snapshot: { offset: number, state: Uint8Array } | undefined
 
