@@ -63,6 +63,8 @@ export const errorTable = {
   DISK_FULL: entry(RESOURCE_EXHAUSTED, true, 'the broker has no disk space left for appends',
     'Enlarge the volume or shorten retention; reading goes on.'),
   BROKER_BUSY: entry(RESOURCE_EXHAUSTED, true, 'a queue of the broker is full', wait),
+  BUFFER_FULL: entry(RESOURCE_EXHAUSTED, true, 'too many records wait to be sent',
+    'Await the promises of send, or raise maxBufferedBytes.'),
   // Reading
   OFFSET_OUT_OF_RANGE: entry(OUT_OF_RANGE, false, 'the offset is not, or no longer, in the partition',
     'Read from the log start that the error names, or from the end.'),

@@ -1,0 +1,51 @@
+// What a consumer can be told, and what it gives.
+import type { Header } from '../wire/batch-builder.ts'
+
+/** 'start', 'end', an offset, -n: the last n records, or the first record at or after a time (ms since 1970). */
+export type StartAt = 'start' | 'end' | number | { readonly timestamp: number }
+
+export interface Assignment {
+  readonly topic: string
+  readonly partitions: 'all' | readonly number[]
+  /** Where reading begins; with a group, only where the group has committed nothing. Default 'start'. */
+  readonly from?: StartAt | undefined
+}
+
+export interface ConsumerOptions {
+  /** Offsets are committed under this name. */
+  readonly group?: string | undefined
+  /** Commits what was handed out and finished, every so many ms and at close (1,000); 0: never. */
+  readonly autoCommitIntervalMs?: number | undefined
+  /** What to do when the next offset is not in the partition any more ('earliest'). 'none': fail. */
+  readonly reset?: 'earliest' | 'latest' | 'none' | undefined
+  /** Bytes that brokers may send ahead, per partition (1 MiB). */
+  readonly prefetchBytes?: number | undefined
+  /** Bytes received and not yet handed out, all partitions together (64 MiB). */
+  readonly maxBufferedBytes?: number | undefined
+  /** Fails the iteration when a partition cannot be read for so long; default: waits for ever. */
+  readonly waitTimeoutMs?: number | undefined
+}
+
+/** A record as read. Key and value are views of received bytes: copy what is kept for long. */
+export interface ConsumerRecord {
+  readonly topic: string
+  readonly partition: number
+  readonly offset: number
+  /** ms since 1970. */
+  readonly timestamp: number
+  readonly key: Uint8Array | null
+  readonly value: Uint8Array | null
+  readonly headers: readonly Header[]
+  readonly leaderEpoch: number
+}
+
+export interface TopicPartition {
+  readonly topic: string
+  readonly partition: number
+}
+
+/** The next offset to read of a partition. */
+export interface OffsetToCommit extends TopicPartition {
+  readonly offset: number
+  readonly metadata?: string | undefined
+}

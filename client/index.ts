@@ -1,0 +1,37 @@
+// The public face of the client library, and the only place where it meets the real world.
+import { GrpcNet } from '../wire/adapters/grpc-net.ts'
+import { NodeClock } from '../wire/adapters/node-clock.ts'
+import { NodeRng } from '../wire/adapters/node-rng.ts'
+import { MillraceClient } from './millrace.ts'
+import type { ClientOptions } from './millrace.ts'
+
+/**
+ * A client of one cluster.
+ *
+ *     const client = new Millrace({ bootstrap: '127.0.0.1:9090' })
+ *     const producer = client.producer()
+ *     await producer.send({ topic: 'orders', key: 'k', value: 'v' })
+ *     await client.close()
+ */
+export class Millrace extends MillraceClient {
+  constructor (options: ClientOptions) {
+    super(options, { net: new GrpcNet(), clock: new NodeClock(), rng: new NodeRng() })
+  }
+}
+
+export type { ClientOptions } from './millrace.ts'
+export type { Admin } from './admin.ts'
+export type { ConsumedBatch } from './consumed-batch.ts'
+export type { CallOptions, Consumer } from './consumer.ts'
+export type {
+  Assignment, ConsumerOptions, ConsumerRecord, OffsetToCommit, StartAt, TopicPartition
+} from './consumer-options.ts'
+export * from './errors.ts'
+export type { ListedOffset, OffsetQuery, PartitionOffset } from './offsets.ts'
+export type { OutgoingRecord } from './outgoing.ts'
+export type { Partitionable, Partitioner } from './partitioner.ts'
+export type { RecordMetadata } from './produce-batch.ts'
+export type { Producer } from './producer.ts'
+export type { Delivery, ProducerOptions } from './producer-options.ts'
+export type { TopicWriter, TopicWriterOptions } from './topic-writer.ts'
+export type { Header } from '../wire/batch-builder.ts'

@@ -1,0 +1,65 @@
+// Every limit and default of the client, with its unit and its reason.
+
+const KiB = 1024
+const MiB = 1024 * KiB
+
+// Connections and metadata
+export const bootstrapAddressesMax = 64
+/** One question for metadata. */
+export const metadataTimeoutMs = 3_000
+/** A broker that has not answered after this is not waited for: the next one is asked as well. */
+export const metadataHedgeMs = 250
+/** Metadata is asked for again after this even when nothing failed: new partitions, moved leaders. */
+export const metadataAgeMsMax = 30_000
+/** An unanswered request this old raises doubt about the leader: a broker that hangs breaks nothing. */
+export const doubtMs = 500
+/** A consumer that is pushed nothing asks this often whether its leaders are still the leaders. */
+export const quietMs = 2_000
+/** How long brokers may go on saying that a topic does not exist; pushes reach them in milliseconds. */
+export const unknownTopicMs = 1_000
+/** Former ids of a topic name that are remembered, so that a stale broker cannot bring one back. */
+export const formerTopicIdsMax = 8
+/** First pause after a failure; doubles up to the next, with jitter. A failover takes under a second. */
+export const backoffMs = 20
+export const backoffMsMax = 500
+/** A call that answers at once (offsets, commits): one attempt. */
+export const callTimeoutMs = 3_000
+/** A call with its retries, unless said otherwise. */
+export const operationTimeoutMs = 30_000
+
+// Producer
+/** From the acceptance of a record to its acknowledgement, retries included (Kafka: delivery.timeout.ms). */
+export const deliveryTimeoutMs = 120_000
+/** A batch unanswered for so long: its stream is broken and opened anew. */
+export const requestTimeoutMs = 30_000
+/** Batches on their way per partition; the broker recognises repeats of the last 5 (KIP-98). */
+export const inFlightMax = 5
+/** Bytes at which a batch is sent without waiting. */
+export const batchBytes = 256 * KiB
+/** How long a batch waits for more records while others of its partition are on their way. */
+export const lingerMs = 5
+/** One record in its batch; what topics accept unless set otherwise. */
+export const batchBytesMax = 1 * MiB
+/** Records in one batch: the broker's answer time and a reader's memory stay in proportion. */
+export const recordsPerBatchMax = 100_000
+/** Bytes accepted and not yet acknowledged, per producer. */
+export const producerBufferedBytesMax = 64 * MiB
+/** Calls of send that wait for room or metadata, per producer; each holds a record and a promise. */
+export const sendsWaitingMax = 65_536
+/** A partition quiet for so long may be forgotten by brokers (they keep a producer for a day). */
+export const producerIdleMsMax = 3_600_000
+/** Producer epochs are int16 in a record batch. */
+export const producerEpochMax = 32_767
+/** How often deadlines of the producer are looked at. */
+export const producerTickMs = 100
+
+// Consumer
+/** Bytes that a broker may send ahead per partition; also the largest single batch that is waited for. */
+export const prefetchBytes = 1 * MiB
+/** Bytes received and not yet handed out, per consumer. */
+export const consumerBufferedBytesMax = 64 * MiB
+export const autoCommitMs = 1_000
+/** Times that broken bytes are fetched again before the consumer gives up. */
+export const corruptFetchesMax = 3
+export const partitionsAssignedMax = 10_000
+export const offsetsPerRequestMax = 1_000

@@ -1,0 +1,80 @@
+// The client: one per process and cluster is enough. Made of ports alone, so that the simulator runs it.
+import type { Clock, Net, Rng } from '../wire/ports.ts'
+import { parseBootstrap } from './addresses.ts'
+import { Admin } from './admin.ts'
+import { Consumer } from './consumer.ts'
+import type { ConsumerOptions } from './consumer-options.ts'
+import { errorOf } from './errors.ts'
+import { Metadata } from './metadata.ts'
+import type { ClientPorts } from './metadata.ts'
+import { Producer } from './producer.ts'
+import type { ProducerOptions } from './producer-options.ts'
+
+export interface ClientOptions {
+  /** Addresses of one or more brokers, host:port; the others are found through them. */
+  readonly bootstrap: string | readonly string[]
+  /** Told whenever a broker, a leader or a topic is waited for; may be told the same thing often. */
+  readonly onWaiting?: ((what: string) => void) | undefined
+}
+
+export interface OutsideWorld {
+  readonly net: Net
+  readonly clock: Clock
+  readonly rng: Rng
+}
+
+export class MillraceClient {
+  readonly #ports: ClientPorts
+  readonly #metadata: Metadata
+  readonly #open = new Set<{ close (): Promise<void> }>()
+  #closed = false
+
+  /** @throws MillraceError INVALID_REQUEST for a bootstrap that is no list of addresses. */
+  constructor (options: ClientOptions, world: OutsideWorld) {
+    const bootstrap = parseBootstrap(options.bootstrap)
+    const { onWaiting } = options
+    this.#ports = {
+      net: world.net,
+      clock: world.clock,
+      rng: world.rng,
+      onWaiting: what => { onWaiting?.(what) }
+    }
+    this.#metadata = new Metadata(this.#ports, bootstrap)
+  }
+
+  producer (options: ProducerOptions = {}): Producer {
+    this.#check()
+    const producer: Producer = new Producer(this.#ports, this.#metadata, options, () => { this.#open.delete(producer) })
+    this.#open.add(producer)
+    return producer
+  }
+
+  consumer (options: ConsumerOptions = {}): Consumer {
+    this.#check()
+    const consumer: Consumer = new Consumer(this.#ports, this.#metadata, options, () => { this.#open.delete(consumer) })
+    this.#open.add(consumer)
+    return consumer
+  }
+
+  admin (): Admin {
+    this.#check()
+    return new Admin(this.#ports, this.#metadata)
+  }
+
+  #check (): void {
+    if (this.#closed) throw errorOf('CLOSED', 'the client is closed')
+  }
+
+  /** Closes its producers (after sending what they accepted) and consumers, then the connections. */
+  async close (): Promise<void> {
+    if (this.#closed) return
+    this.#closed = true
+    await Promise.all([...this.#open].map(each => each.close()))
+    this.#metadata.close()
+    await this.#ports.net.close()
+  }
+
+  async [Symbol.asyncDispose] (): Promise<void> {
+    await this.close()
+  }
+}

@@ -1,0 +1,62 @@
+// What a producer can be told, and what it says when it is not.
+import type { MillraceError } from './errors.ts'
+import * as limits from './limits.ts'
+import type { Partitioner } from './partitioner.ts'
+
+export interface ProducerOptions {
+  /** Default: murmur2 of the key as Kafka does, sticky without a key. */
+  readonly partitioner?: Partitioner | undefined
+  /** Bytes at which a batch is sent without waiting (256 KiB). */
+  readonly batchBytes?: number | undefined
+  /** Largest batch, and so the largest record (1 MiB, as topics accept). */
+  readonly batchBytesMax?: number | undefined
+  /** How long a batch gathers records while others of its partition are on their way (5 ms). */
+  readonly lingerMs?: number | undefined
+  /** Batches on their way per partition, 1 to 5 (5). */
+  readonly inFlightMax?: number | undefined
+  /** Bytes accepted and not yet acknowledged; beyond it `send` waits (64 MiB). */
+  readonly maxBufferedBytes?: number | undefined
+  /** From acceptance to acknowledgement, retries included (120,000). */
+  readonly deliveryTimeoutMs?: number | undefined
+  /** A batch unanswered for so long: its stream is opened anew (30,000). */
+  readonly requestTimeoutMs?: number | undefined
+  /** Called once for every batch, acknowledged or failed. Must not throw. */
+  readonly onDelivery?: ((delivery: Delivery) => void) | undefined
+}
+
+/** The fate of one batch of records. */
+export interface Delivery {
+  readonly topic: string
+  readonly partition: number
+  readonly records: number
+  /** Of the first record; the others follow. -1 when the batch failed. */
+  readonly baseOffset: number
+  readonly error: MillraceError | undefined
+}
+
+export interface ProducerSettings {
+  readonly partitioner: Partitioner
+  readonly batchBytes: number
+  readonly batchBytesMax: number
+  readonly lingerMs: number
+  readonly inFlightMax: number
+  readonly maxBufferedBytes: number
+  readonly deliveryTimeoutMs: number
+  readonly requestTimeoutMs: number
+  readonly onDelivery: ((delivery: Delivery) => void) | undefined
+}
+
+export function producerSettings (options: ProducerOptions): ProducerSettings {
+  const batchBytesMax = options.batchBytesMax ?? limits.batchBytesMax
+  return {
+    partitioner: options.partitioner ?? 'default',
+    batchBytes: Math.min(options.batchBytes ?? limits.batchBytes, batchBytesMax),
+    batchBytesMax,
+    lingerMs: options.lingerMs ?? limits.lingerMs,
+    inFlightMax: Math.max(1, Math.min(options.inFlightMax ?? limits.inFlightMax, limits.inFlightMax)),
+    maxBufferedBytes: options.maxBufferedBytes ?? limits.producerBufferedBytesMax,
+    deliveryTimeoutMs: options.deliveryTimeoutMs ?? limits.deliveryTimeoutMs,
+    requestTimeoutMs: options.requestTimeoutMs ?? limits.requestTimeoutMs,
+    onDelivery: options.onDelivery
+  }
+}

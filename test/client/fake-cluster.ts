@@ -1,0 +1,324 @@
+// Brokers in memory that keep one perfect log per partition and follow the rules of producer state
+// (replication.md), so that tests of the client can fail them in every way and look at the logs.
+import { decodeRecords } from '../../wire/batch-reader.ts'
+import { WireError } from '../../wire/errors.ts'
+import type { ErrorCode } from '../../wire/errors.ts'
+import type {
+  CommittedOffset, FetchRequest, FetchResponse, GetMetadataResponse, ListOffsetsRequest_Query,
+  ListOffsetsResponse_Result, PartitionRow, ProduceRequest, ProduceResponse, Sent, TopicInfo, TopicMetadata
+} from '../../wire/messages.ts'
+import { parseBatchHeader, stampBaseOffset, stampLeaderEpoch, validateBatch } from '../../wire/record-batch.ts'
+import type { BatchHeader } from '../../wire/record-batch.ts'
+import { partitionOfKey } from '../../wire/murmur2.ts'
+import { utf8 } from '../../wire/bytes.ts'
+import type { Stream, StreamHandlers } from '../../wire/ports.ts'
+import type { FakeNet } from './fake-net.ts'
+
+const limits = { batchBytesMax: 1 << 20, recordsMax: 1 << 20, timestampMax: Number.MAX_SAFE_INTEGER }
+
+interface Entry { readonly header: BatchHeader, readonly bytes: Uint8Array }
+interface ProducerState { epoch: number, next: number, recent: { first: number, count: number, offset: number }[] }
+
+export class FakePartition {
+  leader = 0
+  leaderEpoch = 0
+  version = 0
+  logStart = 0
+  end = 0
+  entries: Entry[] = []
+  readonly producers = new Map<number, ProducerState>()
+
+  /** Every value in the log, in order. */
+  values (): string[] {
+    return this.entries.flatMap(({ header, bytes }) => decodeRecords(bytes, { ...header, position: 0 }))
+      .map(record => Buffer.from(record.value ?? []).toString())
+  }
+}
+
+/** What happens to a batch: a code refuses it, 'lose' drops it, 'mute' appends it and does not answer. */
+export type Verdict = 'ok' | ErrorCode | 'lose' | 'mute'
+
+interface Subscription {
+  readonly id: number
+  readonly topic: string
+  readonly partition: number
+  offset: number
+  credit: number
+  watermark: number
+  readonly stream: Stream<FetchResponse>
+}
+
+export class FakeCluster {
+  readonly #net: FakeNet
+  readonly topics = new Map<string, { info: TopicInfo, partitions: FakePartition[] }>()
+  readonly addresses: string[]
+  readonly live = new Set<number>()
+  readonly subscriptions = new Set<Subscription>()
+  readonly committed = new Map<string, CommittedOffset>()
+  /** Epochs that an address believes in when it answers for metadata; stale brokers. */
+  verdict: (topic: string, partition: number, header: BatchHeader) => Verdict = () => 'ok'
+  /** Bytes of produce requests, as they came. */
+  readonly produced: ProduceRequest[] = []
+  #nextTopic = 1
+
+  constructor (net: FakeNet, brokers = 3) {
+    this.#net = net
+    this.addresses = Array.from({ length: brokers }, (_, id) => `broker-${id}:9090`)
+    for (let id = 0; id < brokers; id++) this.start(id)
+  }
+
+  start (id: number): void {
+    this.live.add(id)
+    void this.#net.listen(this.addresses[id]!, {
+      streams: {
+        Produce: stream => this.#produce(id, stream),
+        Fetch: stream => this.#fetch(id, stream)
+      },
+      unary: {
+        GetMetadata: request => Promise.resolve(this.metadata(request.topics, request.includeInternal)),
+        ListOffsets: request => Promise.resolve({ results: request.queries.map(query => this.#listOffset(id, query)) }),
+        CommitOffsets: request => this.#commit(id, request.group, request.offsets),
+        GetCommittedOffsets: request => this.#getCommitted(id, request.group, request.offsets)
+      }
+    })
+  }
+
+  kill (id: number): void {
+    this.live.delete(id)
+    this.#net.stop(this.addresses[id]!)
+    for (const subscription of [...this.subscriptions]) {
+      if (this.partition(subscription.topic, subscription.partition).leader === id) this.subscriptions.delete(subscription)
+    }
+  }
+
+  /** Moves leadership; the old leader refuses from now on. */
+  elect (topic: string, partition: number, leader: number): void {
+    const state = this.partition(topic, partition)
+    state.leader = leader
+    state.leaderEpoch++
+    state.version++
+  }
+
+  create (name: string, partitions: number): void {
+    const topicId = (this.#nextTopic++).toString(16).padStart(16, '0')
+    this.topics.set(name, {
+      info: {
+        topicId, name, internal: name.startsWith('__'), partitions, replicas: 3, minInSync: 2, retentionMs: -1,
+        retentionBytes: -1, segmentBytes: 1 << 30, deleting: false
+      },
+      partitions: Array.from({ length: partitions }, (_, index) => {
+        const partition = new FakePartition()
+        partition.leader = index % this.addresses.length
+        return partition
+      })
+    })
+  }
+
+  partition (topic: string, partition: number): FakePartition {
+    const state = this.topics.get(topic)?.partitions[partition]
+    if (state === undefined) throw new WireError('UNKNOWN_TOPIC')
+    return state
+  }
+
+  metadata (names: readonly string[] = [], internal = false): GetMetadataResponse {
+    const wanted = names.length > 0 ? names : [...this.topics.keys()].filter(name => internal || !name.startsWith('__'))
+    return {
+      cluster: 'events',
+      clusterUid: 'uid',
+      controller: 0,
+      controllerEpoch: 1,
+      brokers: this.addresses.map((clientAddress, brokerId) => ({
+        brokerId, volumeId: '', brokerEpoch: 1, incarnation: '', fenced: !this.live.has(brokerId), stopping: false,
+        clientAddress, peerAddress: '', rack: ''
+      })),
+      topics: wanted.map(name => this.#topicMetadata(name))
+    }
+  }
+
+  #topicMetadata (name: string): TopicMetadata {
+    const topic = this.topics.get(name)
+    if (topic === undefined) {
+      return {
+        error: { ...emptyDetail, code: 'UNKNOWN_TOPIC' },
+        topic: { topicId: '', name, internal: false, partitions: 0, replicas: 0, minInSync: 0, retentionMs: 0, retentionBytes: 0, segmentBytes: 0, deleting: false },
+        partitions: []
+      }
+    }
+    const partitions = topic.partitions.map(({ leader, leaderEpoch, version }, partition): PartitionRow => ({
+      topicId: topic.info.topicId, partition, replicas: [0, 1, 2], leader, leaderEpoch, inSync: [], version, minInSync: 2, adding: [], removing: []
+    }))
+    return { topic: topic.info, partitions }
+  }
+
+  /** Throws unless broker `id` leads the partition. */
+  #lead (id: number, topic: string, partition: number): FakePartition {
+    const state = this.topics.get(topic)?.partitions[partition]
+    if (state === undefined) throw new WireError('UNKNOWN_TOPIC')
+    if (state.leader !== id) {
+      const leaderAddress = this.addresses[state.leader] ?? ''
+      throw new WireError('NOT_LEADER', undefined, { leader: state.leader, leaderEpoch: state.leaderEpoch, leaderAddress })
+    }
+    return state
+  }
+
+  #produce (id: number, stream: Stream<ProduceResponse>): StreamHandlers<ProduceRequest> {
+    return {
+      message: request => {
+        this.produced.push(request)
+        const { correlationId } = request
+        let baseOffset = -1
+        let verdict: Verdict = 'ok'
+        try {
+          const partition = this.#lead(id, request.topic, request.partition)
+          const header = validateBatch(request.batch, limits)
+          verdict = this.verdict(request.topic, request.partition, header)
+          if (verdict === 'lose') return
+          if (verdict !== 'ok' && verdict !== 'mute') throw new WireError(verdict)
+          baseOffset = this.#append(partition, request.batch, header)
+        } catch (error) {
+          if (!(error instanceof WireError)) throw error
+          stream.send({ correlationId, error: { ...emptyDetail, ...error.toDetail() } as ProduceResponse['error'] })
+          return
+        }
+        if (verdict === 'ok') stream.send({ correlationId, baseOffset, leaderEpoch: 0 })
+        this.#push()
+      },
+      close: () => {}
+    }
+  }
+
+  #append (partition: FakePartition, bytes: Uint8Array, header: BatchHeader): number {
+    const { producerId, producerEpoch, baseSequence: first, recordsCount: count } = header
+    let state = partition.producers.get(producerId)
+    if (state !== undefined && producerEpoch < state.epoch) throw new WireError('INVALID_PRODUCER_EPOCH')
+    if (state !== undefined && producerEpoch > state.epoch) {
+      if (first !== 0) throw new WireError('OUT_OF_ORDER_SEQUENCE')
+      state = undefined
+    }
+    const repeat = state?.recent.find(batch => batch.first === first && batch.count === count)
+    if (repeat !== undefined) return repeat.offset
+    if (state !== undefined && first !== state.next) throw new WireError('OUT_OF_ORDER_SEQUENCE')
+    const offset = partition.end
+    stampBaseOffset(bytes, offset)
+    stampLeaderEpoch(bytes, partition.leaderEpoch)
+    partition.entries.push({ header: parseBatchHeader(bytes), bytes })
+    partition.end += count
+    const recent = [...state?.recent ?? [], { first, count, offset }].slice(-5)
+    partition.producers.set(producerId, { epoch: producerEpoch, next: (first + count) % 2 ** 31, recent })
+    return offset
+  }
+
+  #fetch (id: number, stream: Stream<FetchResponse>): StreamHandlers<FetchRequest> {
+    const mine = new Map<number, Subscription>()
+    return {
+      message: ({ subscribe, credit, unsubscribe }) => {
+        if (credit !== undefined) {
+          const subscription = mine.get(credit.subscriptionId)
+          if (subscription !== undefined) subscription.credit += credit.bytes
+        }
+        if (unsubscribe !== undefined) {
+          const subscription = mine.get(unsubscribe.subscriptionId)
+          if (subscription !== undefined) this.subscriptions.delete(subscription)
+        }
+        if (subscribe !== undefined) {
+          const { subscriptionId, topic, partition, offset, creditBytes, topicId } = subscribe
+          try {
+            const state = this.#lead(id, topic, partition)
+            if (topicId !== '' && topicId !== this.topics.get(topic)!.info.topicId) throw new WireError('UNKNOWN_TOPIC_ID')
+            if (offset < state.logStart || offset > state.end) {
+              throw new WireError('OFFSET_OUT_OF_RANGE', undefined, { logStart: state.logStart, highWatermark: state.end })
+            }
+            const subscription = { id: subscriptionId, topic, partition, offset, credit: creditBytes, watermark: -1, stream }
+            mine.set(subscriptionId, subscription)
+            this.subscriptions.add(subscription)
+          } catch (error) {
+            if (!(error instanceof WireError)) throw error
+            stream.send({ ...emptyFetch, subscriptionId, error: { ...emptyDetail, ...error.toDetail() } as FetchResponse['error'] })
+          }
+        }
+        this.#push()
+      },
+      close: () => { for (const subscription of mine.values()) this.subscriptions.delete(subscription) }
+    }
+  }
+
+  /** Sends every subscription what it has credit for. */
+  #push (): void {
+    for (const subscription of this.subscriptions) {
+      const state = this.partition(subscription.topic, subscription.partition)
+      while (subscription.credit > 0) {
+        const entry = state.entries.find(({ header }) => header.lastOffset >= subscription.offset)
+        if (entry === undefined && subscription.watermark === state.end) break
+        const records = entry?.bytes ?? new Uint8Array(0)
+        subscription.credit -= records.length
+        subscription.offset = entry === undefined ? subscription.offset : entry.header.lastOffset + 1
+        subscription.watermark = state.end
+        subscription.stream.send({
+          subscriptionId: subscription.id, records, highWatermark: state.end, logStart: state.logStart, leaderEpoch: state.leaderEpoch
+        })
+      }
+    }
+  }
+
+  /** Ends the subscriptions of a partition with an error, as a broker that steps down does. */
+  endSubscriptions (topic: string, partition: number, error: WireError): void {
+    for (const subscription of [...this.subscriptions]) {
+      if (subscription.topic !== topic || subscription.partition !== partition) continue
+      this.subscriptions.delete(subscription)
+      subscription.stream.send({ ...emptyFetch, subscriptionId: subscription.id, error: { ...emptyDetail, ...error.toDetail() } as FetchResponse['error'] })
+    }
+  }
+
+  #listOffset (id: number, query: ListOffsetsRequest_Query): ListOffsetsResponse_Result {
+    const { topic, partition, target } = query
+    const result = { topic, partition, offset: -1, timestamp: -1, leaderEpoch: -1 }
+    try {
+      const state = this.#lead(id, topic, partition)
+      if (target === 'OFFSET_TARGET_EARLIEST') return { ...result, offset: state.logStart, leaderEpoch: state.leaderEpoch }
+      if (target === 'OFFSET_TARGET_LATEST') return { ...result, offset: state.end, leaderEpoch: state.leaderEpoch }
+      for (const { header, bytes } of state.entries) {
+        const found = decodeRecords(bytes, header).find(record => record.timestamp >= query.timestamp)
+        if (found !== undefined) return { ...result, offset: found.offset, timestamp: found.timestamp }
+      }
+      return { ...result, offset: state.end }
+    } catch (error) {
+      if (!(error instanceof WireError)) throw error
+      return { ...result, error: { ...emptyDetail, ...error.toDetail() } as NonNullable<ListOffsetsResponse_Result['error']> }
+    }
+  }
+
+  #coordinate (id: number, group: string): void {
+    const groups = this.topics.get('__groups')
+    if (groups === undefined) throw new WireError('COORDINATOR_LOADING')
+    const leader = groups.partitions[partitionOfKey(utf8(group), groups.partitions.length)]!.leader
+    if (leader !== id) throw new WireError('NOT_COORDINATOR')
+  }
+
+  #commit (id: number, group: string, offsets: CommittedOffset[]): Promise<{ offsets: CommittedOffset[], error?: Sent<FetchResponse['error']> }> {
+    try {
+      this.#coordinate(id, group)
+    } catch (error) {
+      return Promise.reject(error as WireError)
+    }
+    for (const offset of offsets) this.committed.set(`${group} ${offset.topicId} ${offset.partition}`, offset)
+    return Promise.resolve({ offsets })
+  }
+
+  #getCommitted (id: number, group: string, asked: CommittedOffset[]): Promise<{ offsets: CommittedOffset[] }> {
+    try {
+      this.#coordinate(id, group)
+    } catch (error) {
+      return Promise.reject(error as WireError)
+    }
+    const all = [...this.committed].filter(([key]) => key.startsWith(`${group} `)).map(([, offset]) => offset)
+    const offsets = asked.length === 0
+      ? all
+      : all.filter(offset => asked.some(each => each.topicId === offset.topicId && each.partition === offset.partition))
+    return Promise.resolve({ offsets })
+  }
+}
+
+const emptyDetail = {
+  code: '', message: '', leader: -1, leaderEpoch: -1, leaderAddress: '', logStart: 0, highWatermark: 0, retryAfterMs: 0, controllerAddress: ''
+}
+const emptyFetch = { records: new Uint8Array(0), highWatermark: 0, logStart: 0, leaderEpoch: 0 }
