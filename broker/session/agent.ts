@@ -1,0 +1,302 @@
+// A broker's bond with the controller: finds it, registers, takes in its news; and takes the office when
+// the brokers agree that nobody holds it.
+//
+//   const agent = new SessionAgent(options)   // serves Session, AskController, AnnounceController at once
+//   agent.attach(replicas)
+//   agent.start()
+//   await agent.stop()                         // SIGTERM: leaderships move first
+//   agent.close()                              // after the replicas have drained and flushed
+import { assert } from '../assert.ts'
+import { WireError } from '../../wire/errors.ts'
+import type {
+  AnnounceControllerRequest, AnnounceControllerResponse, AskControllerRequest, AskControllerResponse, PartitionRow,
+  ReplicaReport, Sent, SessionRequest, SessionResponse, SessionResponse_Push
+} from '../../wire/messages.ts'
+import type { Stream, StreamHandlers } from '../../wire/ports.ts'
+import { Api } from '../controller/api.ts'
+import type { ControllerOffice } from '../controller/contract.ts'
+import { pause } from '../controller/wait.ts'
+import * as limits from '../limits.ts'
+import { nobody } from '../row.ts'
+import { Candidacy } from './candidacy.ts'
+import type { ClusterView, ControllerLink, InSyncRequest, LocalReplicas, Self } from './contract.ts'
+import { Link } from './link.ts'
+import type { LinkEnd } from './link.ts'
+import { newCounters } from './options.ts'
+import type { AgentCounters, AgentOptions } from './options.ts'
+import { Search } from './search.ts'
+import type { Whereabouts } from './search.ts'
+import { View } from './view.ts'
+import { refuse } from './waiting-room.ts'
+
+/** Between two tries to connect again, and between two rounds of asking. */
+const againMs = 50
+const askAgainMs = 100
+const rejectedAgainMs = 1_000
+/** Then the lost controller is tried again: it may have been away only from here. */
+const campaignMs = 1_000
+/** Longest wait for MayStop, and for a controller to ask for it. */
+const stopMsMax = 3_000
+const stopAloneMsMax = 500
+
+export class SessionAgent implements ControllerLink {
+  readonly self: Self
+  readonly counters: AgentCounters = newCounters()
+  readonly #options: AgentOptions
+  readonly #view = new View()
+  readonly #search: Search
+  readonly #candidacy: Candidacy
+  #replicas: LocalReplicas | undefined
+  #link: Link | undefined
+  /** Where to go next, ahead of everything else. */
+  #hint: Whereabouts | undefined
+  /** Ends the pause or the session that the loop waits for. */
+  #interrupt: (() => void) | undefined
+  #controller: Whereabouts = { controllerEpoch: 0, controller: nobody, address: '' }
+  /** Clock time of the last word of the last controller, by broker id. */
+  readonly #heardAt = new Map<number, number>()
+  /** Since when there has been no session, after there was one. */
+  #lostSince: number | undefined
+  #stopping = false
+  #closed = false
+  #released: (() => void) | undefined
+
+  constructor (options: AgentOptions) {
+    this.#options = options
+    this.self = options.self
+    const { counters, self } = this
+    const api = new Api({ ...options, counters })
+    const shared = { ...options, api, self }
+    this.#search = new Search({ ...shared, known: () => this.#view.brokers() })
+    this.#candidacy = new Candidacy({ ...shared, counters, ended: () => { this.#wake() } })
+  }
+
+  get view (): ClusterView { return this.#view }
+  /** Set while this broker is the controller. */
+  get office (): ControllerOffice | undefined { return this.#candidacy.office }
+  /** True while there is a session in which this broker is registered. */
+  get isRegistered (): boolean { return this.#link?.isRegistered === true }
+
+  /** Before start: who has the replicas. */
+  attach (replicas: LocalReplicas): void {
+    this.#replicas = replicas
+  }
+
+  /** Begins to look for the controller. The peer port must be listening. */
+  start (): void {
+    assert(this.#replicas !== undefined, 'attach comes before start')
+    void this.#run()
+  }
+
+  /**
+   * Moves leaderships away, the office of controller last; resolves when this broker may stop, or after
+   * 3 s. The session stays until close. Never rejects.
+   */
+  async stop (): Promise<void> {
+    if (this.#stopping) return
+    this.#stopping = true
+    const { clock } = this.#options
+    const deadline = clock.now() + stopMsMax
+    let aloneUntil = clock.now() + stopAloneMsMax
+    let released = false
+    const asked = new WeakSet<Link>()
+    const release = new Promise<void>(resolve => { this.#released = resolve }).then(() => { released = true })
+    while (!released && clock.now() < Math.min(deadline, aloneUntil)) {
+      const link = this.#link
+      if (link?.isRegistered === true) {
+        if (!asked.has(link)) link.stop()
+        asked.add(link)
+        aloneUntil = clock.now() + stopAloneMsMax
+      }
+      await Promise.race([release, pause(clock, againMs)])
+    }
+    await this.#candidacy.resign()
+  }
+
+  /** Ends everything at once. Idempotent. */
+  close (): void {
+    this.#closed = true
+    this.#candidacy.end('this broker stops')
+    this.#link?.drop()
+    this.#wake()
+  }
+
+  changeInSync (request: InSyncRequest, done: (error: WireError | undefined, row: PartitionRow | undefined) => void): void {
+    const link = this.#link
+    if (link?.isRegistered === true) link.changeInSync(request, done)
+    else this.#options.clock.defer(() => { done(new WireError('CONTROLLER_UNAVAILABLE'), undefined) })
+  }
+
+  reportReplicas (reports: readonly ReplicaReport[]): void {
+    // Without a session they are a part of the next Register.
+    this.#link?.report(reports)
+  }
+
+  session (stream: Stream<SessionResponse>): StreamHandlers<SessionRequest> {
+    return this.#candidacy.session(stream) ?? refuse(stream, this.#controller.address)
+  }
+
+  askController (_request: AskControllerRequest): Sent<AskControllerResponse> {
+    const { brokerId, peerAddress } = this.self
+    const { controllerEpoch } = this.#options.volume
+    if (this.#candidacy.isActive) return { brokerId, controllerEpoch, controller: brokerId, controllerAddress: peerAddress, connected: true }
+    const { controller, address } = this.#controller
+    return { brokerId, controllerEpoch, controller, controllerAddress: address, connected: this.isRegistered }
+  }
+
+  announceController (request: AnnounceControllerRequest): Sent<AnnounceControllerResponse> {
+    const { controllerEpoch, controller, controllerAddress } = request
+    const seen = this.#options.volume.controllerEpoch
+    const connectedTo = this.#link === undefined ? 0 : this.#controller.controllerEpoch
+    if (controllerEpoch >= seen && controllerEpoch > connectedTo && !this.#closed) {
+      if (controller !== this.self.brokerId) this.#candidacy.outdated(controllerEpoch)
+      this.#hint = { controllerEpoch, controller, address: controllerAddress }
+      this.#wake()
+    }
+    return { controllerEpoch: seen, brokerId: this.self.brokerId, incarnation: this.self.incarnation }
+  }
+
+  async #run (): Promise<void> {
+    while (!this.#closed) {
+      const where = this.#takeHint() ?? await this.#search.lease()
+      if (this.#closed) return
+      // The Lease naming this very broker while it holds no office: left by its last process.
+      if (where === undefined || (where.controller === this.self.brokerId && !this.#candidacy.isActive)) await this.#campaign('')
+      else await this.#follow(where)
+    }
+  }
+
+  /** A session's whole life, and what to do after it. */
+  async #follow (where: Whereabouts): Promise<void> {
+    const { clock, log } = this.#options
+    this.#controller = where
+    const { end, error } = await this.#connect(where)
+    if (this.#closed) return
+    this.#view.setController(where.controllerEpoch, nobody, '')
+    switch (end) {
+      case 'dropped':
+        return
+      case 'rejected':
+        log.error({ controller: where.controller, code: error?.code }, `the controller refuses this broker: ${error?.message ?? ''}`)
+        await this.#pause(rejectedAgainMs)
+        return
+      case 'refused':
+      case 'broken': {
+        const lostMs = clock.now() - (this.#lostSince ?? -Infinity)
+        if (lostMs < limits.controllerLostMs && this.#hint === undefined) {
+          this.#hint = where
+          await this.#sleep(againMs)
+          return
+        }
+        break
+      }
+      case 'resigned':
+      case 'silent':
+    }
+    await this.#campaign(where.address)
+  }
+
+  #connect (where: Whereabouts): Promise<{ end: LinkEnd, error: WireError | undefined }> {
+    const { clock, net, volume } = this.#options
+    const replicas = this.#replicas
+    assert(replicas !== undefined, 'attach comes before start')
+    return new Promise(resolve => {
+      let registered = false
+      const link = new Link({
+        clock,
+        net,
+        self: this.self,
+        volume,
+        replicas,
+        address: where.address,
+        registered: (controllerEpoch, controller) => {
+          registered = true
+          this.#lostSince = undefined
+          this.#registered({ controllerEpoch, controller, address: where.address })
+        },
+        push: push => { this.#push(push) },
+        mayStop: () => { this.#released?.() },
+        ended: (end, error) => {
+          if (this.#link === link) this.#link = undefined
+          this.#interrupt = undefined
+          this.#heardAt.set(where.controller, link.heardAt)
+          if (registered) this.#lostSince = clock.now()
+          resolve({ end, error })
+        }
+      })
+      this.#link = link
+      this.#interrupt = () => { link.drop() }
+    })
+  }
+
+  #registered (where: Whereabouts): void {
+    const { volume, log } = this.#options
+    if (where.controllerEpoch > volume.controllerEpoch) volume.setControllerEpoch(where.controllerEpoch)
+    this.#controller = where
+    this.#view.setController(where.controllerEpoch, where.controller, where.address)
+    this.counters.registrations += 1
+    log.info({ controller: where.controller, controllerEpoch: where.controllerEpoch }, 'registered with the controller')
+  }
+
+  /** Pushes of a controller that is not the newest known are dropped for ever. */
+  #push (push: SessionResponse_Push): void {
+    if (push.controllerEpoch < this.#options.volume.controllerEpoch) return
+    this.#view.apply(push)
+    this.#replicas?.apply(push)
+  }
+
+  /**
+   * The controller is lost: asks whoever there is, again and again for a while, and takes the office if
+   * all agree. Ends with a hint where to go, or to try everything anew.
+   */
+  async #campaign (lost: string): Promise<void> {
+    const { clock } = this.#options
+    const began = clock.now()
+    do {
+      const { found, agreed, epochSeen } = await this.#search.ask(lost, this.#candidacy.patienceMs)
+      if (this.#closed || this.#hint !== undefined) return
+      if (found !== undefined) this.#hint = found
+      else if (agreed && !this.#stopping && this.#candidacy.mayTry) await this.#takeOffice(epochSeen)
+      else await this.#pause(askAgainMs)
+      if (this.#closed || this.#hint !== undefined) return
+      const lease = await this.#search.lease()
+      if (lease !== undefined && lease.address !== lost && lease.controller !== this.self.brokerId) this.#hint ??= lease
+    } while (this.#hint === undefined && clock.now() - began < campaignMs)
+  }
+
+  async #takeOffice (epochSeen: number): Promise<void> {
+    for (const [brokerId, since] of this.#search.silentSince) this.#heardAt.set(brokerId, since)
+    const office = await this.#candidacy.take(Math.max(epochSeen, this.#options.volume.controllerEpoch), this.#heardAt)
+    if (office === undefined) return
+    this.#hint ??= { controllerEpoch: office.controllerEpoch, controller: this.self.brokerId, address: this.self.peerAddress }
+  }
+
+  #takeHint (): Whereabouts | undefined {
+    const hint = this.#hint
+    this.#hint = undefined
+    return hint
+  }
+
+  /** Half of it by chance, so that brokers do not move in step; news of a controller end it. */
+  async #pause (ms: number): Promise<void> {
+    if (this.#hint === undefined) await this.#sleep(ms * (0.5 + this.#options.rng.fraction()))
+  }
+
+  #sleep (ms: number): Promise<void> {
+    return new Promise(resolve => {
+      const timer = this.#options.clock.setTimer(ms, () => {
+        this.#interrupt = undefined
+        resolve()
+      })
+      this.#interrupt = () => {
+        timer.cancel()
+        this.#interrupt = undefined
+        resolve()
+      }
+    })
+  }
+
+  #wake (): void {
+    this.#interrupt?.()
+  }
+}

@@ -1,0 +1,130 @@
+// How a broker comes to the office of controller and loses it again.
+import type { SessionRequest, SessionResponse } from '../../wire/messages.ts'
+import type { Stream, StreamHandlers } from '../../wire/ports.ts'
+import { OfficeLost } from '../controller/api.ts'
+import type { Api } from '../controller/api.ts'
+import { Controller } from '../controller/controller.ts'
+import { TableFormatError } from '../controller/row-text.ts'
+import { TableStore } from '../controller/store.ts'
+import { takeOver } from '../controller/takeover.ts'
+import * as limits from '../limits.ts'
+import type { Self } from './contract.ts'
+import type { AgentCounters, AgentOptions } from './options.ts'
+import { WaitingRoom } from './waiting-room.ts'
+
+/** Takeovers of this broker that count as recent: each doubles its patience. */
+const recentMs = 10 * 60 * 1000
+const recentMax = 5
+/** After an office that failed; doubled by each recent one. */
+const backOffMs = 1_000
+
+export interface CandidacyOptions extends Omit<AgentOptions, 'volume'> {
+  readonly api: Api
+  readonly self: Self
+  readonly counters: AgentCounters
+  /** The office is over. */
+  ended (): void
+}
+
+export class Candidacy {
+  readonly #options: CandidacyOptions
+  readonly #waiting = new WaitingRoom()
+  #controller: Controller | undefined
+  #taking = false
+  /** Goes up with each attempt and with each reason to give one up. */
+  #attempt = 0
+  /** Clock times. */
+  #takeovers: number[] = []
+  #notBefore = -Infinity
+
+  constructor (options: CandidacyOptions) {
+    this.#options = options
+  }
+
+  get office (): Controller | undefined { return this.#controller }
+  /** In office, or about to be. */
+  get isActive (): boolean { return this.#taking || this.#controller !== undefined }
+  get mayTry (): boolean { return !this.isActive && this.#options.clock.now() >= this.#notBefore }
+  /** How long silent peers are waited for. */
+  get patienceMs (): number { return limits.silentPeerAgreesMs * 2 ** this.#recent() }
+
+  /** The controller's side of a session; undefined: this broker is not the controller. */
+  session (stream: Stream<SessionResponse>): StreamHandlers<SessionRequest> | undefined {
+    if (this.#controller !== undefined) return this.#controller.session(stream)
+    return this.#taking ? this.#waiting.session(stream) : undefined
+  }
+
+  /**
+   * Takes the office. Undefined: somebody else was faster, or the tables do not read.
+   *
+   * @param heardAt clock time of the last word of brokers that were heard of, by broker id
+   */
+  async take (epochSeen: number, heardAt: ReadonlyMap<number, number>): Promise<Controller | undefined> {
+    const { clock, api, self, log, counters, settings } = this.#options
+    const { patienceMs } = this
+    const attempt = ++this.#attempt
+    const wanted = (): boolean => this.#attempt === attempt
+    this.#taking = true
+    try {
+      const store = new TableStore({ ...this.#options, cluster: self.clusterName, counters, wanted })
+      const takeover = await takeOver({
+        api, store, brokerId: self.brokerId, peerAddress: self.peerAddress, epochSeen, wanted, wallTimeMs: () => clock.wallTime()
+      })
+      if (!wanted()) return undefined
+      this.#takeovers.push(clock.now())
+      this.#controller = new Controller({
+        ...this.#options,
+        store,
+        takeover,
+        heardAt,
+        patienceMs,
+        brokersExpected: settings.brokersExpected,
+        ended: (_reason, backOff) => { this.#ended(attempt, backOff) }
+      })
+      this.#controller.start()
+      this.#waiting.admit(stream => this.session(stream) ?? { message: () => {}, close: () => {} })
+      return this.#controller
+    } catch (error) {
+      if (error instanceof OfficeLost) log.debug({}, `the office is not to be had: ${error.message}`)
+      else if (error instanceof TableFormatError) log.error({}, `the tables do not read: ${error.message}`)
+      else throw error
+      if (error instanceof TableFormatError) this.#notBefore = clock.now() + backOffMs
+      return undefined
+    } finally {
+      this.#taking = false
+      this.#waiting.sendAway('')
+    }
+  }
+
+  /** Somebody holds the office under this epoch. */
+  outdated (controllerEpoch: number): void {
+    if (this.#controller === undefined) {
+      if (this.#taking) this.#attempt += 1
+      return
+    }
+    if (controllerEpoch > this.#controller.controllerEpoch) this.end(`controller epoch ${controllerEpoch} was announced`)
+  }
+
+  end (reason: string): void {
+    this.#controller?.end(reason)
+    this.#attempt += 1
+  }
+
+  async resign (): Promise<void> {
+    await this.#controller?.resign()
+  }
+
+  #ended (attempt: number, backOff: boolean): void {
+    if (this.#attempt === attempt) this.#attempt += 1
+    this.#controller = undefined
+    const ms = backOff ? backOffMs * 2 ** this.#recent() : 0
+    this.#notBefore = this.#options.clock.now() + ms * (1 + this.#options.rng.fraction())
+    this.#options.ended()
+  }
+
+  #recent (): number {
+    const now = this.#options.clock.now()
+    this.#takeovers = this.#takeovers.filter(at => now - at < recentMs)
+    return Math.min(this.#takeovers.length, recentMax)
+  }
+}

@@ -1,0 +1,188 @@
+// One session stream from a broker to a controller, from its opening to its end.
+import { WireError } from '../../wire/errors.ts'
+import type {
+  BrokerInfo, PartitionRow, ReplicaReport, Sent, SessionRequest, SessionResponse, SessionResponse_Push
+} from '../../wire/messages.ts'
+import type { Clock, Net, Stream } from '../../wire/ports.ts'
+import type { Volume } from '../log/contract.ts'
+import * as limits from '../limits.ts'
+import type { InSyncRequest, LocalReplicas, Self } from './contract.ts'
+import { Ticker } from '../controller/wait.ts'
+
+/**
+ * refused: nobody listens. broken: the connection broke. silent: no acknowledgement for 2 s. resigned: it is
+ * not, or no longer, the controller. rejected: it will not have this broker. dropped: this side hung up.
+ */
+export type LinkEnd = 'refused' | 'broken' | 'silent' | 'resigned' | 'rejected' | 'dropped'
+
+export interface LinkOptions {
+  readonly clock: Clock
+  readonly net: Net
+  readonly self: Self
+  readonly volume: Pick<Volume, 'controllerEpoch' | 'fsyncAgeMs'>
+  readonly replicas: LocalReplicas
+  readonly address: string
+  registered (controllerEpoch: number, controller: number): void
+  /** Whole: parts have been put together. */
+  push (push: SessionResponse_Push): void
+  mayStop (): void
+  /** Once, the last call. `error` says why it was rejected or where the controller is. */
+  ended (end: LinkEnd, error: WireError | undefined): void
+}
+
+/** Nobody is there who does not say a word within this. */
+const firstWordMs = 600
+
+type ChangeDone = (error: WireError | undefined, row: PartitionRow | undefined) => void
+
+export class Link {
+  readonly address: string
+  readonly #options: LinkOptions
+  readonly #stream: Stream<SessionRequest>
+  readonly #heartbeats: Ticker
+  readonly #changes = new Map<number, ChangeDone>()
+  #sequence = 0
+  #requestId = 0
+  #tickedAt: number
+  /** Clock time of the last message from the controller. */
+  heardAt: number
+  #heard = false
+  #registered = false
+  #ended = false
+  /** Parts of a push whose last part has not come yet. */
+  #parts: SessionResponse_Push | undefined
+  #refusal: WireError | undefined
+
+  constructor (options: LinkOptions) {
+    this.#options = options
+    this.address = options.address
+    const { clock, net, self, volume, replicas } = options
+    this.#tickedAt = this.heardAt = clock.now()
+    this.#stream = net.open(options.address, 'Session', {
+      message: message => { if (!this.#ended) this.#message(message) },
+      close: error => { this.#closed(error) }
+    })
+    this.#send({
+      register: {
+        clusterUid: self.clusterUid,
+        broker: brokerOf(self),
+        controllerEpochSeen: volume.controllerEpoch,
+        replicas: replicas.reports()
+      }
+    })
+    this.#heartbeats = new Ticker(clock, limits.heartbeatMs, () => { this.#beat() })
+    this.#heartbeats.start()
+    // Its acknowledgement tells at once that somebody is there; registering may have to wait for the API.
+    this.#beat()
+  }
+
+  get isRegistered (): boolean { return this.#registered && !this.#ended }
+
+  changeInSync (request: InSyncRequest, done: ChangeDone): void {
+    this.#requestId += 1
+    this.#changes.set(this.#requestId, done)
+    const { inSync, added } = request
+    this.#send({ changeInSync: { ...request, inSync: [...inSync], added: [...added], requestId: this.#requestId } })
+  }
+
+  report (replicas: readonly ReplicaReport[]): void {
+    this.#send({ reports: { replicas } })
+  }
+
+  stop (): void {
+    this.#send({ stop: {} })
+  }
+
+  /** Hangs up. `ended` is called with 'dropped'. */
+  drop (): void {
+    if (this.#ended) return
+    this.#stream.end()
+    this.#end('dropped', undefined)
+  }
+
+  #beat (): void {
+    const { clock, volume, replicas } = this.#options
+    const now = clock.now()
+    const lateMs = now - this.#tickedAt - limits.heartbeatMs
+    this.#tickedAt = now
+    // This process was held up: what the controller sent meanwhile is still to be read.
+    if (lateMs > limits.heartbeatMs) this.heardAt += lateMs
+    if (now - this.heardAt >= (this.#heard ? limits.sessionTimeoutMs : firstWordMs)) {
+      this.#stream.destroy(new WireError('TIMED_OUT', 'the controller is silent'))
+      this.#end('silent', undefined)
+      return
+    }
+    this.#sequence += 1
+    this.#send({
+      heartbeat: {
+        sequence: this.#sequence,
+        unreachable: replicas.unreachable(),
+        fsyncAgeMs: Math.round(volume.fsyncAgeMs()),
+        starved: replicas.starved()
+      }
+    })
+  }
+
+  #message (message: SessionResponse): void {
+    this.heardAt = this.#options.clock.now()
+    this.#heard = true
+    const { registered, push, askEnds, changeInSyncResult, mayStop } = message
+    if (registered !== undefined) {
+      if (registered.error !== undefined) this.#refusal = WireError.fromDetail(registered.error)
+      else {
+        this.#registered = true
+        this.#options.registered(registered.controllerEpoch, registered.controller)
+      }
+    }
+    if (push !== undefined) this.#push(push)
+    if (askEnds !== undefined) {
+      const ends = this.#options.replicas.ends(askEnds.partitions)
+      this.#send({ ends: { questionId: askEnds.questionId, ends } })
+    }
+    if (changeInSyncResult !== undefined) {
+      const { requestId, error, row } = changeInSyncResult
+      const done = this.#changes.get(requestId)
+      this.#changes.delete(requestId)
+      done?.(error === undefined ? undefined : WireError.fromDetail(error), row)
+    }
+    if (mayStop !== undefined) this.#options.mayStop()
+  }
+
+  #push (push: SessionResponse_Push): void {
+    const parts = this.#parts
+    const whole = parts === undefined ? push : {
+      ...parts,
+      brokers: [...parts.brokers, ...push.brokers],
+      topics: [...parts.topics, ...push.topics],
+      rows: [...parts.rows, ...push.rows],
+      topicsRemoved: [...parts.topicsRemoved, ...push.topicsRemoved],
+      remove: [...parts.remove, ...push.remove]
+    }
+    this.#parts = push.more ? whole : undefined
+    if (!push.more) this.#options.push(whole)
+  }
+
+  #closed (error: WireError | undefined): void {
+    const refusal = this.#refusal
+    if (refusal !== undefined) this.#end(refusal.code === 'NOT_CONTROLLER' ? 'resigned' : 'rejected', refusal)
+    else if (error?.code === 'CONNECTION_REFUSED') this.#end('refused', error)
+    else this.#end('broken', error)
+  }
+
+  #end (end: LinkEnd, error: WireError | undefined): void {
+    if (this.#ended) return
+    this.#ended = true
+    this.#heartbeats.stop()
+    this.#changes.clear()
+    this.#options.ended(end, error)
+  }
+
+  #send (message: Sent<SessionRequest>): void {
+    if (!this.#ended) this.#stream.send(message)
+  }
+}
+
+function brokerOf (self: Self): Sent<BrokerInfo> {
+  const { brokerId, volumeId, brokerEpoch, incarnation, clientAddress, peerAddress, rack } = self
+  return { brokerId, volumeId, brokerEpoch, incarnation, clientAddress, peerAddress, rack }
+}

@@ -1,0 +1,134 @@
+// Where the controller is: the Lease says it, or the peers do. And whether it is lost: a broker takes the
+// office only when more than half of the unfenced brokers have lost the controller too.
+import { WireError } from '../../wire/errors.ts'
+import type { AskControllerResponse, BrokerInfo } from '../../wire/messages.ts'
+import type { Clock, Net } from '../../wire/ports.ts'
+import type { Api } from '../controller/api.ts'
+import { readLease } from '../controller/lease.ts'
+import { TableFormatError } from '../controller/row-text.ts'
+import { decodeTable, tableKind } from '../controller/table-codec.ts'
+import { rootName } from '../controller/table.ts'
+import { KubeError } from '../io/ports.ts'
+import type { Log } from '../io/ports.ts'
+import * as limits from '../limits.ts'
+import { nobody } from '../row.ts'
+import type { Self } from './contract.ts'
+
+export interface Whereabouts {
+  readonly controllerEpoch: number
+  /** Broker id. */
+  readonly controller: number
+  readonly address: string
+}
+
+export interface Findings {
+  /** A controller that a peer has a session with, or the Lease names. */
+  readonly found: Whereabouts | undefined
+  /** More than half of the unfenced brokers, by a quorum read, agree that there is none. */
+  readonly agreed: boolean
+  /** The highest controller epoch that anybody who was asked has seen. */
+  readonly epochSeen: number
+}
+
+export interface SearchOptions {
+  readonly clock: Clock
+  readonly net: Net
+  readonly api: Api
+  readonly log: Log
+  readonly self: Self
+  /** The brokers as last pushed, for when the API does not answer. */
+  known (): readonly BrokerInfo[]
+}
+
+export class Search {
+  readonly #options: SearchOptions
+  /** Since when brokers have not answered at all, by broker id. */
+  readonly #silentSince = new Map<number, number>()
+
+  constructor (options: SearchOptions) {
+    this.#options = options
+  }
+
+  /** Since when peers have been silent, by broker id. */
+  get silentSince (): ReadonlyMap<number, number> { return this.#silentSince }
+
+  /** Whom the Lease names; undefined when nobody, or the API does not answer. */
+  async lease (): Promise<Whereabouts | undefined> {
+    const { api, self, log } = this.#options
+    try {
+      const { holder, epoch, address } = await readLease(api, self.clusterName)
+      return holder === nobody || address === '' ? undefined : { controllerEpoch: epoch, controller: holder, address }
+    } catch (error) {
+      if (!(error instanceof KubeError)) throw error
+      log.debug({ kind: error.kind, status: error.status }, `the Lease cannot be read: ${error.message}`)
+      return undefined
+    }
+  }
+
+  /**
+   * Asks everybody.
+   *
+   * @param lost the address that failed, '' for none: a peer's word for it does not count as found
+   * @param patienceMs how long a silent peer is waited for
+   */
+  async ask (lost: string, patienceMs: number): Promise<Findings> {
+    const table = await this.#brokers()
+    const brokers = table ?? this.#options.known()
+    const answers = await Promise.all(brokers.filter(broker => broker.brokerId !== this.#options.self.brokerId)
+      .map(async broker => ({ broker, answer: await this.#askOne(broker) })))
+    let epochSeen = 0
+    let agreeing = 0
+    let found: Whereabouts | undefined
+    for (const { broker, answer } of answers) {
+      if (typeof answer === 'object') {
+        epochSeen = Math.max(epochSeen, answer.controllerEpoch)
+        if (answer.connected && answer.controllerEpoch >= (found?.controllerEpoch ?? 0)) {
+          const { controllerEpoch, controller, controllerAddress } = answer
+          found = { controllerEpoch, controller, address: controllerAddress }
+        }
+      }
+      if (!broker.fenced && this.#agrees(broker.brokerId, answer, patienceMs)) agreeing += 1
+    }
+    const unfenced = brokers.filter(broker => !broker.fenced)
+    if (unfenced.some(broker => broker.brokerId === this.#options.self.brokerId)) agreeing += 1
+    const agreed = table !== undefined && found === undefined && (unfenced.length === 0 || agreeing * 2 > unfenced.length)
+    return { found: found?.address === lost ? undefined : found, agreed, epochSeen }
+  }
+
+  #agrees (brokerId: number, answer: AskControllerResponse | 'refused' | 'silent', patienceMs: number): boolean {
+    if (answer !== 'silent') return answer === 'refused' || !answer.connected
+    const since = this.#silentSince.get(brokerId) ?? this.#options.clock.now()
+    return this.#options.clock.now() - since >= patienceMs
+  }
+
+  async #askOne (broker: BrokerInfo): Promise<AskControllerResponse | 'refused' | 'silent'> {
+    const { net, self, clock } = this.#options
+    try {
+      const answer = await net.call(broker.peerAddress, 'AskController', { brokerId: self.brokerId }, limits.askControllerMs)
+      this.#silentSince.delete(broker.brokerId)
+      return answer
+    } catch (error) {
+      if (!(error instanceof WireError)) throw error
+      if (error.code === 'CONNECTION_REFUSED') {
+        this.#silentSince.delete(broker.brokerId)
+        return 'refused'
+      }
+      if (!this.#silentSince.has(broker.brokerId)) this.#silentSince.set(broker.brokerId, clock.now())
+      return 'silent'
+    }
+  }
+
+  /** The root table's, by a quorum read; empty before there is one; undefined when the API does not answer. */
+  async #brokers (): Promise<readonly BrokerInfo[] | undefined> {
+    const { api, self, log } = this.#options
+    try {
+      const object = await api.get(tableKind, rootName(self.clusterName))
+      return object === undefined ? [] : [...decodeTable(object).brokers.values()]
+    } catch (error) {
+      if (error instanceof KubeError) return undefined
+      if (!(error instanceof TableFormatError)) throw error
+      log.error({ table: rootName(self.clusterName) }, `the root table does not read: ${error.message}`)
+      return undefined
+    }
+  }
+}
