@@ -63,8 +63,8 @@ test('compares and swaps', async () => {
 test.each<[KubeFault, KubeErrorKind, number, boolean]>([
   ['unauthorized', 'refused', 401, false],
   ['forbidden', 'refused', 403, false],
-  ['conflict', 'conflict', 409, false],
-  ['conflict after write', 'conflict', 409, true],
+  ['conflict', 'exists', 409, false],
+  ['conflict after write', 'exists', 409, true],
   ['throttled', 'unavailable', 429, false],
   ['server error', 'unknown', 500, false],
   ['server error after write', 'unknown', 500, true],

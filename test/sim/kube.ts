@@ -128,7 +128,9 @@ export class SimKube implements Kube {
         // A proxy or client library that repeats a write on its own sees its own first attempt.
         if (!writes) return carryOut()
         if (fault === 'conflict after write') silently()
-        reject(new KubeError('conflict', 409, `${what}: the object has been modified`))
+        reject(what.startsWith('create')
+          ? new KubeError('exists', 409, `${what}: already exists`)
+          : new KubeError('conflict', 409, `${what}: the object has been modified`))
         break
       case 'server error':
       case 'server error after write':

@@ -1,7 +1,10 @@
 // The simulated ports keep to what the real ones promise.
 import { diskConformance } from '../broker/io/disk.conformance.ts'
+import { kubeConformance } from '../broker/io/kube.conformance.ts'
 import { clockConformance, rngConformance } from '../wire/clock.conformance.ts'
 import { SimDisk } from './disk.ts'
+import { KubeServer, SimKube } from './kube.ts'
+import { SimNetwork } from './network.ts'
 import { SimRng } from './rng.ts'
 import { Scheduler } from './scheduler.ts'
 
@@ -28,4 +31,11 @@ diskConformance('SimDisk', () => {
   const { clock } = scheduler.process('p')
   const disk = new SimDisk({ rng: new SimRng(1), clock, latencyMs: () => 1 })
   return Promise.resolve({ disk, run: settle, close: () => Promise.resolve() })
+})
+
+kubeConformance('SimKube', () => {
+  scheduler = new Scheduler(new SimRng(1))
+  const server = new KubeServer(new SimNetwork(scheduler))
+  const [kube, other] = ['a', 'b'].map((host) => new SimKube(server, scheduler.process(host), host))
+  return Promise.resolve({ kube: kube!, other: other!, run: settle, close: () => Promise.resolve() })
 })
