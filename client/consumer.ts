@@ -277,9 +277,17 @@ export class Consumer implements AsyncIterable<ConsumerRecord>, BatchSource {
    * Commits these offsets, or everything that was handed out. Resolves when they are durable.
    * @throws MillraceError INVALID_REQUEST without a group, TIMED_OUT, CANCELLED ...
    */
-  commit (offsets?: readonly OffsetToCommit[], options: CallOptions = {}): Promise<void> {
+  async commit (offsets?: readonly OffsetToCommit[], options: CallOptions = {}): Promise<void> {
     const chosen = offsets?.map((each): PartitionOffset => ({ ...partitionOf(this.#reader(each)), ...each }))
-    return this.#commit(() => chosen ?? this.#places(reader => reader.position), options)
+    await this.#commit(() => {
+      const places = chosen ?? this.#places(reader => reader.position)
+      // The caller's word: automatic commits go on from here.
+      for (const place of places) {
+        const reader = this.#readers.get(keyOf(place))
+        if (reader !== undefined) reader.finished = place.offset
+      }
+      return places
+    }, options)
   }
 
   #commitFinished (options: CallOptions): Promise<void> {
