@@ -147,10 +147,9 @@ function conflictError (conflicts: Map<Manager, FieldSet>): ApiError {
     .flatMap(([{ entry }, set]) => [...paths(set)].map(path => {
       const through = entry.subresource === undefined ? '' : ` with subresource "${entry.subresource}"`
       const using = entry.operation === 'Update' ? ` using ${entry.apiVersion}` : ''
-      const at = entry.operation === 'Update' && entry.time !== undefined ? ` at ${entry.time}` : ''
       return {
         reason: 'FieldManagerConflict',
-        message: `conflict with "${entry.manager}"${through}${using}${at}`,
+        message: `conflict with "${entry.manager}"${through}${using}`,
         field: pathText(path)
       }
     }))

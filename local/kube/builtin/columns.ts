@@ -4,29 +4,10 @@ import { isObject } from '../object.ts'
 import type { Column } from '../registry/resource.ts'
 import { age, labelsText, orNone, selectorText } from '../table/format.ts'
 import { ageColumn, nameColumn } from '../table/table.ts'
+import { at, count, list, text } from './fields.ts'
+import type { Dict } from './fields.ts'
 
 type Cell = string | number | boolean | null
-type Dict = Record<string, unknown>
-
-/** An object inside, {} when there is none. */
-function at (value: unknown, ...path: string[]): Dict {
-  let held: unknown = value
-  for (const name of path) held = isObject(held) ? held[name] : undefined
-  return isObject(held) ? held as Dict : {}
-}
-
-function list (value: unknown): Dict[] {
-  return Array.isArray(value) ? value.filter(item => isObject(item)) as Dict[] : []
-}
-
-function text (value: unknown): string {
-  return value === undefined || value === null ? '' : String(value as string | number | boolean)
-}
-
-function count (value: unknown): number {
-  return typeof value === 'number' ? value : 0
-}
-
 function column (name: string, value: (object: KubeObject, now: number) => Cell, priority = 0,
   type = 'string'): Column {
   return { name, type, priority, value }
@@ -67,7 +48,8 @@ const podColumns: Column[] = [
     const statuses = list(at(pod, 'status').containerStatuses)
     const restarts = statuses.reduce((sum, one) => sum + count(one.restartCount), 0)
     const last = statuses.map(one => text(at(one, 'lastState', 'terminated').finishedAt)).toSorted().at(-1)
-    return restarts === 0 || last === undefined || last === '' ? String(restarts) : `${restarts} (${age(last, now)} ago)`
+    const isFresh = restarts === 0 || last === undefined || last === ''
+    return isFresh ? String(restarts) : `${restarts} (${age(last, now)} ago)`
   }),
   ageColumn,
   column('IP', pod => orNone(text(at(pod, 'status').podIP)), 1),
@@ -85,7 +67,8 @@ const serviceColumns: Column[] = [
     if (spec.type === 'ExternalName') return text(spec.externalName)
     const ips = Array.isArray(spec.externalIPs) ? spec.externalIPs.join(',') : ''
     const ingress = list(at(service, 'status', 'loadBalancer').ingress).map(one => text(one.ip) || text(one.hostname))
-    return orNone([ips, ...ingress].filter(one => one !== '').join(',')) || (spec.type === 'LoadBalancer' ? '<pending>' : '<none>')
+    const all = [ips, ...ingress].filter(one => one !== '').join(',')
+    return all === '' && spec.type === 'LoadBalancer' ? '<pending>' : orNone(all)
   }),
   column('Port(s)', service => orNone(list(at(service, 'spec').ports).map(port => port.nodePort === undefined
     ? `${text(port.port)}/${text(port.protocol)}`
@@ -128,9 +111,13 @@ function modes (value: unknown): string {
   return Array.isArray(value) ? value.map(mode => accessModes[String(mode)] ?? String(mode)).join(',') : ''
 }
 
+function phaseOf (object: KubeObject): string {
+  return object.metadata.deletionTimestamp === undefined ? text(at(object, 'status').phase) : 'Terminating'
+}
+
 const claimColumns: Column[] = [
   nameColumn,
-  column('Status', claim => claim.metadata.deletionTimestamp === undefined ? text(at(claim, 'status').phase) : 'Terminating'),
+  column('Status', phaseOf),
   column('Volume', claim => text(at(claim, 'spec').volumeName)),
   column('Capacity', claim => text(at(claim, 'status', 'capacity').storage)),
   column('Access Modes', claim => modes(at(claim, 'status').accessModes)),
@@ -145,7 +132,7 @@ const volumeColumns: Column[] = [
   column('Capacity', volume => text(at(volume, 'spec', 'capacity').storage)),
   column('Access Modes', volume => modes(at(volume, 'spec').accessModes)),
   column('Reclaim Policy', volume => text(at(volume, 'spec').persistentVolumeReclaimPolicy)),
-  column('Status', volume => volume.metadata.deletionTimestamp === undefined ? text(at(volume, 'status').phase) : 'Terminating'),
+  column('Status', phaseOf),
   column('Claim', volume => {
     const claim = at(volume, 'spec', 'claimRef')
     return claim.name === undefined ? '' : `${text(claim.namespace)}/${text(claim.name)}`

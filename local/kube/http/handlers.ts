@@ -176,7 +176,7 @@ export async function patch (call: Call): Promise<Answer> {
   const media = mediaType(request)
   if (media === 'application/apply-patch+yaml') return await apply(call)
   const { value, duplicates }: Parsed = await parseBody(body, media)
-  const context = writeContext(call, duplicates)
+  const context = { ...writeContext(call, duplicates), patch: body.toString('utf8') }
   const target = targetOf(call)
   if (isTrue(request.query.get('force'))) {
     throw badRequest('PatchOptions.meta.k8s.io "" is invalid: force: Forbidden: may not be specified ' +
@@ -221,7 +221,8 @@ function deleteOptions (body: JsonObject, query: URLSearchParams): DeleteOptions
   if (grace !== undefined && (typeof grace !== 'number' || grace < 0 || !Number.isInteger(grace))) {
     throw badRequest('gracePeriodSeconds must be a whole number that is not negative')
   }
-  const orphan = body.orphanDependents ?? (query.has('orphanDependents') ? isTrue(query.get('orphanDependents')) : undefined)
+  const orphan = body.orphanDependents ??
+    (query.has('orphanDependents') ? isTrue(query.get('orphanDependents')) : undefined)
   const policy = body.propagationPolicy ?? query.get('propagationPolicy') ??
     (orphan === true ? 'Orphan' : orphan === false ? 'Background' : undefined)
   if (policy !== undefined && policy !== 'Background' && policy !== 'Foreground' && policy !== 'Orphan') {

@@ -10,7 +10,10 @@ const operationsMax = 10_000
 const operations = new Set(['add', 'remove', 'replace', 'move', 'copy', 'test'])
 
 function check (patch: Json): Operation[] {
-  if (!Array.isArray(patch)) throw badRequest('error decoding patch: json: cannot unmarshal object into Go value of type jsonpatch.Patch')
+  if (!Array.isArray(patch)) {
+    throw badRequest('error decoding patch: json: cannot unmarshal object into Go value of type ' +
+      'jsonpatch.Patch')
+  }
   if (patch.length > operationsMax) {
     throw new ApiError(413, 'RequestEntityTooLarge',
       `The allowed maximum operations in a JSON patch is ${operationsMax}, got ${patch.length}`)

@@ -80,7 +80,9 @@ function withoutDirectives (value: Json): Json {
 
 function keyOf (item: Json, mergeKey: string): Json {
   const key = isObject(item) ? getOwn(item, mergeKey) as Json | undefined : undefined
-  if (key === undefined) throw badRequest(`map: ${JSON.stringify(item)} does not contain declared merge key: ${mergeKey}`)
+  if (key === undefined) {
+    throw badRequest(`map: ${JSON.stringify(item)} does not contain declared merge key: ${mergeKey}`)
+  }
   return key
 }
 

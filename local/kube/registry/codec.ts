@@ -20,6 +20,8 @@ export interface WriteContext {
   readonly duplicates: readonly string[]
   /** Warning headers to send. */
   readonly warnings: string[]
+  /** The patch of a PATCH as it came, to be shown in errors. */
+  readonly patch?: string
 }
 
 export function writeContext (fieldManager: string): WriteContext {
@@ -72,7 +74,7 @@ function report (type: ResourceType, unknown: readonly string[], context: WriteC
   }
   const all = `strict decoding error: ${texts.join(', ')}`
   if (patchOf === undefined) throw cannotBeHandled(type, all)
-  throw invalid(type.group, type.kind, patchOf, [invalidValue('patch', '', all)])
+  throw invalid(type.group, type.kind, patchOf, [invalidValue('patch', context.patch ?? '', all)])
 }
 
 /**

@@ -85,3 +85,27 @@ export function fieldMatcher (type: ResourceType, text: string | undefined): Mat
 export function selectedName (text: string | undefined): string | undefined {
   return text === undefined ? undefined : /(?:^|,)\s*metadata\.name==?([^,=!]+)/.exec(text)?.[1]?.trim()
 }
+
+interface Expression {
+  key: string
+  operator: string
+  values?: string[]
+}
+
+/** A metav1.LabelSelector against labels. */
+export function selectorMatches (selector: { matchLabels?: unknown, matchExpressions?: unknown },
+  labels: Readonly<Record<string, string>>): boolean {
+  const wanted = isObject(selector.matchLabels) ? Object.entries(selector.matchLabels) : []
+  const expressions = (Array.isArray(selector.matchExpressions) ? selector.matchExpressions : []) as Expression[]
+  return wanted.every(([key, value]) => getOwn(labels, key) === value) &&
+    expressions.every(({ key, operator, values = [] }) => {
+      const value = getOwn(labels, key) as string | undefined
+      switch (operator) {
+        case 'In': return value !== undefined && values.includes(value)
+        case 'NotIn': return value === undefined || !values.includes(value)
+        case 'Exists': return value !== undefined
+        case 'DoesNotExist': return value === undefined
+        default: return false
+      }
+    })
+}

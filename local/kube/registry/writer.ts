@@ -3,8 +3,9 @@
 // object to committing the new one, so that no other write comes between.
 import { randomInt, randomUUID } from 'node:crypto'
 import { trackApply, trackUpdate } from '../apply/managed.ts'
-import type { JsonObject, KubeObject } from '../object.ts'
-import { clone, equal } from '../object.ts'
+import { requiredErrors } from '../builtin/required.ts'
+import type { Json, JsonObject, KubeObject } from '../object.ts'
+import { clone, equal, isObject } from '../object.ts'
 import { celErrors } from '../schema/cel.ts'
 import { formatTime } from '../schema/time.ts'
 import { validate } from '../schema/validate.ts'
@@ -159,6 +160,7 @@ export class Writer {
     const { object, managedFields } = trackApply(type, live, config, {
       manager: context.fieldManager, force, now: this.#now(), name, namespace, subresource: target.subresource
     })
+    if (context.fieldManager === 'kubectl') refreshLastApplied(object, config)
     const wanted = admit(type, object, context, live === undefined ? undefined : name)
     wanted.metadata.managedFields = managedFields
     if (live === undefined) return this.#insert(type, namespace, wanted, context, true)
@@ -196,6 +198,7 @@ export class Writer {
       ? metadataErrors(type, object)
       : [...metadataErrors(type, object), ...metadataUpdateErrors(object, old)]
     if (type.custom) errors.push(...customErrors(type, object, old))
+    else errors.push(...requiredErrors(object as unknown as Json, type.schema))
     errors.push(...type.strategy.validate?.(object) ?? [])
     if (old !== undefined) errors.push(...type.strategy.validateUpdate?.(object, old) ?? [])
     if (errors.length > 0) throw invalid(type.group, type.kind, object.metadata.name, errors)
@@ -212,6 +215,16 @@ function customErrors (type: ResourceType, object: KubeObject, old: KubeObject |
       'the object was invalid; correct the existing errors to complete validation')]
   }
   return [...errors, ...celErrors(type.rules, object, old)]
+}
+
+const lastApplied = 'kubectl.kubernetes.io/last-applied-configuration'
+
+/** kubectl's own annotation follows a server-side apply by kubectl, as on a real server. */
+function refreshLastApplied (object: JsonObject, config: unknown): void {
+  const annotations = isObject(object.metadata) ? object.metadata.annotations : undefined
+  if (isObject(annotations) && annotations[lastApplied] !== undefined) {
+    annotations[lastApplied] = JSON.stringify(config) + '\n'
+  }
 }
 
 function checkNamespace (wanted: string | undefined, given: string | undefined): void {

@@ -8,12 +8,19 @@ type Step =
   | { readonly kind: 'field', readonly name: string }
   | { readonly kind: 'index', readonly at: number }
   | { readonly kind: 'all' }
-  | { readonly kind: 'filter', readonly path: readonly string[], readonly operator: string, readonly value: Json | undefined }
+  | {
+    readonly kind: 'filter'
+    readonly path: readonly string[]
+    readonly operator: string
+    readonly value: Json | undefined
+  }
 
 export type JsonPath = readonly Step[]
 
 const field = /\.?((?:[^.[\]\\]|\\.)+)/y
-const bracket = /\[(?:(-?\d+)|(\*)|'((?:[^'\\]|\\.)*)'|"((?:[^"\\]|\\.)*)"|\?\(\s*@((?:\.[\w-]+)+)\s*(?:(==|!=|<=|>=|<|>)\s*([^)]+?)\s*)?\))\]/y
+/** `[0]`, `[*]`, `['a']`, `["a"]`, `[?(@.a == 'b')]` */
+const bracket = new RegExp(String.raw`\[(?:(-?\d+)|(\*)|'((?:[^'\\]|\\.)*)'|"((?:[^"\\]|\\.)*)"|` +
+  String.raw`\?\(\s*@((?:\.[\w-]+)+)\s*(?:(==|!=|<=|>=|<|>)\s*([^)]+?)\s*)?\))\]`, 'y')
 
 function literal (text: string): Json {
   const quoted = /^(['"])(.*)\1$/.exec(text)
