@@ -116,7 +116,11 @@ export class Operator {
     for (const reflector of Object.values(caches.managed)) {
       reflector.onChange((_key, object, previous) => { this.#ownedChanged((object ?? previous)!) })
     }
-    caches.managed.lease.onChange((_key, lease) => { if (lease !== undefined) this.#pokeOwner(lease) })
+    caches.leases.onChange((_key, lease) => {
+      if (lease === undefined) return
+      this.#ownedChanged(lease)
+      this.#pokeOwner(lease)
+    })
     caches.pods.onChange((_key, pod, previous) => {
       this.#ownedChanged((pod ?? previous)!)
       const wasReady = previous !== undefined && isReady(previous)

@@ -14,7 +14,7 @@ import { NextLoop } from './steps.ts'
 /** Kinds of which the operator makes objects, watched by its own label. */
 export const managedKinds = [
   'serviceAccount', 'role', 'roleBinding', 'configMap', 'service', 'networkPolicy', 'podDisruptionBudget',
-  'statefulSet', 'lease'
+  'statefulSet'
 ] as const satisfies readonly KindName[]
 
 export type ManagedKind = typeof managedKinds[number]
@@ -34,6 +34,8 @@ export class Caches {
   readonly pods: Reflector<KubeObject>
   /** Metadata and epoch only: a change is all that the operator wants to know of. */
   readonly tables: Reflector<PartitionTable & KubeObject>
+  /** Of the brokers: where the controller is. */
+  readonly leases: Reflector<KubeObject>
   readonly managed: Readonly<Record<ManagedKind, Reflector<KubeObject>>>
   readonly #api: KubeApi
 
@@ -52,13 +54,14 @@ export class Caches {
     this.topics = make('topic')
     this.pods = make('pod', brokerPodSelector)
     this.tables = make('partitionTable', undefined, trimTable)
+    this.leases = make('lease', clusterLabel)
     this.managed = Object.fromEntries(managedKinds.map(kind => [kind, make(kind, managedSelector)])) as
       Record<ManagedKind, Reflector<KubeObject>>
   }
 
   get all (): readonly Reflector<never>[] {
-    return [this.clusters, this.topics, this.pods, this.tables, ...Object.values(this.managed)] as unknown as
-      readonly Reflector<never>[]
+    const all = [this.clusters, this.topics, this.pods, this.tables, this.leases, ...Object.values(this.managed)]
+    return all as unknown as readonly Reflector<never>[]
   }
 
   /** The broker pods of a cluster, by ordinal. */

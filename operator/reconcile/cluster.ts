@@ -2,7 +2,7 @@
 import { isKubeError } from '../kube/api.ts'
 import { keyOf, kinds, type KubeObject } from '../kube/types.ts'
 import { configMap } from '../objects/config-map.ts'
-import { clusterUidAnnotation, labels, names, ownerReference, selectorText } from '../objects/names.ts'
+import { clusterUidAnnotation, names, ownerReference, selectorText } from '../objects/names.ts'
 import { networkPolicy, podDisruptionBudget } from '../objects/policies.ts'
 import { role, roleBinding, serviceAccount } from '../objects/rbac.ts'
 import { bootstrapService, headlessService } from '../objects/services.ts'
@@ -124,22 +124,19 @@ async function findClusterUid (context: ClusterContext, live: KubeObject | undef
   return kept?.metadata.annotations?.[clusterUidAnnotation] ?? cluster.metadata.uid ?? ''
 }
 
-/** The brokers make the Lease; the label makes the operator see when it moves, the owner lets it go. */
+/** The brokers make the Lease; with an owner it goes when the Cluster does. */
 async function adoptLease (context: ClusterContext): Promise<void> {
   const { api, caches, cluster } = context
-  const { name, namespace = '' } = cluster.metadata
-  const cache = caches.managed.lease
-  if (cache.get(`${namespace}/${names.lease(name)}`) !== undefined) return
-  if (!caches.podsOf(cluster).some(isReady)) return
-  if (await api.get(kinds.lease, namespace, names.lease(name)) === undefined) return
-  cache.observe(await api.apply(kinds.lease, {
-    apiVersion: kinds.lease.apiVersion,
-    kind: kinds.lease.kind,
+  const { name, namespace = '', uid } = cluster.metadata
+  const lease = caches.leases.get(`${namespace}/${names.lease(name)}`)
+  const isAdopted = lease?.metadata.ownerReferences?.some(owner => owner.uid === uid) ?? false
+  if (lease === undefined || isAdopted) return
+  const { apiVersion, kind } = kinds.lease
+  caches.leases.observe(await api.apply(kinds.lease, {
+    apiVersion,
+    kind,
     metadata: {
-      name: names.lease(name),
-      namespace,
-      labels: labels(name),
-      ownerReferences: [{ ...ownerReference(cluster), controller: false }]
+      name: names.lease(name), namespace, ownerReferences: [{ ...ownerReference(cluster), controller: false }]
     }
   }))
 }
@@ -160,7 +157,7 @@ async function releaseTopics (context: ClusterContext): Promise<void> {
   const { views, topicIndex, controllers, key } = context
   for (const [name, status] of views.get(key)?.topics ?? []) {
     const { topic, ownerUid, orphaned } = status
-    if (topic === undefined || topic.internal || topic.deleting || orphaned || ownerUid === '') continue
+    if (topic === undefined || topic.internal || orphaned || ownerUid === '') continue
     if (topicIndex.hasUid(ownerUid)) continue
     try {
       await controllers.call(key, 'DeleteTopic', { name, topicId: topic.topicId, deleteData: false })

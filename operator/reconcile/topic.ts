@@ -86,8 +86,8 @@ async function readSettings (context: TopicContext): Promise<void> {
 async function applyTopic (context: TopicContext): Promise<void> {
   const settings = context.settings!
   const status = known(context)
-  const asWanted = status?.topic !== undefined && !status.orphaned && !status.topic.deleting &&
-    status.ownerUid === settings.ownerUid && differences(settings, status.topic).length === 0
+  const asWanted = status?.topic !== undefined && !status.orphaned && status.ownerUid === settings.ownerUid &&
+    differences(settings, status.topic).length === 0
   if (asWanted) {
     context.result = status
     return

@@ -191,8 +191,9 @@ function summary (view: View): object {
 }
 
 function toView (answer: DescribeClusterResponse): View {
+  // One that is being deleted is nobody's any more; its name may already be another's.
   const topics = new Map(answer.topics.flatMap(status =>
-    status.topic === undefined ? [] : [[status.topic.name, status] as const]))
+    status.topic === undefined || status.topic.deleting ? [] : [[status.topic.name, status] as const]))
   const { controller, brokers, partitions, underReplicated, underMinInSync, offline } = answer
   return { controller, brokers, topics, partitions, underReplicated, underMinInSync, offline }
 }

@@ -100,8 +100,8 @@ const spec = {
     topologyKey: {
       description: 'Node label over whose values brokers, and the replicas of a partition, are spread.',
       type: 'string',
-      minLength: 1,
       maxLength: 253,
+      pattern: '^([a-z0-9.-]+/)?[A-Za-z0-9._-]+$',
       default: 'topology.kubernetes.io/zone'
     },
     resources: {

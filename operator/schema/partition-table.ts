@@ -6,7 +6,7 @@ import { brokersMax } from './cluster.ts'
 import { partitionsPerTopicMax, replicasMax, topicNameLengthMax } from './topic.ts'
 
 /** Tables per cluster. The brokers' Role names each of them, so the number has an end. */
-export const tablesMax = 64
+export const tablesMax = 128
 const rowsMax = 20_000
 
 const hex16 = { type: 'string', maxLength: 16, pattern: '^[0-9a-f]{16}$' } as const

@@ -36,13 +36,13 @@ export const retentionSchema = {
 } as const satisfies ObjectSchema
 
 export const segmentBytesSchema = {
-  description: 'Size at which a partition begins a new segment file, at least 1Mi: 256Mi, 1Gi.',
+  description: 'Size at which a partition begins a new segment file, from 1Mi to 1Gi.',
   type: 'string',
   maxLength: quantityLengthMax,
   pattern: bytesPattern,
   'x-kubernetes-validations': [{
-    rule: "quantity(self).compareTo(quantity('1Mi')) >= 0 && quantity(self).compareTo(quantity('1Ti')) <= 0",
-    message: 'segmentBytes must be between 1Mi and 1Ti'
+    rule: "quantity(self).compareTo(quantity('1Mi')) >= 0 && quantity(self).compareTo(quantity('1Gi')) <= 0",
+    message: 'segmentBytes must be between 1Mi and 1Gi'
   }]
 } as const
 

@@ -10,7 +10,7 @@ it.each([
   ['an empty map that was stored as nothing', {}, { a: {} }, true],
   ['lists of the same length, item by item', { l: [{ a: 1, b: 2 }] }, { l: [{ a: 1 }] }, true],
   ['a longer list without names', { l: [1, 2] }, { l: [1] }, false],
-  ['named entries among those of others', { l: [{ name: 'x' }, { name: 'y', v: 1 }] }, { l: [{ name: 'y', v: 1 }] }, true],
+  ['named entries among others', { l: [{ name: 'x' }, { name: 'y', v: 1 }] }, { l: [{ name: 'y', v: 1 }] }, true],
   ['a named entry that is missing', { l: [{ name: 'x' }] }, { l: [{ name: 'y' }] }, false],
   ['another spelling of a quantity', { requests: { cpu: '1' } }, { requests: { cpu: '1000m' } }, true],
   ['another quantity', { requests: { cpu: '1' } }, { requests: { cpu: '1001m' } }, false],

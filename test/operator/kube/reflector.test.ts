@@ -8,7 +8,8 @@ import { silentLog } from '../silent-log.ts'
 import { ScriptedApi } from './scripted-api.ts'
 
 function pod (name: string, resourceVersion: string, extra: object = {}): KubeObject {
-  return { apiVersion: 'v1', kind: 'Pod', metadata: { name, namespace: 'n', uid: `uid-${name}`, resourceVersion, ...extra } }
+  const metadata = { name, namespace: 'n', uid: `uid-${name}`, resourceVersion, ...extra }
+  return { apiVersion: 'v1', kind: 'Pod', metadata }
 }
 
 function setUp (): { api: ScriptedApi, clock: FakeClock, reflector: Reflector<KubeObject>, changes: string[] } {

@@ -3,7 +3,13 @@ import { WorkQueue } from '../../../operator/kube/work-queue.ts'
 import { FakeClock, settle } from '../fake-clock.ts'
 
 /** A worker that records and waits until it is let go. */
-function worker (): { started: string[], finish: (key: string) => Promise<void>, work: (key: string) => Promise<void> } {
+interface Worker {
+  readonly started: string[]
+  finish (key: string): Promise<void>
+  work (key: string): Promise<void>
+}
+
+function worker (): Worker {
   const started: string[] = []
   const running = new Map<string, () => void>()
   return {

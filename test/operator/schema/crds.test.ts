@@ -45,7 +45,8 @@ describe.each(resources)('$kind', resource => {
         expect(node.type, path).toBeDefined()
         expect(node.properties !== undefined && node.additionalProperties !== undefined, path).toBe(false)
         if (node.type === 'string') {
-          expect(node.maxLength !== undefined || node.enum !== undefined || node.format === 'date-time', path).toBe(true)
+          const isBounded = node.maxLength !== undefined || node.enum !== undefined || node.format === 'date-time'
+          expect(isBounded, path).toBe(true)
         }
         if (node.type === 'array') expect(node.maxItems, path).toBeGreaterThan(0)
         if (node.additionalProperties !== undefined) expect(node.maxProperties, path).toBeGreaterThan(0)

@@ -1,0 +1,144 @@
+// The controllers of all clusters, in memory, behind a Net: what AdminService answers, and nothing else of
+// a broker. Its rules are those of broker/controller/topics.ts.
+import { WireError } from '../../../wire/errors.ts'
+import type {
+  ApplyTopicRequest, BrokerInfo, DeleteTopicRequest, DescribeClusterResponse, Sent, TopicStatus
+} from '../../../wire/messages.ts'
+import type { Listener, Net, RequestOf, ResponseOf, Stream, UnaryMethod } from '../../../wire/ports.ts'
+
+interface StoredTopic {
+  readonly topicId: string
+  settings: ApplyTopicRequest
+  orphaned: boolean
+  ownerUid: string
+  offline: number
+  underReplicated: number
+}
+
+export class FakeController implements Net {
+  readonly topics = new Map<string, StoredTopic>()
+  /** Every call: address, method. */
+  readonly calls: { address: string, method: string, request: unknown }[] = []
+  /** Names whose data was deleted. */
+  readonly deleted: string[] = []
+  /** Where it listens; another address answers NOT_CONTROLLER and points here. */
+  address = '127.0.0.1:9091'
+  brokers = 3
+  controller = 0
+  underReplicated = 0
+  /** Asked before each call is carried out. */
+  onCall: (method: string) => WireError | undefined = () => undefined
+  /** Asked after: the change is made, the answer is lost. */
+  onAnswer: (method: string) => WireError | undefined = () => undefined
+  #lastId = 0
+
+  async call<M extends UnaryMethod> (address: string, method: M, request: Sent<RequestOf<M>>): Promise<ResponseOf<M>> {
+    this.calls.push({ address, method, request })
+    await new Promise(resolve => { setImmediate(resolve) })
+    if (this.address === '') throw new WireError('CONNECTION_REFUSED')
+    if (address !== this.address) throw new WireError('NOT_CONTROLLER', undefined, { controllerAddress: this.address })
+    const before = this.onCall(method)
+    if (before !== undefined) throw before
+    const answer = this.#answer(method, request)
+    const after = this.onAnswer(method)
+    if (after !== undefined) throw after
+    return answer as ResponseOf<M>
+  }
+
+  count (method: string): number {
+    return this.calls.filter(call => call.method === method).length
+  }
+
+  open (): Stream<never> { throw new Error('no streams here') }
+  async listen (): Promise<Listener> { throw new Error('nobody listens here') }
+  forget (): void {}
+  async close (): Promise<void> {}
+
+  #answer (method: string, request: unknown): unknown {
+    if (method === 'ApplyTopic') return { topic: this.#apply(request as ApplyTopicRequest) }
+    if (method === 'DeleteTopic') return this.#delete(request as DeleteTopicRequest)
+    if (method === 'DescribeCluster') return this.#describe()
+    throw new WireError('UNIMPLEMENTED')
+  }
+
+  #apply (request: ApplyTopicRequest): TopicStatus {
+    const known = this.topics.get(request.name)
+    if (known !== undefined) checkChange(known, request)
+    const { replicas } = request
+    if (replicas > this.brokers) {
+      throw new WireError('NOT_ENOUGH_BROKERS', `${replicas} replicas need as many brokers, there are ${this.brokers}`)
+    }
+    const topic: StoredTopic = known ?? {
+      topicId: (++this.#lastId).toString(16).padStart(16, '0'),
+      settings: request,
+      orphaned: false,
+      ownerUid: '',
+      offline: 0,
+      underReplicated: 0
+    }
+    Object.assign(topic, { settings: request, orphaned: false, ownerUid: request.ownerUid })
+    this.topics.set(request.name, topic)
+    return this.#status(topic)
+  }
+
+  #delete (request: DeleteTopicRequest): object {
+    const known = this.topics.get(request.name)
+    if (known === undefined || known.topicId !== request.topicId) throw new WireError('UNKNOWN_TOPIC')
+    if (request.deleteData) {
+      this.topics.delete(request.name)
+      this.deleted.push(request.name)
+    } else {
+      known.orphaned = true
+      known.ownerUid = ''
+    }
+    return {}
+  }
+
+  #describe (): DescribeClusterResponse {
+    const topics = [...this.topics.values()]
+    return {
+      controller: this.controller,
+      controllerEpoch: 1,
+      brokers: Array.from({ length: this.brokers }, (_, brokerId) => broker(brokerId)),
+      topics: topics.map(topic => this.#status(topic)),
+      partitions: topics.reduce((sum, topic) => sum + topic.settings.partitions, 0),
+      underReplicated: this.underReplicated + topics.reduce((sum, topic) => sum + topic.underReplicated, 0),
+      underMinInSync: 0,
+      offline: topics.reduce((sum, topic) => sum + topic.offline, 0)
+    }
+  }
+
+  #status (topic: StoredTopic): TopicStatus {
+    const { ownerUid: _owner, ...settings } = topic.settings
+    const { topicId, orphaned, ownerUid, underReplicated, offline } = topic
+    return {
+      topic: { ...settings, topicId, internal: settings.name.startsWith('__'), deleting: false },
+      orphaned,
+      ownerUid,
+      underReplicated,
+      underMinInSync: 0,
+      offline,
+      replicasInSync: settings.replicas
+    }
+  }
+}
+
+function checkChange (known: StoredTopic, request: ApplyTopicRequest): void {
+  if (!known.orphaned && known.ownerUid !== request.ownerUid) throw new WireError('TOPIC_CONFLICT')
+  if (request.partitions < known.settings.partitions) throw new WireError('PARTITIONS_SHRINK')
+  if (request.replicas < known.settings.replicas) throw new WireError('INVALID_TOPIC')
+}
+
+function broker (brokerId: number): BrokerInfo {
+  return {
+    brokerId,
+    volumeId: `${brokerId}`.padStart(16, '0'),
+    brokerEpoch: 1,
+    incarnation: '0'.repeat(16),
+    fenced: false,
+    stopping: false,
+    clientAddress: `127.0.0.1:${9000 + brokerId}`,
+    peerAddress: `127.0.0.1:${9100 + brokerId}`,
+    rack: ''
+  }
+}

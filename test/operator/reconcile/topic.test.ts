@@ -1,0 +1,243 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { WireError } from '../../../wire/errors.ts'
+import { conditionOf, example, namespace, World } from './world.ts'
+
+let world: World
+
+const clusters = 'clusters.millrace.dev'
+const topics = 'topics.millrace.dev'
+
+/** A world with a cluster of three brokers that serves. */
+beforeEach(async () => {
+  world = await World.start()
+  await world.startOperator()
+  await world.createCluster()
+  await world.until('pods', 'events-2', () => true)
+  await world.elect()
+  await world.condition(clusters, 'events', 'Ready', 'True')
+})
+afterEach(async () => { await world.close() })
+
+describe('a new Topic', () => {
+  it('is handed to the controller and becomes Ready', async () => {
+    await world.kube.create(topics, { ...example('topic.yaml'), metadata: { name: 'orders', namespace } })
+    const topic = await world.condition(topics, 'orders', 'Ready', 'True', 'Serving')
+    expect(topic['status']).toMatchObject({
+      topicId: '0000000000000001',
+      owner: 'orders',
+      partitions: 6,
+      replicas: 3,
+      minInSync: 2,
+      underReplicated: 0,
+      offline: 0
+    })
+    expect(world.controller.topics.get('orders')!.settings).toEqual({
+      name: 'orders',
+      partitions: 6,
+      replicas: 3,
+      minInSync: 2,
+      retentionMs: 604_800_000,
+      retentionBytes: 2 ** 30,
+      segmentBytes: 2 ** 30,
+      ownerUid: topic.metadata.uid
+    })
+    expect(world.controller.count('ApplyTopic')).toBe(1)
+  })
+
+  it('has the name that its spec says', async () => {
+    await world.createTopic('orders-eu', { name: 'Orders.EU_1' })
+    await world.condition(topics, 'orders-eu', 'Ready', 'True')
+    expect([...world.controller.topics.keys()]).toEqual(['Orders.EU_1'])
+  })
+
+  it('costs one write, and none when it is looked at again', async () => {
+    await world.createTopic('orders')
+    const before = await world.condition(topics, 'orders', 'Ready', 'True')
+    await world.settled()
+    await world.writeTable()
+    world.operator!.topicQueue.add(`${namespace}/orders`)
+    await world.settled()
+    expect(world.get(topics, 'orders')!.metadata.resourceVersion).toBe(before.metadata.resourceVersion)
+    expect(world.controller.count('ApplyTopic')).toBe(1)
+  })
+
+  it('may come before its Cluster', async () => {
+    await world.createTopic('early', { cluster: 'later' })
+    const topic = await world.condition(topics, 'early', 'Ready', 'False', 'ClusterNotFound')
+    expect(conditionOf(topic, 'Ready')!.message).toBe('there is no Cluster later in this namespace')
+    await world.createCluster({}, 'later')
+    await world.until('pods', 'later-2', () => true)
+    await world.condition(topics, 'early', 'Ready', 'False', 'ClusterNotReady')
+    await world.elect('later')
+    await world.condition(topics, 'early', 'Ready', 'True')
+  })
+
+  it('says that there are too few brokers, and is Ready once there are more', async () => {
+    await world.createTopic('wide', { replicas: 4 })
+    const topic = await world.condition(topics, 'wide', 'Ready', 'False', 'NotEnoughBrokers')
+    expect(conditionOf(topic, 'Ready')!.message).toBe('4 replicas need as many brokers, there are 3')
+    world.controller.brokers = 4
+    await world.writeTable()
+    await world.condition(topics, 'wide', 'Ready', 'True')
+  })
+
+  it('says what of its spec does not fit', async () => {
+    await world.kube.patch(clusters, namespace, 'events', { spec: { topicDefaults: { replicas: 2 } } })
+    await world.createTopic('odd', { minInSync: 3 })
+    const topic = await world.condition(topics, 'odd', 'Ready', 'False', 'InvalidSpec')
+    expect(conditionOf(topic, 'Ready')!.message).toBe('minInSync 3 is greater than replicas 2')
+  })
+
+  it('is not Ready before each partition has a leader', async () => {
+    await world.createTopic('orders')
+    await world.condition(topics, 'orders', 'Ready', 'True')
+    world.controller.topics.get('orders')!.offline = 2
+    await world.writeTable()
+    const topic = await world.condition(topics, 'orders', 'Ready', 'False', 'PartitionsOffline')
+    expect(conditionOf(topic, 'Ready')!.message).toBe('2 of 6 partitions have no leader')
+    world.controller.topics.get('orders')!.offline = 0
+    world.controller.topics.get('orders')!.underReplicated = 1
+    await world.writeTable()
+    const later = await world.condition(topics, 'orders', 'Ready', 'True')
+    expect(later['status']).toMatchObject({ underReplicated: 1, offline: 0 })
+  })
+})
+
+describe('a changed Topic', () => {
+  it('grows', async () => {
+    await world.createTopic('orders', { partitions: 3 })
+    await world.condition(topics, 'orders', 'Ready', 'True')
+    await world.kube.patch(topics, namespace, 'orders', { spec: { partitions: 12, retention: { age: '1h' } } })
+    const topic = await world.condition(topics, 'orders', 'Ready', 'True')
+    expect(topic['status']).toMatchObject({ partitions: 12 })
+    expect(world.controller.topics.get('orders')!.settings).toMatchObject({ partitions: 12, retentionMs: 3_600_000 })
+  })
+
+  it('keeps what it left open when the defaults of the cluster change, but for retention', async () => {
+    await world.createTopic('orders')
+    await world.condition(topics, 'orders', 'Ready', 'True')
+    await world.kube.patch(clusters, namespace, 'events', {
+      spec: { topicDefaults: { partitions: 9, retention: { age: '2d' } } }
+    })
+    await world.until(clusters, 'events', object => conditionOf(object, 'Ready')?.observedGeneration === 2)
+    await world.settled()
+    expect(world.controller.topics.get('orders')!.settings).toMatchObject({ partitions: 6, retentionMs: 172_800_000 })
+  })
+})
+
+describe('two Topics for one topic', () => {
+  it('the older owns it, the other has a Conflict until the first is gone', async () => {
+    await world.createTopic('first', { name: 'orders' })
+    await world.condition(topics, 'first', 'Ready', 'True')
+    // Kubernetes counts time in seconds; of one second the uid would decide.
+    await new Promise(resolve => { setTimeout(resolve, 1001 - Date.now() % 1000) })
+    await world.createTopic('second', { name: 'orders', deletePolicy: 'Delete' })
+    const second = await world.condition(topics, 'second', 'Ready', 'False', 'Conflict')
+    expect(conditionOf(second, 'Ready')!.message)
+      .toBe('topic orders belongs to the older Topic first; delete one of the two')
+    expect(second['status']).toMatchObject({ owner: 'first' })
+
+    // Deleting the one that lost deletes no data, whatever its policy.
+    await world.kube.delete(topics, namespace, 'second')
+    await world.untilGone(topics, 'second')
+    expect(world.controller.deleted).toEqual([])
+    await world.createTopic('third', { name: 'orders' })
+    await world.condition(topics, 'third', 'Ready', 'False', 'Conflict')
+    await world.kube.delete(topics, namespace, 'first')
+    const third = await world.condition(topics, 'third', 'Ready', 'True')
+    expect(third['status']).toMatchObject({ topicId: '0000000000000001', owner: 'third' })
+  })
+})
+
+describe('a deleted Topic', () => {
+  it('leaves an orphan (Retain), which a new Topic of that name adopts as it is', async () => {
+    await world.createTopic('orders', { partitions: 12 })
+    await world.condition(topics, 'orders', 'Ready', 'True')
+    await world.kube.delete(topics, namespace, 'orders')
+    await expect.poll(() => world.controller.topics.get('orders')!.orphaned).toBe(true)
+    expect(world.controller.deleted).toEqual([])
+    await world.createTopic('orders')
+    const topic = await world.condition(topics, 'orders', 'Ready', 'True')
+    expect(topic['status']).toMatchObject({ topicId: '0000000000000001', partitions: 12 })
+  })
+
+  it('is told to the controller also when no operator saw it', async () => {
+    await world.createTopic('orders')
+    await world.condition(topics, 'orders', 'Ready', 'True')
+    await world.stopOperator()
+    await world.kube.delete(topics, namespace, 'orders')
+    await world.startOperator()
+    await expect.poll(() => world.controller.topics.get('orders')!.orphaned).toBe(true)
+  })
+
+  it('was followed at once by one of the same name, while no operator watched', async () => {
+    await world.createTopic('orders')
+    await world.condition(topics, 'orders', 'Ready', 'True')
+    await world.stopOperator()
+    await world.kube.delete(topics, namespace, 'orders')
+    await world.createTopic('orders')
+    await world.startOperator()
+    const topic = await world.condition(topics, 'orders', 'Ready', 'True')
+    expect(topic['status']).toMatchObject({ topicId: '0000000000000001' })
+  })
+
+  it('takes its data with it (Delete); the next of its name has another id', async () => {
+    await world.createTopic('orders', { deletePolicy: 'Delete' })
+    const topic = await world.condition(topics, 'orders', 'Ready', 'True')
+    expect(topic.metadata.finalizers).toEqual(['millrace.dev/delete-data'])
+    await world.kube.delete(topics, namespace, 'orders')
+    await world.untilGone(topics, 'orders')
+    expect(world.controller.deleted).toEqual(['orders'])
+    await world.createTopic('orders')
+    const next = await world.condition(topics, 'orders', 'Ready', 'True')
+    expect(next['status']).toMatchObject({ topicId: '0000000000000002' })
+    expect(next.metadata.finalizers).toBeUndefined()
+  })
+
+  it('has no finalizer any more once its policy is Retain', async () => {
+    await world.createTopic('orders', { deletePolicy: 'Delete' })
+    await world.condition(topics, 'orders', 'Ready', 'True')
+    await world.kube.patch(topics, namespace, 'orders', { spec: { deletePolicy: 'Retain' } })
+    await world.until(topics, 'orders', topic => topic.metadata.finalizers === undefined)
+  })
+
+  it('waits for a controller that cannot be asked, and says so', async () => {
+    await world.createTopic('orders', { deletePolicy: 'Delete' })
+    await world.condition(topics, 'orders', 'Ready', 'True')
+    world.controller.onCall = method => method === 'DeleteTopic' ? new WireError('CONNECTION_REFUSED') : undefined
+    await world.kube.delete(topics, namespace, 'orders')
+    const topic = await world.condition(topics, 'orders', 'Ready', 'False', 'Deleting')
+    expect(conditionOf(topic, 'Ready')!.message).toMatch(/^the data is not deleted yet: /)
+    world.controller.onCall = () => undefined
+    world.operator!.topicQueue.add(`${namespace}/orders`)
+    await world.untilGone(topics, 'orders')
+  })
+
+  it('is let go when its Cluster is gone', async () => {
+    await world.createTopic('orders', { deletePolicy: 'Delete' })
+    await world.condition(topics, 'orders', 'Ready', 'True')
+    await world.kube.delete(clusters, namespace, 'events')
+    await world.condition(topics, 'orders', 'Ready', 'False', 'ClusterNotFound')
+    await world.kube.delete(topics, namespace, 'orders')
+    await world.untilGone(topics, 'orders')
+  })
+})
+
+describe('a controller that moves', () => {
+  it('is found by what the old one says, and by the Lease', async () => {
+    await world.createTopic('one')
+    await world.condition(topics, 'one', 'Ready', 'True')
+    world.controller.address = '127.0.0.1:9191'
+    await world.createTopic('two')
+    await world.condition(topics, 'two', 'Ready', 'True')
+    world.controller.onCall = () => new WireError('CONNECTION_REFUSED')
+    await world.createTopic('three')
+    await world.condition(topics, 'three', 'Ready', 'False', 'ClusterNotReady')
+    // Nothing else changes for those that were Ready.
+    expect(conditionOf(world.get(topics, 'one'), 'Ready')!.status).toBe('True')
+    world.controller.onCall = () => undefined
+    world.controller.address = '127.0.0.1:9292'
+    await world.elect()
+    await world.condition(topics, 'three', 'Ready', 'True')
+  })
+})

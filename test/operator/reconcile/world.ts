@@ -1,0 +1,266 @@
+// A small world for the operator: the embedded Kubernetes API over HTTP, a StatefulSet controller that
+// makes pods which are ready at once, and the controllers of clusters in memory.
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { parse } from 'yaml'
+import { NodeClock } from '../../../wire/adapters/node-clock.ts'
+import { NodeRng } from '../../../wire/adapters/node-rng.ts'
+import {
+  startKubeApi, type KubeApi as LocalApi, type KubeObject as LocalObject, type Writable
+} from '../../../local/kube/api.ts'
+import type { Faults } from '../../../local/kube/faults.ts'
+import type { KubeApi } from '../../../operator/kube/api.ts'
+import { loadCredentials } from '../../../operator/kube/credentials.ts'
+import { HttpApi } from '../../../operator/kube/http-api.ts'
+import { resources } from '../../../operator/schema/resources.ts'
+import { customResourceDefinition } from '../../../operator/schema/crd.ts'
+import { Operator } from '../../../operator/operator.ts'
+import { silentLog } from '../silent-log.ts'
+import { FakeController } from './fake-controller.ts'
+
+export const root = join(import.meta.dirname, '../../..')
+export const namespace = 'default'
+
+const reconcileWaitMs = 10_000
+
+export class World {
+  readonly kube: LocalApi
+  readonly controller = new FakeController()
+  /** New pods are ready; false: not until a test says so. */
+  podsBecomeReady = true
+  operator: Operator | undefined
+  api: KubeApi | undefined
+  readonly #stopWatching: (() => void)[] = []
+  /** One change of pods after the other. */
+  #podWork: Promise<void> = Promise.resolve()
+
+  private constructor (kube: LocalApi) {
+    this.kube = kube
+  }
+
+  static async start (faults?: Faults): Promise<World> {
+    const kube = await startKubeApi(faults === undefined ? {} : { faults })
+    for (const resource of resources) {
+      const definition = customResourceDefinition(resource) as Writable
+      await kube.create('customresourcedefinitions.apiextensions.k8s.io', definition)
+    }
+    const world = new World(kube)
+    world.#stopWatching.push(
+      kube.watch('statefulsets.apps', ({ type, object }) => {
+        if (type !== 'DELETED') world.#makePodsSoon(object.metadata.name)
+      }),
+      kube.watch('pods', ({ type, object }) => {
+        if (type === 'DELETED') world.#makePodsSoon(object.metadata.ownerReferences?.[0]?.name ?? '')
+      }))
+    return world
+  }
+
+  /** @param wrap puts faults between the operator and the API */
+  async startOperator (wrap: (api: KubeApi) => KubeApi = api => api): Promise<Operator> {
+    const clock = new NodeClock()
+    const credentials = await loadCredentials({ MILLRACE_KUBE: this.kube.url })
+    this.api = wrap(new HttpApi({ credentials, clock, userAgent: 'millrace-operator/test' }))
+    this.operator = new Operator({
+      api: this.api,
+      net: this.controller,
+      clock,
+      rng: new NodeRng(),
+      log: silentLog,
+      namespace: '',
+      image: 'millrace:0.1.0',
+      version: '0.1.0',
+      instance: 'operator-test'
+    })
+    this.operator.start()
+    await this.operator.lead()
+    return this.operator
+  }
+
+  async stopOperator (): Promise<void> {
+    await this.operator?.stop()
+    this.api?.close()
+    this.operator = undefined
+  }
+
+  async close (): Promise<void> {
+    await this.stopOperator()
+    for (const stop of this.#stopWatching) stop()
+    await this.#podWork
+    await this.kube.close()
+  }
+
+  /** What a broker that becomes the controller does. */
+  async elect (cluster = 'events'): Promise<void> {
+    const name = `${cluster}-controller`
+    const annotations = {
+      'millrace.dev/controller-epoch': '1', 'millrace.dev/controller-address': this.controller.address
+    }
+    if (this.kube.get('leases.coordination.k8s.io', namespace, name) !== undefined) {
+      await this.kube.patch('leases.coordination.k8s.io', namespace, name, { metadata: { annotations } })
+      return
+    }
+    await this.kube.create('leases.coordination.k8s.io', {
+      apiVersion: 'coordination.k8s.io/v1',
+      kind: 'Lease',
+      metadata: { name, namespace, labels: { 'millrace.dev/cluster': cluster }, annotations },
+      spec: { holderIdentity: '0' }
+    })
+    await this.writeTable(cluster)
+  }
+
+  /** What the controller does whenever it decides something. */
+  async writeTable (cluster = 'events', index = 0): Promise<void> {
+    const name = `${cluster}-${index}`
+    const spec = { controllerEpoch: 1, writeId: String(performance.now()) }
+    const known = this.kube.get('partitiontables.millrace.dev', namespace, name)
+    if (known !== undefined) {
+      await this.kube.patch('partitiontables.millrace.dev', namespace, name, { spec })
+      return
+    }
+    await this.kube.create('partitiontables.millrace.dev', {
+      apiVersion: 'millrace.dev/v1alpha1',
+      kind: 'PartitionTable',
+      metadata: { name, namespace, labels: { 'millrace.dev/cluster': cluster } },
+      spec
+    })
+  }
+
+  async createCluster (spec: object = {}, name = 'events'): Promise<LocalObject> {
+    return await this.kube.create('clusters.millrace.dev', {
+      apiVersion: 'millrace.dev/v1alpha1',
+      kind: 'Cluster',
+      metadata: { name, namespace },
+      spec: { brokers: 3, storage: { size: '1Gi' }, ...spec }
+    })
+  }
+
+  async createTopic (name: string, spec: object = {}): Promise<LocalObject> {
+    return await this.kube.create('topics.millrace.dev', {
+      apiVersion: 'millrace.dev/v1alpha1',
+      kind: 'Topic',
+      metadata: { name, namespace },
+      spec: { cluster: 'events', ...spec }
+    })
+  }
+
+  get (resource: string, name: string): LocalObject | undefined {
+    return this.kube.get(resource, namespace, name)
+  }
+
+  /** Resolves when the named condition of an object has this status (and reason). */
+  async condition (resource: string, name: string, type: string, status: string,
+    reason?: string): Promise<LocalObject> {
+    return await this.until(resource, name, object => {
+      const found = conditionOf(object, type)
+      return found?.status === status && (reason === undefined || found.reason === reason) &&
+        found.observedGeneration === object.metadata.generation
+    }, `${type}=${status} ${reason ?? ''}`)
+  }
+
+  /** Resolves with the object once `holds`; rejects with its last state after ten seconds. */
+  async until (resource: string, name: string, holds: (object: LocalObject) => boolean,
+    what = 'what was waited for'): Promise<LocalObject> {
+    const { promise, resolve, reject } = Promise.withResolvers<LocalObject>()
+    const stop = this.kube.watch(resource, ({ type, object }) => {
+      if (type !== 'DELETED' && object.metadata.name === name && holds(object)) resolve(object)
+    })
+    const timer = setTimeout(() => {
+      const last = JSON.stringify(this.get(resource, name), undefined, 1)
+      reject(new Error(`${resource}/${name} never had ${what}: ${last}`))
+    }, reconcileWaitMs)
+    return await promise.finally(() => { stop(); clearTimeout(timer) })
+  }
+
+  async untilGone (resource: string, name: string): Promise<void> {
+    const { promise, resolve, reject } = Promise.withResolvers<void>()
+    const stop = this.kube.watch(resource, ({ type, object }) => {
+      if (type === 'DELETED' && object.metadata.name === name) resolve()
+    })
+    if (this.get(resource, name) === undefined) resolve()
+    const timer = setTimeout(() => { reject(new Error(`${resource}/${name} is still there`)) }, reconcileWaitMs)
+    await promise.finally(() => { stop(); clearTimeout(timer) })
+  }
+
+  /** Resolves when nothing has waited or worked for a while. */
+  async settled (): Promise<void> {
+    const { clusterQueue, topicQueue } = this.operator!
+    for (let calm = 0; calm < 5; calm++) {
+      await new Promise(resolve => { setTimeout(resolve, 15) })
+      if (!clusterQueue.isIdle || !topicQueue.isIdle) calm = -1
+    }
+  }
+
+  async setReady (pod: string, ready: boolean): Promise<void> {
+    await this.kube.patch('pods', namespace, pod, {
+      status: { phase: 'Running', conditions: [{ type: 'Ready', status: ready ? 'True' : 'False' }] }
+    }, { subresource: 'status' })
+  }
+
+  #makePodsSoon (statefulSet: string): void {
+    this.#podWork = this.#podWork.then(async () => {
+      const set = this.get('statefulsets.apps', statefulSet)
+      if (set !== undefined) await this.#makePods(set)
+    })
+  }
+
+  async #makePods (set: LocalObject): Promise<void> {
+    const { replicas, template, volumeClaimTemplates } = set['spec'] as
+      { replicas: number, template: LocalObject, volumeClaimTemplates: LocalObject[] }
+    if (set.metadata.deletionTimestamp !== undefined) return
+    for (let ordinal = 0; ordinal < replicas; ordinal++) {
+      const name = `${set.metadata.name}-${ordinal}`
+      if (this.get('pods', name) !== undefined) continue
+      const [claim] = volumeClaimTemplates
+      const claimName = `${claim!.metadata.name}-${name}`
+      await this.#createUnlessThere('persistentvolumeclaims', {
+        ...claim!, metadata: { ...claim!.metadata, name: claimName, namespace }
+      })
+      await this.kube.patch('persistentvolumeclaims', namespace, claimName, { status: { phase: 'Bound' } },
+        { subresource: 'status' })
+      await this.#createUnlessThere('pods', {
+        metadata: {
+          ...template.metadata,
+          name,
+          namespace,
+          ownerReferences: [{
+            apiVersion: 'apps/v1',
+            kind: 'StatefulSet',
+            name: set.metadata.name,
+            uid: set.metadata.uid!,
+            controller: true
+          }]
+        },
+        spec: withVolume(template['spec'] as PodSpec, claim!.metadata.name, name)
+      })
+      if (this.podsBecomeReady) await this.setReady(name, true)
+    }
+  }
+
+  async #createUnlessThere (resource: string, object: Writable): Promise<void> {
+    if (this.get(resource, object.metadata.name ?? '') === undefined) await this.kube.create(resource, object)
+  }
+}
+
+interface PodSpec { readonly volumes: readonly object[] }
+
+function withVolume (spec: PodSpec, claim: string, pod: string): object {
+  const volume = { name: claim, persistentVolumeClaim: { claimName: `${claim}-${pod}` } }
+  return { ...spec, volumes: [...spec.volumes, volume] }
+}
+
+export interface ShownCondition {
+  readonly type: string
+  readonly status: string
+  readonly reason: string
+  readonly message: string
+  readonly observedGeneration: number
+}
+
+export function conditionOf (object: LocalObject | undefined, type: string): ShownCondition | undefined {
+  const status = object?.['status'] as { conditions?: ShownCondition[] } | undefined
+  return status?.conditions?.find(entry => entry.type === type)
+}
+
+export function example (name: string): LocalObject {
+  return parse(readFileSync(join(root, 'examples', name), 'utf8')) as LocalObject
+}
