@@ -1,0 +1,62 @@
+// The broker process: reads the environment, gives BrokerNode the real ports, serves health and metrics.
+import { readFileSync } from 'node:fs'
+import { pino } from 'pino'
+import { NodeClock } from '../wire/adapters/node-clock.ts'
+import { NodeRng } from '../wire/adapters/node-rng.ts'
+import { GrpcNet } from '../wire/adapters/grpc-net.ts'
+import { WireError } from '../wire/errors.ts'
+import { parseConfig, type BrokerConfig } from './config.ts'
+import { serveHealth } from './http.ts'
+import { HttpKube } from './io/adapters/http-kube.ts'
+import { NodeDisk } from './io/adapters/node-disk.ts'
+import { brokerRegistry } from './metrics.ts'
+import { BrokerNode } from './node.ts'
+
+const exitError = 1
+/** More than a graceful stop ever takes; then the process ends by itself rather than by SIGKILL. */
+const stopDeadlineMs = 15_000
+
+function readConfig (): BrokerConfig {
+  const path = process.env.MILLRACE_CONFIG ?? ''
+  return parseConfig(process.env, path === '' ? '{}' : readFileSync(path, 'utf8'))
+}
+
+async function main (): Promise<void> {
+  const config = readConfig()
+  const log = pino({ level: config.logLevel, base: { broker: config.podName } })
+  const disk = await NodeDisk.open(config.dataFolder)
+  const ports = {
+    clock: new NodeClock(), rng: new NodeRng(), net: new GrpcNet(), disk, kube: HttpKube.fromEnvironment(), log
+  }
+  const node = new BrokerNode(ports, config, () => { process.exit(exitError) })
+  await serveHealth(config.listenMetrics, {
+    registry: brokerRegistry(() => node.metrics()),
+    notReady: () => node.notReady(),
+    notAlive: () => ''
+  })
+  stopOnSignals(node, disk, log)
+  await node.start()
+  log.info({ client: config.listenClient, peer: config.listenPeer }, 'listening')
+}
+
+function stopOnSignals (node: BrokerNode, disk: NodeDisk, log: pino.Logger): void {
+  const stop = (signal: NodeJS.Signals): void => {
+    log.info({ signal }, 'stopping')
+    setTimeout(() => { process.exit(exitError) }, stopDeadlineMs).unref()
+    node.stop().then(async () => {
+      await disk.close()
+      process.exit(0)
+    }, (error: unknown) => {
+      log.error({ error }, 'stopping failed')
+      process.exit(exitError)
+    })
+  }
+  process.once('SIGTERM', stop)
+  process.once('SIGINT', stop)
+}
+
+main().catch((error: unknown) => {
+  const text = error instanceof WireError ? `${error.code}: ${error.message}. ${error.help}` : String(error)
+  process.stderr.write(`broker: ${text}\n`)
+  process.exit(exitError)
+})

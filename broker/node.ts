@@ -1,0 +1,151 @@
+// A broker put together from ports alone: main.ts gives it the real ones, the simulator simulated ones.
+import { WireError } from '../wire/errors.ts'
+import type { Clock, Listener, Net, Rng, Services } from '../wire/ports.ts'
+import type { BrokerConfig } from './config.ts'
+import { GroupCoordinator } from './group/coordinator.ts'
+import type { Disk, Kube, Log } from './io/ports.ts'
+import type { Volume } from './log/contract.ts'
+import { openVolume } from './log/volume.ts'
+import type { MetricSources } from './metrics.ts'
+import { PartitionHost } from './partition/host.ts'
+import { adminServices } from './rpc/admin.ts'
+import { fetchServices } from './rpc/fetch.ts'
+import { metadataServices } from './rpc/metadata.ts'
+import { groupServices } from './rpc/offsets-commit.ts'
+import { listOffsetsServices } from './rpc/offsets-list.ts'
+import { produceServices } from './rpc/produce.ts'
+import { replicateServices } from './rpc/replicate.ts'
+import { sessionServices } from './rpc/session.ts'
+import { SessionAgent } from './session/agent.ts'
+import type { Self } from './session/contract.ts'
+
+export interface BrokerPorts {
+  readonly clock: Clock
+  readonly rng: Rng
+  readonly net: Net
+  readonly disk: Disk
+  readonly kube: Kube
+  readonly log: Log
+}
+
+export type NodeConfig = Pick<BrokerConfig, 'cluster' | 'clusterUid' | 'brokerId' | 'rack' | 'brokersExpected' |
+  'listenClient' | 'listenPeer' | 'advertiseClient' | 'advertisePeer'>
+
+interface Parts {
+  readonly volume: Volume
+  readonly agent: SessionAgent
+  readonly host: PartitionHost
+  readonly groups: GroupCoordinator
+}
+
+/** What calls that are open get when the broker stops, before they are broken. */
+const closeGraceMs = 100
+
+export class BrokerNode {
+  readonly #ports: BrokerPorts
+  readonly #config: NodeConfig
+  /** Called once when the volume has failed: the process must end and not serve it again. */
+  readonly #onFatal: (error: Error) => void
+  #parts: Parts | undefined
+  #listeners: Listener[] = []
+  #stopping = false
+  #failure: Error | undefined
+
+  constructor (ports: BrokerPorts, config: NodeConfig, onFatal: (error: Error) => void) {
+    this.#ports = ports
+    this.#config = config
+    this.#onFatal = onFatal
+  }
+
+  /** Recovers the volume, listens, and begins to look for the controller; resolves before it is found. */
+  async start (): Promise<void> {
+    const { clock, rng, net, disk, kube, log } = this.#ports
+    const config = this.#config
+    const volume = await openVolume({
+      disk, clock, rng, clusterUid: config.clusterUid, brokerId: config.brokerId,
+      onFailure: error => { this.#fail(error) }
+    })
+    const self: Self = {
+      clusterName: config.cluster,
+      clusterUid: config.clusterUid,
+      brokerId: volume.meta.brokerId,
+      volumeId: volume.meta.volumeId,
+      brokerEpoch: volume.meta.bootCount,
+      incarnation: rng.hex(8),
+      clientAddress: config.advertiseClient === '' ? config.listenClient : config.advertiseClient,
+      peerAddress: config.advertisePeer === '' ? config.listenPeer : config.advertisePeer,
+      rack: config.rack
+    }
+    const settings = { brokersExpected: config.brokersExpected }
+    const agent = new SessionAgent({ clock, rng, net, kube, log, volume, self, settings })
+    const host = new PartitionHost({ clock, rng, net, log, volume, link: agent })
+    const groups = new GroupCoordinator({ clock, log, partitions: host, view: agent.view })
+    agent.attach(host)
+    this.#parts = { volume, agent, host, groups }
+    await host.start()
+    await this.#listen(this.#parts)
+    agent.start()
+  }
+
+  async #listen ({ agent, host, groups }: Parts): Promise<void> {
+    const { net } = this.#ports
+    const peers = merged(sessionServices(agent), replicateServices(host), adminServices(agent))
+    const clients = merged(produceServices(host), fetchServices(host), metadataServices(agent),
+      listOffsetsServices(host), groupServices(groups))
+    this.#listeners.push(await net.listen(this.#config.listenPeer, peers))
+    this.#listeners.push(await net.listen(this.#config.listenClient, clients))
+  }
+
+  /** Empty when this broker serves, otherwise what it waits for. */
+  notReady (): string {
+    if (this.#failure !== undefined) return `the volume failed: ${this.#failure.message}`
+    if (this.#stopping) return 'stopping'
+    if (this.#parts === undefined) return 'recovering the volume'
+    if (!this.#parts.agent.view.loaded) return 'not registered with a controller yet'
+    return ''
+  }
+
+  metrics (): MetricSources | undefined {
+    if (this.#parts === undefined) return undefined
+    const { host, agent, volume, groups } = this.#parts
+    return { stats: host.stats, agent: agent.counters, volume, groups, ready: this.notReady() === '' }
+  }
+
+  /** For the simulator's invariants and for tests: read, never change. */
+  get parts (): Parts | undefined { return this.#parts }
+
+  /** Hands over leaderships (and the office), lets streams drain, flushes, closes. */
+  async stop (): Promise<void> {
+    if (this.#stopping) return
+    this.#stopping = true
+    const parts = this.#parts
+    if (parts !== undefined && this.#failure === undefined) await parts.agent.stop()
+    parts?.groups.close()
+    await parts?.host.stop()
+    await Promise.all(this.#listeners.map(async listener => { await listener.close(closeGraceMs) }))
+    await this.#ports.net.close()
+    await parts?.volume.close()
+  }
+
+  #fail (error: Error): void {
+    if (this.#failure !== undefined) return
+    this.#failure = error
+    this.#ports.log.error({ error }, 'the volume failed: this broker stops serving it')
+    this.#onFatal(error)
+  }
+}
+
+/** One listener's services out of several; a method is served once. */
+function merged (...all: readonly Services[]): Services {
+  const streams = {}
+  const unary = {}
+  for (const services of all) {
+    for (const [from, into] of [[services.streams, streams], [services.unary, unary]] as const) {
+      for (const [name, handler] of Object.entries(from ?? {})) {
+        if (Object.hasOwn(into, name)) throw new WireError('INTERNAL', `${name} is served twice`)
+        Object.assign(into, { [name]: handler })
+      }
+    }
+  }
+  return { streams, unary }
+}
