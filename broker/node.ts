@@ -5,6 +5,7 @@ import type { BrokerConfig } from './config.ts'
 import { GroupCoordinator } from './group/coordinator.ts'
 import type { Disk, Kube, Log } from './io/ports.ts'
 import type { Volume } from './log/contract.ts'
+import type { VolumeSettings } from './log/settings.ts'
 import { openVolume } from './log/volume.ts'
 import type { MetricSources } from './metrics.ts'
 import { PartitionHost } from './partition/host.ts'
@@ -29,7 +30,10 @@ export interface BrokerPorts {
 }
 
 export type NodeConfig = Pick<BrokerConfig, 'cluster' | 'clusterUid' | 'brokerId' | 'rack' | 'brokersExpected' |
-  'listenClient' | 'listenPeer' | 'advertiseClient' | 'advertisePeer'>
+  'listenClient' | 'listenPeer' | 'advertiseClient' | 'advertisePeer'> & {
+    /** Small ones in the simulator and in tests. */
+    readonly volumeSettings?: Partial<VolumeSettings>
+  }
 
 interface Parts {
   readonly volume: Volume
@@ -63,7 +67,9 @@ export class BrokerNode {
     const config = this.#config
     const volume = await openVolume({
       disk, clock, rng, clusterUid: config.clusterUid, brokerId: config.brokerId,
-      onFailure: error => { this.#fail(error) }
+      onFailure: error => { this.#fail(error) },
+      onNote: note => { log.info({}, note) },
+      ...config.volumeSettings !== undefined && { settings: config.volumeSettings }
     })
     const self: Self = {
       clusterName: config.cluster,
