@@ -8,9 +8,9 @@ export const nobody = -1
 
 /**
  * The generation of a replica that the controller makes together with its partition: it is in the first
- * in-sync set before it exists. Every other replica gets a higher one on its volume.
+ * in-sync set before it exists. A replica made for any other reason gets a random one above it.
  */
-export const firstReplicaGen = 1
+export const firstReplicaGen = 0
 
 export function sameIdentity (a: ReplicaIdentity, b: ReplicaIdentity): boolean {
   return a.brokerId === b.brokerId && a.volumeId === b.volumeId && a.replicaGen === b.replicaGen

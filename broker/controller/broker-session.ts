@@ -68,8 +68,8 @@ export class BrokerSession {
   report (reports: readonly ReplicaReport[]): void {
     for (const report of reports) {
       const key = partitionKeyText(report.topicId, report.partition)
-      if (report.removed) this.replicas.delete(key)
-      else this.replicas.set(key, report)
+      if (!report.removed) this.replicas.set(key, report)
+      else if (this.replicas.get(key)?.replicaGen === report.replicaGen) this.replicas.delete(key)
     }
   }
 

@@ -11,15 +11,18 @@ export interface News {
   readonly topicsRemoved: readonly string[]
 }
 
-/** Everything that the tables say. */
+/** Everything that the tables say. Topics that are being deleted are gone for brokers: only orders speak of them. */
 export function everything (tables: Iterable<Table>): News {
   const brokers: BrokerInfo[] = []
   const topics: TopicInfo[] = []
   const rows: PartitionRow[] = []
   for (const table of tables) {
     brokers.push(...table.brokers.values())
-    for (const topic of table.topics.values()) topics.push(info(topic))
-    for (const ofTopic of table.rows.values()) rows.push(...ofTopic)
+    for (const [topicId, topic] of table.topics) {
+      if (topic.deleting) continue
+      topics.push(info(topic))
+      rows.push(...table.rows.get(topicId) ?? [])
+    }
   }
   return { brokers, topics, rows, topicsRemoved: [] }
 }
@@ -29,6 +32,7 @@ export function difference (before: Table, after: Table): News {
   const topics: TopicInfo[] = []
   const rows: PartitionRow[] = []
   for (const [topicId, topic] of after.topics) {
+    if (topic.deleting) continue
     if (before.topics.get(topicId) !== topic) topics.push(info(topic))
     const old = before.rows.get(topicId)
     const now = after.rows.get(topicId) ?? []
@@ -39,8 +43,12 @@ export function difference (before: Table, after: Table): News {
     brokers: [...after.brokers.values()].filter(broker => !sameBroker(before.brokers.get(broker.brokerId), broker)),
     topics,
     rows,
-    topicsRemoved: [...before.topics.keys()].filter(topicId => !after.topics.has(topicId))
+    topicsRemoved: [...before.topics.keys()].filter(topicId => isServed(before, topicId) && !isServed(after, topicId))
   }
+}
+
+function isServed (table: Table, topicId: string): boolean {
+  return table.topics.get(topicId)?.deleting === false
 }
 
 export function isNothing (news: News): boolean {

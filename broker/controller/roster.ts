@@ -151,7 +151,8 @@ export class Roster implements Facts {
     }
     if (session.info.volumeId !== identity.volumeId) return 'dead'
     const report = session.replicas.get(partitionKeyText(topicId, partition))
-    const made = report?.replicaGen ?? firstGenOr(identity)
+    // One made with its partition is there before it is reported; others never are.
+    const made = report?.replicaGen ?? firstReplicaGen
     if (made !== identity.replicaGen || (report !== undefined && report.damaged !== '')) return 'dead'
     return session.stopping ? 'stopping' : 'live'
   }
@@ -192,9 +193,4 @@ export class Roster implements Facts {
     for (const session of this.#sessions.values()) highest = Math.max(highest, session.replicas.get(key)?.highWatermark ?? 0)
     return highest
   }
-}
-
-/** A replica that was made with its partition is there before its broker has reported it; others never are. */
-function firstGenOr (identity: ReplicaIdentity): number {
-  return identity.replicaGen === firstReplicaGen ? firstReplicaGen : nobody
 }

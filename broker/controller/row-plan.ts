@@ -22,7 +22,7 @@ export interface RowPlan {
 
 export function planRow (row: PartitionRow, topic: TopicEntry, facts: Facts, poll: Poll | undefined): RowPlan {
   if (topic.deleting) {
-    return row.leader === nobody ? idle(row) : idle(nextRow(row, { leader: nobody, leaderEpoch: row.leaderEpoch + 1 }))
+    return idle(withoutLeader(row))
   }
   const standing = facts.leadership(row)
   if (standing === 'stands' && (poll === undefined || poll.preferred === nobody)) return idle(settled(row, topic, facts))

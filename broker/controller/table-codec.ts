@@ -32,11 +32,6 @@ export function encodeTable (table: Table): KubeObject {
   return { apiVersion: tableKind.apiVersion, kind: 'PartitionTable', metadata, spec: encodeSpec(table) }
 }
 
-/** Bytes of the spec as JSON; table text is ASCII but for racks and addresses. */
-export function tableBytes (table: Table): number {
-  return new TextEncoder().encode(JSON.stringify(encodeSpec(table))).length
-}
-
 function encodeSpec (table: Table): TableSpec {
   const indexes = new Map<string, number>()
   const indexOf = (identity: ReplicaIdentity): number => {

@@ -9,17 +9,21 @@ import type { Bureau } from './desk.ts'
 import { addLoad, newLoad } from './placement.ts'
 import type { Load } from './placement.ts'
 import type { TableStore } from './store.ts'
-import { tableBytes } from './table-codec.ts'
 import type { Table, TableDraft, TopicEntry } from './table.ts'
 import { TableWriter } from './writer.ts'
 import type { Decision } from './writer.ts'
 import type { Takeover } from './takeover.ts'
 
-/** Full enough: rows grow a little with their numbers, topics with their partitions. */
+/** New topics leave room for the partitions that topics get later. */
 const fillMax = 0.75 * limits.tableBytesMax
-/** The root also holds the brokers. */
-const rootFillMax = 0.5 * limits.tableBytesMax
 const growthMax = 0.95 * limits.tableBytesMax
+
+const brokerBytes = 400
+
+/** What a topic takes in its table, also when some of its replicas have been made again since. */
+export function topicBytes (topic: { name: string, partitions: number, replicas: number }): number {
+  return 400 + topic.name.length + topic.partitions * (60 + 20 * topic.replicas)
+}
 
 export interface Shelf {
   readonly writer: TableWriter
@@ -46,7 +50,6 @@ export class Tables {
   readonly #byName = new Map<string, Shelf>()
   /** Bytes that queued operations will need, by table. */
   readonly #reserved = new Map<string, number>()
-  readonly #bytes = new WeakMap<Table, number>()
   #load: Load | undefined
   #adding: Promise<Shelf> | undefined
 
@@ -137,19 +140,18 @@ export class Tables {
 
   #roomFor (bytes: number): Shelf | undefined {
     for (const [name, shelf] of this.#shelves) {
-      if (this.#filled(shelf) + bytes <= (name === this.#rootName ? rootFillMax : fillMax)) return shelf
+      const isEmpty = shelf.writer.table.topics.size === 0 && name !== this.#rootName
+      if (this.#filled(shelf) + bytes <= (isEmpty ? growthMax : fillMax)) return shelf
     }
     return undefined
   }
 
+  /** By the same generous guess as for what is to come, queued operations included. */
   #filled ({ writer }: Shelf): number {
     const { table } = writer
-    let bytes = this.#bytes.get(table)
-    if (bytes === undefined) {
-      bytes = tableBytes(table)
-      this.#bytes.set(table, bytes)
-    }
-    return bytes + (this.#reserved.get(table.name) ?? 0)
+    let bytes = this.#reserved.get(table.name) ?? 0
+    for (const topic of table.topics.values()) bytes += topicBytes(topic)
+    return bytes + (table.name === this.#rootName ? limits.brokersMax * brokerBytes : 0)
   }
 
   #reserve (name: string, bytes: number): void {

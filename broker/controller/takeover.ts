@@ -5,6 +5,7 @@ import type { Api } from './api.ts'
 import { claimLease, readLease } from './lease.ts'
 import type { Lease } from './lease.ts'
 import type { TableStore } from './store.ts'
+import { nobody } from '../row.ts'
 import { annotation, rootName, withAnnotation } from './table.ts'
 import type { Table } from './table.ts'
 
@@ -18,6 +19,8 @@ export interface TakeoverOptions {
   readonly peerAddress: string
   /** The highest controller epoch that this broker or any that it asked has seen. */
   readonly epochSeen: number
+  /** Epoch of the Lease that was found to lead nowhere: a newer one must be tried first. 0 for none. */
+  readonly leaseEpoch: number
   wallTimeMs (): number
   wanted (): boolean
 }
@@ -40,6 +43,8 @@ export async function takeOver (options: TakeoverOptions): Promise<Takeover> {
     api.answered(wanted, () => readLease(api, store.cluster)),
     store.list()
   ])
+  const leadsElsewhere = lease.holder !== nobody && lease.holder !== options.brokerId
+  if (leadsElsewhere && lease.epoch > options.leaseEpoch) throw new OfficeLost(`broker ${lease.holder} has taken the Lease`)
   const stamps = [...found.values()].map(table => table.controllerEpoch)
   const controllerEpoch = Math.max(lease.epoch, options.epochSeen, ...stamps) + 1
   await claim(options, lease, controllerEpoch)

@@ -7,8 +7,8 @@ import type { Clock, Rng } from '../../wire/ports.ts'
 import type { Log } from '../io/ports.ts'
 import { describeTopic } from './describe.ts'
 import type { Roster } from './roster.ts'
-import type { TableDraft, TopicEntry } from './table.ts'
-import { liveTopic } from './tables.ts'
+import type { TableDraft } from './table.ts'
+import { liveTopic, topicBytes } from './tables.ts'
 import type { Tables } from './tables.ts'
 import { alterTopic, checkTopic, createTopic, deleteTopic, groupsTopic, groupsWish } from './topics.ts'
 import type { PlacementFacts, TopicWish } from './topics.ts'
@@ -107,12 +107,8 @@ export class TopicDesk {
     return Math.max(this.#options.brokersExpected, this.#options.tables.brokers().size)
   }
 
-  /** A generous guess of what the topic adds to its table. */
   #bytesFor (wish: TopicWish): number {
-    const topic: TopicEntry | undefined = this.#options.tables.topicByName(wish.name)
-    const rowBytes = 50 + 12 * wish.replicas
-    if (topic === undefined) return 500 + wish.name.length + wish.partitions * rowBytes
-    return Math.max(0, wish.partitions - topic.partitions) * rowBytes +
-      Math.max(0, wish.replicas - topic.replicas) * 12 * topic.partitions
+    const topic = this.#options.tables.topicByName(wish.name)
+    return Math.max(0, topicBytes(wish) - (topic === undefined ? 0 : topicBytes(topic)))
   }
 }

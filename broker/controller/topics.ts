@@ -4,7 +4,7 @@ import type { ApplyTopicRequest, BrokerInfo, DeleteTopicRequest, PartitionRow } 
 import * as limits from '../limits.ts'
 import { firstReplicaGen } from '../row.ts'
 import { nextRow } from './in-sync.ts'
-import { place } from './placement.ts'
+import { addLoad, newLoad, place } from './placement.ts'
 import type { Load } from './placement.ts'
 import type { TableDraft, TopicEntry } from './table.ts'
 
@@ -83,9 +83,20 @@ export function groupsWish (brokers: number): TopicWish {
 export function createTopic (draft: TableDraft, wish: TopicWish, topicId: string, facts: PlacementFacts): void {
   requireBrokers(wish, facts)
   draft.setTopic({ ...settingsOf(wish), topicId, name: wish.name, internal: wish.internal, deleting: false })
-  for (let partition = 0; partition < wish.partitions; partition += 1) {
-    draft.setRow(newRow(topicId, partition, wish, facts))
+  addPartitions(draft, topicId, 0, wish, facts)
+}
+
+function addPartitions (draft: TableDraft, topicId: string, from: number, wish: TopicWish, facts: PlacementFacts): void {
+  const own = loadOf(draft, topicId)
+  for (let partition = from; partition < wish.partitions; partition += 1) {
+    draft.setRow(newRow(topicId, partition, wish, facts, own))
   }
+}
+
+function loadOf (draft: TableDraft, topicId: string): Load {
+  const load = newLoad()
+  for (const row of draft.rows(topicId)) addLoad(load, row.replicas)
+  return load
 }
 
 /** Makes a topic as wished. Throws TOPIC_CONFLICT, PARTITIONS_SHRINK, NOT_ENOUGH_BROKERS, INVALID_TOPIC. */
@@ -103,18 +114,17 @@ export function alterTopic (draft: TableDraft, topic: TopicEntry, wish: TopicWis
   const next: TopicEntry = { ...topic, ...settingsOf(wish) }
   if (Object.entries(next).some(([field, value]) => topic[field as keyof TopicEntry] !== value)) draft.setTopic(next)
   growReplicas(draft, topic.topicId, wish.replicas, facts)
-  for (let partition = topic.partitions; partition < wish.partitions; partition += 1) {
-    draft.setRow(newRow(topic.topicId, partition, wish, facts))
-  }
+  addPartitions(draft, topic.topicId, topic.partitions, wish, facts)
 }
 
 /** Named learners join by catching up; the floor rises with the set. */
 function growReplicas (draft: TableDraft, topicId: string, replicas: number, facts: PlacementFacts): void {
+  const own = loadOf(draft, topicId)
   for (const row of draft.rows(topicId)) {
     const missing = replicas - row.replicas.length
     if (missing <= 0) continue
     const others = facts.brokers.filter(broker => !row.replicas.includes(broker.brokerId))
-    const added = place(others, missing, facts.load, row.partition)
+    const added = place(others, missing, own, facts.load, row.partition)
     draft.setRow(nextRow(row, { replicas: [...row.replicas, ...added] }))
   }
 }
@@ -145,9 +155,9 @@ function requireBrokers (wish: TopicWish, facts: PlacementFacts): void {
 }
 
 /** The members of the first set are empty and in sync by that; brokers that are away join later. */
-function newRow (topicId: string, partition: number, wish: TopicWish, facts: PlacementFacts): PartitionRow {
+function newRow (topicId: string, partition: number, wish: TopicWish, facts: PlacementFacts, own: Load): PartitionRow {
   const brokers = facts.brokers.map(broker => facts.isLive(broker.brokerId) ? broker : { ...broker, fenced: true })
-  const replicas = place(brokers, wish.replicas, facts.load, partition)
+  const replicas = place(brokers, wish.replicas, own, facts.load, partition)
   const live = replicas.filter(brokerId => facts.isLive(brokerId))
   const inSync = live.map(brokerId => ({
     brokerId,

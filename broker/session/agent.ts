@@ -161,7 +161,7 @@ export class SessionAgent implements ControllerLink {
       const where = this.#takeHint() ?? await this.#search.lease()
       if (this.#closed) return
       // The Lease naming this very broker while it holds no office: left by its last process.
-      if (where === undefined || (where.controller === this.self.brokerId && !this.#candidacy.isActive)) await this.#campaign('')
+      if (where === undefined || (where.controller === this.self.brokerId && !this.#candidacy.isActive)) await this.#campaign(where)
       else await this.#follow(where)
     }
   }
@@ -193,7 +193,7 @@ export class SessionAgent implements ControllerLink {
       case 'resigned':
       case 'silent':
     }
-    await this.#campaign(where.address)
+    await this.#campaign(where)
   }
 
   #connect (where: Whereabouts): Promise<{ end: LinkEnd, error: WireError | undefined }> {
@@ -249,24 +249,25 @@ export class SessionAgent implements ControllerLink {
    * The controller is lost: asks whoever there is, again and again for a while, and takes the office if
    * all agree. Ends with a hint where to go, or to try everything anew.
    */
-  async #campaign (lost: string): Promise<void> {
+  async #campaign (lost: Whereabouts | undefined): Promise<void> {
     const { clock } = this.#options
     const began = clock.now()
     do {
-      const { found, agreed, epochSeen } = await this.#search.ask(lost, this.#candidacy.patienceMs)
+      const { found, agreed, epochSeen } = await this.#search.ask(lost?.address ?? '', this.#candidacy.patienceMs)
       if (this.#closed || this.#hint !== undefined) return
       if (found !== undefined) this.#hint = found
-      else if (agreed && !this.#stopping && this.#candidacy.mayTry) await this.#takeOffice(epochSeen)
+      else if (agreed && !this.#stopping && this.#candidacy.mayTry) await this.#takeOffice(epochSeen, lost?.controllerEpoch ?? 0)
       else await this.#pause(askAgainMs)
       if (this.#closed || this.#hint !== undefined) return
       const lease = await this.#search.lease()
-      if (lease !== undefined && lease.address !== lost && lease.controller !== this.self.brokerId) this.#hint ??= lease
+      if (lease !== undefined && lease.address !== lost?.address && lease.controller !== this.self.brokerId) this.#hint ??= lease
     } while (this.#hint === undefined && clock.now() - began < campaignMs)
   }
 
-  async #takeOffice (epochSeen: number): Promise<void> {
+  async #takeOffice (epochSeen: number, leaseEpoch: number): Promise<void> {
     for (const [brokerId, since] of this.#search.silentSince) this.#heardAt.set(brokerId, since)
-    const office = await this.#candidacy.take(Math.max(epochSeen, this.#options.volume.controllerEpoch), this.#heardAt)
+    const office = await this.#candidacy.take(
+      Math.max(epochSeen, this.#options.volume.controllerEpoch), leaseEpoch, this.#heardAt)
     if (office === undefined) return
     this.#hint ??= { controllerEpoch: office.controllerEpoch, controller: this.self.brokerId, address: this.self.peerAddress }
   }

@@ -57,9 +57,10 @@ export class Candidacy {
   /**
    * Takes the office. Undefined: somebody else was faster, or the tables do not read.
    *
+   * @param leaseEpoch of the Lease that leads nowhere, 0 for none
    * @param heardAt clock time of the last word of brokers that were heard of, by broker id
    */
-  async take (epochSeen: number, heardAt: ReadonlyMap<number, number>): Promise<Controller | undefined> {
+  async take (epochSeen: number, leaseEpoch: number, heardAt: ReadonlyMap<number, number>): Promise<Controller | undefined> {
     const { clock, api, self, log, counters, settings } = this.#options
     const { patienceMs } = this
     const attempt = ++this.#attempt
@@ -68,7 +69,14 @@ export class Candidacy {
     try {
       const store = new TableStore({ ...this.#options, cluster: self.clusterName, counters, wanted })
       const takeover = await takeOver({
-        api, store, brokerId: self.brokerId, peerAddress: self.peerAddress, epochSeen, wanted, wallTimeMs: () => clock.wallTime()
+        api,
+        store,
+        brokerId: self.brokerId,
+        peerAddress: self.peerAddress,
+        epochSeen,
+        leaseEpoch,
+        wanted,
+        wallTimeMs: () => clock.wallTime()
       })
       if (!wanted()) return undefined
       this.#takeovers.push(clock.now())

@@ -1,0 +1,117 @@
+// Replicas without logs: made when a row names this broker, with ends that tests set.
+import type { PartitionKey, PartitionRow, ReplicaEnds, ReplicaReport, SessionResponse_Push } from '../../../wire/messages.ts'
+import type { ControllerLink, LocalReplicas, Self } from '../../../broker/session/contract.ts'
+import { isNewerRow, partitionKeyText } from '../../../broker/row.ts'
+
+export interface FakeReplica {
+  topicId: string
+  partition: number
+  replicaGen: number
+  row: PartitionRow | undefined
+  lastEpoch: number
+  durableEnd: number
+  highWatermark: number
+  damaged: string
+}
+
+/** What survives a crash. */
+export interface FakeVolume {
+  readonly volumeId: string
+  bootCount: number
+  controllerEpoch: number
+  fsyncAgeMs: number
+  readonly replicas: Map<string, FakeReplica>
+}
+
+export class FakeReplicas implements LocalReplicas {
+  readonly #self: Self
+  readonly #volume: FakeVolume
+  readonly #link: ControllerLink
+  /** Epochs that this process may lead in begin above what its disk held. */
+  readonly #epochAtStart = new Map<string, number>()
+  starvedKeys: PartitionKey[] = []
+  unreachableIds: number[] = []
+  pushes: SessionResponse_Push[] = []
+  removed: string[] = []
+  /** Answers to AskEnds are held back while set. */
+  nextGen = 1_000
+
+  constructor (self: Self, volume: FakeVolume, link: ControllerLink) {
+    this.#self = self
+    this.#volume = volume
+    this.#link = link
+    for (const [key, replica] of volume.replicas) this.#epochAtStart.set(key, replica.row?.leaderEpoch ?? 0)
+  }
+
+  get (topicId: string, partition: number): FakeReplica | undefined {
+    return this.#volume.replicas.get(partitionKeyText(topicId, partition))
+  }
+
+  /** May this very process lead the partition by the row it knows? */
+  leads (topicId: string, partition: number): boolean {
+    const row = this.get(topicId, partition)?.row
+    const key = partitionKeyText(topicId, partition)
+    return row !== undefined && row.leader === this.#self.brokerId && row.leaderEpoch > (this.#epochAtStart.get(key) ?? 0)
+  }
+
+  reports (): ReplicaReport[] {
+    return [...this.#volume.replicas.values()].map(report)
+  }
+
+  ends (keys: readonly PartitionKey[]): ReplicaEnds[] {
+    return keys.map(({ topicId, partition }) => {
+      const replica = this.get(topicId, partition)
+      const { brokerId, volumeId } = this.#self
+      return {
+        topicId,
+        partition,
+        identity: replica === undefined ? undefined : { brokerId, volumeId, replicaGen: replica.replicaGen },
+        lastEpoch: replica?.lastEpoch ?? -1,
+        durableEnd: replica?.durableEnd ?? 0,
+        highWatermark: replica?.highWatermark ?? 0,
+        present: replica !== undefined && replica.damaged === ''
+      }
+    })
+  }
+
+  apply (push: SessionResponse_Push): void {
+    this.pushes.push(push)
+    for (const row of push.rows) this.#adopt(row)
+    for (const { topicId, partition, replicaGen } of push.remove) {
+      const key = partitionKeyText(topicId, partition)
+      const replica = this.#volume.replicas.get(key)
+      if (replica === undefined || replica.replicaGen !== replicaGen || this.#link.view.row(topicId, partition) !== undefined) continue
+      this.#volume.replicas.delete(key)
+      this.removed.push(key)
+      this.#link.reportReplicas([{ ...report(replica), removed: true }])
+    }
+  }
+
+  starved (): PartitionKey[] { return this.starvedKeys }
+  unreachable (): number[] { return this.unreachableIds }
+
+  #adopt (row: PartitionRow): void {
+    const { brokerId, volumeId } = this.#self
+    if (!row.replicas.includes(brokerId)) return
+    const key = partitionKeyText(row.topicId, row.partition)
+    let replica = this.#volume.replicas.get(key)
+    if (replica === undefined) {
+      const first = row.inSync.some(member => member.brokerId === brokerId && member.volumeId === volumeId && member.replicaGen === 0)
+      replica = {
+        topicId: row.topicId, partition: row.partition, replicaGen: first ? 0 : this.nextGen++, row: undefined,
+        lastEpoch: -1, durableEnd: 0, highWatermark: 0, damaged: ''
+      }
+      this.#volume.replicas.set(key, replica)
+      this.#link.reportReplicas([report(replica)])
+    }
+    if (isNewerRow(row, replica.row)) replica.row = row
+  }
+}
+
+function report (replica: FakeReplica): ReplicaReport {
+  const { topicId, partition, replicaGen, row, lastEpoch, durableEnd, highWatermark, damaged } = replica
+  return {
+    topicId, partition, topic: '', replicaGen, row, logStart: 0, durableEnd, highWatermark, lastEpoch,
+    leaderEpochSeen: row?.leaderEpoch ?? 0, damaged, removed: false
+  }
+}
