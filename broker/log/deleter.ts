@@ -6,10 +6,15 @@ import { logSuffix } from './segment.ts'
 
 const SLICE_BYTES = 128 * 1024 * 1024
 
+export interface Condemned {
+  readonly path: string
+  readonly folder: boolean
+}
+
 export class Deleter {
   readonly #disk: Disk
   readonly #onFailure: (error: unknown) => void
-  readonly #waiting: string[] = []
+  readonly #waiting: Condemned[] = []
   #running: Promise<void> | undefined
   #stopped = false
 
@@ -18,9 +23,9 @@ export class Deleter {
     this.#onFailure = onFailure
   }
 
-  /** Files or folders with all that is in them; what is not there is no error. */
-  add (paths: readonly string[]): void {
-    this.#waiting.push(...paths)
+  /** Folders go with all that is in them; what is not there is no error. */
+  add (condemned: readonly Condemned[]): void {
+    this.#waiting.push(...condemned)
     if (this.#stopped || this.#waiting.length === 0) return
     this.#running ??= this.#run().catch(this.#onFailure).finally(() => { this.#running = undefined })
   }
@@ -32,15 +37,20 @@ export class Deleter {
   }
 
   async #run (): Promise<void> {
-    for (let path = this.#waiting.shift(); path !== undefined; path = this.#waiting.shift()) {
+    for (let next = this.#waiting.shift(); next !== undefined; next = this.#waiting.shift()) {
       if (this.#stopped) return
-      await this.#delete(path)
+      await this.#delete(next)
     }
   }
 
-  async #delete (path: string): Promise<void> {
-    for (const { name } of await this.#disk.list(path)) await this.#delete(`${path}/${name}`)
-    if (path.includes(logSuffix)) await this.#shrink(path)
+  async #delete ({ path, folder }: Condemned): Promise<void> {
+    if (folder) {
+      for (const entry of await this.#disk.list(path)) {
+        await this.#delete({ path: `${path}/${entry.name}`, folder: entry.folder })
+      }
+    } else if (path.includes(logSuffix)) {
+      await this.#shrink(path)
+    }
     await this.#disk.remove(path)
   }
 
@@ -49,8 +59,7 @@ export class Deleter {
     try {
       file = await this.#disk.open(path)
     } catch (error) {
-      // A folder, or gone.
-      if (error instanceof DiskError) return
+      if (error instanceof DiskError && error.kind === 'not-found') return
       throw error
     }
     try {

@@ -27,7 +27,6 @@ export interface Settled {
   readonly damaged: { readonly name: string, readonly reason: string }[]
   /** Entries that say what was cut off. */
   readonly entries: EntryWriter
-  readonly deleted: string[]
 }
 
 /** Logs looked at at once. */
@@ -35,7 +34,7 @@ const AT_ONCE = 16
 
 export async function settleSegments (options: SettleOptions): Promise<Settled> {
   const { disk, table, wallTime } = options
-  const settled: Settled = { damaged: [], entries: new EntryWriter(), deleted: [] }
+  const settled: Settled = { damaged: [], entries: new EntryWriter() }
   const logs = new Map([...table.logs.values()].map(state => [folderNameOf(state), state]))
   const there = new Set<string>()
   let strays = 0

@@ -7,6 +7,7 @@ import { temporarySuffix } from './atomic-file.ts'
 import { readCheckpoint, writeCheckpoint } from './checkpoint-file.ts'
 import type { Checkpoint } from './checkpoint-file.ts'
 import type { VolumeMeta } from './contract.ts'
+import type { Condemned } from './deleter.ts'
 import { decodeEntries } from './entry.ts'
 import type { Entry, EntryWriter } from './entry.ts'
 import { isSpare, journalFolder, parseJournalName } from './journal-files.ts'
@@ -47,7 +48,7 @@ export interface Recovered {
     readonly spares: string[]
   }
   /** May be deleted in the background. */
-  readonly deleted: readonly string[]
+  readonly deleted: readonly Condemned[]
   /** What was found, in words, for the log. */
   readonly notes: readonly string[]
 }
@@ -65,7 +66,7 @@ export async function recover (options: RecoveryOptions): Promise<Recovered> {
 class Recovery {
   readonly #options: RecoveryOptions
   readonly #notes: string[] = []
-  readonly #deleted: string[] = []
+  readonly #deleted: Condemned[] = []
   /** Replicas whose acknowledged data was damaged, and why. */
   readonly #damaged = new Map<string, string>()
   #meta: VolumeMeta = { clusterUid: '', brokerId: 0, volumeId: '', bootCount: 0 }
@@ -95,7 +96,6 @@ class Recovery {
     const repair = await settleSegments(
       { disk, files, indexes, table: this.#table, wallTime: this.#options.clock.wallTime() })
     for (const { name, reason } of repair.damaged) this.#damaged.set(name, reason)
-    this.#deleted.push(...repair.deleted)
     this.#renewGenerations(rewriter.entries, repair.entries)
     const fresh = await rewriter.finish()
     await writeCheckpoint(disk, { uid, place: { sequence: 1, ordinal, position: 0 }, entries: checkpoint.entries })
@@ -247,12 +247,12 @@ class Recovery {
     for (const { name } of names) {
       const path = `${journalFolder}/${name}`
       if (keep || this.#lostCheckpoint) await disk.rename(path, `${damagedFolder}/${name}.${clock.wallTime()}`)
-      else this.#deleted.push(path)
+      else this.#deleted.push({ path, folder: false })
     }
-    for (const extra of spares.splice(2)) this.#deleted.push(extra)
+    for (const path of spares.splice(2)) this.#deleted.push({ path, folder: false })
     if (keep) await disk.syncFolder(damagedFolder)
-    for (const { name } of await disk.list(topicsFolder)) {
-      if (name.endsWith(deletedSuffix)) this.#deleted.push(`${topicsFolder}/${name}`)
+    for (const { name, folder } of await disk.list(topicsFolder)) {
+      if (name.endsWith(deletedSuffix)) this.#deleted.push({ path: `${topicsFolder}/${name}`, folder })
     }
   }
 }

@@ -34,7 +34,7 @@ export interface SegmentWriterOptions {
   /** No space: writing goes on when there is some again. */
   readonly onFull: () => void
   /** Files that are renamed and may be deleted whenever there is time. */
-  readonly onDeleted: (paths: readonly string[]) => void
+  readonly onDeleted: (path: string) => void
 }
 
 export class SegmentWriter {
@@ -132,7 +132,7 @@ export class SegmentWriter {
     const { state } = log
     const folder = this.#options.files.folder(state)
     for (const name of state.leftovers.splice(0)) {
-      if (name.endsWith(deletedSuffix)) this.#options.onDeleted([`${folder}/${name}`])
+      if (name.endsWith(deletedSuffix)) this.#options.onDeleted(`${folder}/${name}`)
       else await this.#delete(folder, name)
     }
     const durable = this.#options.durableSequence()
@@ -281,7 +281,7 @@ export class SegmentWriter {
       throw error
     }
     this.#dirtyFolders.add(folder)
-    this.#options.onDeleted([deleted])
+    this.#options.onDeleted(deleted)
   }
 
   async #forget (state: LogState, segment: Segment): Promise<void> {

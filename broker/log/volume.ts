@@ -118,7 +118,7 @@ class VolumeImpl implements Volume, LogHost {
       onFailure,
       durableSequence: () => this.#journal.durableSequence,
       onFull: () => { this.#full = true },
-      onDeleted: paths => { this.#deleter.add(paths) }
+      onDeleted: path => { this.#deleter.add([{ path, folder: false }]) }
     })
     this.#cold = new ColdReader(files, indexes, settings)
     this.#checkpointer = new Checkpointer({
@@ -196,7 +196,7 @@ class VolumeImpl implements Volume, LogHost {
     const { files } = this.#recovered
     const to = `${files.folder(log.state)}.${this.#meta.bootCount}-${this.#departures++}${deletedSuffix}`
     await this.#depart(log, to)
-    if (log.state.hasFolder) this.#deleter.add([to])
+    if (log.state.hasFolder) this.#deleter.add([{ path: to, folder: true }])
   }
 
   async moveToStray (log: ReplicaLogImpl): Promise<void> {
@@ -344,9 +344,10 @@ class VolumeImpl implements Volume, LogHost {
     if (this.clock.now() < this.#purgeAt) return
     this.#purgeAt = this.clock.now() + this.#settings.strayMs / 100
     for (const folder of [strayFolder, damagedFolder]) {
-      for (const { name } of await this.#options.disk.list(folder)) {
-        const movedAt = Number(/\.([0-9]+)$/.exec(name)?.[1] ?? NaN)
-        if (movedAt + this.#settings.strayMs < wallTime) this.#deleter.add([`${folder}/${name}`])
+      for (const entry of await this.#options.disk.list(folder)) {
+        const movedAt = Number(/\.([0-9]+)$/.exec(entry.name)?.[1] ?? NaN)
+        if (movedAt + this.#settings.strayMs >= wallTime) continue
+        this.#deleter.add([{ path: `${folder}/${entry.name}`, folder: entry.folder }])
       }
     }
   }

@@ -132,7 +132,11 @@ export class SimDisk implements Disk {
   }
 
   list (path: string): Promise<DiskEntry[]> {
-    return this.#operate('name', path, 0, () => this.#platter.image.live.list(path))
+    return this.#operate('name', path, 0, () => {
+      const { live } = this.#platter.image
+      if (live.find(path) instanceof Inode) throw new DiskError('io', `${path} is not a folder`)
+      return live.list(path)
+    })
   }
 
   mkdir (path: string): Promise<void> {
