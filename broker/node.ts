@@ -128,6 +128,7 @@ export class BrokerNode {
     if (parts !== undefined && this.#failure === undefined) await parts.agent.stop()
     parts?.groups.close()
     await parts?.host.stop()
+    parts?.agent.close()
     await Promise.all(this.#listeners.map(async listener => { await listener.close(closeGraceMs) }))
     await this.#ports.net.close()
     await parts?.volume.close()
