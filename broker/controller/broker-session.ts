@@ -52,6 +52,9 @@ export class BrokerSession {
     this.#everything = everything
   }
 
+  /** It has said whose session it is. */
+  get isNamed (): boolean { return this.#info !== undefined }
+
   get info (): BrokerInfo {
     if (this.#info === undefined) throw new TypeError('the session has not registered')
     return this.#info

@@ -72,7 +72,8 @@ export class Roster implements Facts {
 
   /** The session ended. False when it was not its broker's session any more. */
   dismiss (session: BrokerSession): boolean {
-    if (session.state === 'opened' || this.#sessions.get(session.brokerId) !== session) return false
+    // One that was refused before it registered is nobody's.
+    if (!session.isNamed || this.#sessions.get(session.brokerId) !== session) return false
     this.#sessions.delete(session.brokerId)
     this.#absent.set(session.brokerId, {
       heardAt: session.heardAt, volumeId: session.info.volumeId, endedAt: this.#clock.now(), gone: false
