@@ -23,6 +23,7 @@ export class Nemesis {
   readonly #coverage: Coverage
   readonly #rng: SimRng
   #active = false
+  #retired = false
   #volumesLost = 0
 
   constructor (cluster: SimCluster, plan: Plan, victims: Victims, coverage: Coverage) {
@@ -60,11 +61,15 @@ export class Nemesis {
     }
   }
 
+  /** The cluster is being shut down: nothing is started again. */
+  retire (): void { this.#retired = true }
+
   /** Restarts what ended by itself, as Kubernetes does. */
   supervise (): void {
+    if (this.#retired) return
     for (const broker of this.#cluster.brokers) {
       if (broker.running || broker.volumeFailed || broker.held) continue
-      this.#later(500 + this.#rng.integer(1_000), () => { broker.start() })
+      this.#later(500 + this.#rng.integer(1_000), () => { if (!this.#retired) broker.start() })
     }
   }
 

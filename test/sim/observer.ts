@@ -66,8 +66,29 @@ export class InvariantObserver implements Observer {
     const node = broker.node
     const observed = node === undefined ? undefined : this.#nodes.get(node)
     if (node === undefined || observed === undefined) return
+    this.count(broker)
+    this.rows.controllerDied(broker.process?.name ?? '')
     for (const record of observed.records.values()) record.died()
     this.#nodes.delete(node)
+  }
+
+  /** Does a leader that lives wait for a change of the set? */
+  pendingChange (topicId: string, partition: number): boolean {
+    return this.#cluster.brokers.some(({ node }) =>
+      node?.parts?.host.replica(topicId, partition)?.leader?.inSync.changing === true)
+  }
+
+  /** States that a process' own counters tell. */
+  count (broker: SimBroker): void {
+    const parts = broker.node?.parts
+    if (parts === undefined) return
+    const { stats } = parts.host
+    this.#coverage.reached('a batch was repeated', stats.duplicates)
+    this.#coverage.reached('an append was refused or unanswered', stats.appendErrors)
+    this.#coverage.reached('a segment was read', parts.volume.counters.coldReads)
+    this.#coverage.reached('an API write conflicted', parts.agent.counters.tableConflicts)
+    this.#coverage.reached('a change of a set was refused', parts.agent.counters.inSyncRefused)
+    this.#coverage.reached('an election found nobody', parts.agent.counters.electionsFailed)
   }
 
   #attach (broker: SimBroker, parts: Parts): ObservedNode {

@@ -70,12 +70,12 @@ export function drawPlan (seedRng: SimRng): Plan {
   const brokers = rng.pick([3, 3, 3, 3, 4, 5])
   const faults = new Map<FaultKind, number>()
   const share = rng.pick([0, 0.1, 0.25, 0.4])
-  const safetyMs = rng.pick([10_000, 20_000, 40_000])
+  const safetyMs = rng.pick([5_000, 10_000, 20_000])
   const topics = Array.from({ length: 1 + rng.integer(2) }, (_, index) => drawTopic(rng, index, brokers))
   for (const kind of faultKinds) {
     // A set of one member does not survive the loss of its disk; nobody promises that.
     if (kind === 'lost volume' && topics.some((topic) => topic.minInSync < 2)) continue
-    if (rng.chance(share)) faults.set(kind, rng.pick([2_000, 5_000, 15_000]))
+    if (rng.chance(share)) faults.set(kind, rng.pick([1_500, 4_000, 10_000]))
   }
   const kubeTrouble = rng.chance(0.3)
   return {
@@ -83,7 +83,7 @@ export function drawPlan (seedRng: SimRng): Plan {
     topics,
     producers: 1 + rng.integer(3),
     consumers: 1 + rng.integer(2),
-    sendEveryMs: rng.pick([5, 20, 100]),
+    sendEveryMs: rng.pick([10, 30, 100]),
     valueBytesMax: rng.pick([10, 100, 2_000]),
     deliveryTimeoutMs: rng.pick([2_000, 10_000, 60_000]),
     safetyMs,

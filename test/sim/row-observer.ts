@@ -107,6 +107,9 @@ export class RowObserver {
     const shrank = old.inSync.some((member) => !hasIdentity(row.inSync, member))
     if (grew) this.#coverage.reached('the in-sync set grew')
     if (shrank) this.#coverage.reached('the in-sync set shrank')
+    if (row.leaderEpoch > old.leaderEpoch && this.#observer.pendingChange(row.topicId, row.partition)) {
+      this.#coverage.reached('a leader was elected while a change of the set was pending')
+    }
     if (row.leader === nobody) this.#coverage.reached('a partition had no leader')
     if (row.leaderEpoch > old.leaderEpoch && row.leader === old.leader && row.leader !== nobody) {
       this.#coverage.reached('a leader was elected by the restart of its own broker')

@@ -100,6 +100,8 @@ class Run {
     await this.#until(healMsMax, 'in-sync sets are not whole', () => this.#allInSync())
     this.healedInMs = cluster.scheduler.now - healedAtMs
     await this.#check(healedAtMs)
+    for (const broker of cluster.brokers) this.observer.count(broker)
+    nemesis.retire()
     for (const broker of cluster.brokers) broker.stop()
     await this.#until(stopMsMax, 'brokers do not stop', () => cluster.brokers.every((broker) => !broker.running))
   }

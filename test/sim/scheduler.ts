@@ -86,9 +86,15 @@ export class Scheduler {
       const onRejection = (reason: unknown): void => {
         this.fail(SimFailure.from('unhandled rejection', this.#current?.owner?.name ?? 'world', reason))
       }
+      // What a queued microtask throws reaches nobody else.
+      const onError = (error: unknown): void => {
+        this.fail(SimFailure.from('uncaught error', this.#current?.owner?.name ?? 'world', error))
+      }
       process.on('unhandledRejection', onRejection)
+      process.on('uncaughtException', onError)
       const finish = (result: boolean): void => {
         process.off('unhandledRejection', onRejection)
+        process.off('uncaughtException', onError)
         if (!result && this.#failure === undefined) this.#now = Math.max(this.#now, untilMs)
         resolve(result)
       }
