@@ -18,6 +18,8 @@ export interface HttpApiOptions {
   readonly clock: Clock
   /** `millrace-operator/0.1.0` */
   readonly userAgent: string
+  /** Who owns the fields that are written; the operator unless said otherwise. */
+  readonly fieldManager?: string
   /** Told of every write, for metrics. */
   readonly onWrite?: (verb: string, kind: Kind) => void
 }
@@ -37,6 +39,8 @@ export class HttpApi implements KubeApi {
   constructor (options: HttpApiOptions) {
     this.#options = options
   }
+
+  get #manager (): string { return this.#options.fieldManager ?? fieldManager }
 
   async get (kind: Kind, namespace: string, name: string): Promise<KubeObject | undefined> {
     try {
@@ -60,7 +64,10 @@ export class HttpApi implements KubeApi {
 
   async create (kind: Kind, object: KubeObject): Promise<KubeObject> {
     return await this.#write('create', kind, {
-      method: 'POST', path: pathOf(kind, object.metadata.namespace ?? ''), query: { fieldManager }, body: object
+      method: 'POST',
+      path: pathOf(kind, object.metadata.namespace ?? ''),
+      query: { fieldManager: this.#manager },
+      body: object
     })
   }
 
@@ -68,7 +75,7 @@ export class HttpApi implements KubeApi {
     return await this.#write('replace', kind, {
       method: 'PUT',
       path: pathOf(kind, object.metadata.namespace ?? '', object.metadata.name),
-      query: { fieldManager },
+      query: { fieldManager: this.#manager },
       body: object
     })
   }
@@ -77,7 +84,7 @@ export class HttpApi implements KubeApi {
     return await this.#write(subresource === undefined ? 'apply' : 'applyStatus', kind, {
       method: 'PATCH',
       path: pathOf(kind, object.metadata.namespace ?? '', object.metadata.name, subresource),
-      query: { fieldManager, force: 'true' },
+      query: { fieldManager: this.#manager, force: 'true' },
       contentType: 'application/apply-patch+yaml',
       body: object
     })
@@ -87,7 +94,7 @@ export class HttpApi implements KubeApi {
     return await this.#write('patch', kind, {
       method: 'PATCH',
       path: pathOf(kind, namespace, name),
-      query: { fieldManager },
+      query: { fieldManager: this.#manager },
       contentType: 'application/merge-patch+json',
       body: patch
     })

@@ -119,7 +119,9 @@ async function releaseFormerOwner (context: TopicContext, settings: ApplyTopicRe
   conflict: WireError): Promise<void> {
   const { views, controllers, topicIndex, clusterKey: cluster } = context
   const held = (await views.refresh(cluster)).topics.get(settings.name)
-  if (held?.topic === undefined || held.ownerUid === '' || topicIndex.hasUid(held.ownerUid)) throw conflict
+  // Released meanwhile, or gone: asking again is enough.
+  if (held?.topic === undefined || held.orphaned) return
+  if (topicIndex.hasUid(held.ownerUid)) throw conflict
   await controllers.call(cluster, 'DeleteTopic', {
     name: settings.name, topicId: held.topic.topicId, deleteData: false
   })
