@@ -84,8 +84,9 @@ export class Checkpointer {
     await writer.sync()
     // Truncations since the cut may have changed segments: they have to be known to whoever reads this.
     await durable()
-    await writeCheckpoint(disk, { uid, place: journal.placeOfCut(), entries: entries.bytes })
-    await journalFiles.release(journal.placeOfCut().ordinal)
+    const place = journal.placeOfCut()
+    await writeCheckpoint(disk, { uid, place, entries: entries.bytes })
+    await journalFiles.release(place.ordinal)
     this.completed++
   }
 }

@@ -178,9 +178,17 @@ export class LogState {
     }
     const last = this.segments.at(-1)
     if (last !== undefined && last.end > this.logEnd) this.#clip(last, this.logEnd, -1)
-    // A truncation that follows in the journal has to cut the log there, or it is damaged.
-    else if (last !== undefined && last.end < this.logEnd) last.closed = true
+    // What the journal adds goes to new segments: of a file that earlier processes may have removed since
+    // the checkpoint, nothing may be needed but what was in it at the checkpoint.
+    for (const segment of this.segments) segment.closed = true
     this.snapshots = this.snapshots.filter(snapshot => snapshot.offset <= this.logEnd)
+  }
+
+  /** The journal was replayed: a last segment that is as the checkpoint left it takes batches again. */
+  resume (): void {
+    const last = this.segments.at(-1)
+    if (last === undefined || !last.created || last.clipped) return
+    if (last.end === last.restoredEnd && last.bytes === last.restoredBytes) last.closed = false
   }
 
   /** All of it but the segments' contents, for a checkpoint. */

@@ -45,10 +45,9 @@ export async function settleSegments (options: SettleOptions): Promise<Settled> 
       strays++
     }
   }
-  if (strays > 0) {
-    await disk.syncFolder(strayFolder)
-    await disk.syncFolder(topicsFolder)
-  }
+  if (strays > 0) await disk.syncFolder(strayFolder)
+  // A process that was killed may have made folders without having synced their names.
+  await disk.syncFolder(topicsFolder)
   const waiting = [...logs]
   const worker = async (): Promise<void> => {
     for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
@@ -73,6 +72,7 @@ async function settleLog (options: SettleOptions, state: LogState, settled: Sett
     else settled.entries.offset('truncate', state.key, state.logEnd)
     settled.damaged.push({ name: nameText(state), reason: bad.reason })
   }
+  state.resume()
   const wanted = new Set<string>()
   for (const segment of state.segments) {
     // What another process wrote of new segments was not synced, and is in memory.

@@ -130,6 +130,7 @@ export class SegmentWriter {
   /** Removes leftovers and condemned files, finds the ends of clipped segments. */
   async tidy (log: ReplicaLogImpl): Promise<void> {
     const { state } = log
+    if (log.removed) return
     const folder = this.#options.files.folder(state)
     for (const name of state.leftovers.splice(0)) {
       if (name.endsWith(deletedSuffix)) this.#options.onDeleted(`${folder}/${name}`)

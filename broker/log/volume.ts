@@ -202,6 +202,7 @@ class VolumeImpl implements Volume, LogHost {
   async moveToStray (log: ReplicaLogImpl): Promise<void> {
     await this.#durable()
     await this.#writer.exclusive(() => this.#writer.writeLog(log, Infinity))
+    if (this.#closed || log.removed) throw new WireError('CLOSED', 'the volume or the replica is closed')
     await this.#depart(log, `${strayFolder}/${folderNameOf(log)}.${this.clock.wallTime()}`)
   }
 
