@@ -88,6 +88,8 @@ export const replicateRetryMsMax = 100
 export const subscribeRetryMs = 50
 /** An in-sync change that no row has ended is asked for again after this. */
 export const inSyncRetryMs = 1_000
+/** A replica to be added that was silent for so long, with records under way, is not caught up any more. */
+export const learnerSilentMs = 1_000
 /** A leader without streams from minInSync members for so long may lose the leadership. */
 export const starvedMs = 3_000
 /** Data that no row names is moved to stray/ after this, should a late row still name it. */

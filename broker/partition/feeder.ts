@@ -233,7 +233,8 @@ class FollowerFeed implements Feed {
     if (durableEnd > this.#next) return false
     this.#feeder.inFlightBytes -= this.#inFlight.acknowledge(durableEnd)
     this.#leader.acknowledge(this.#progress, durableEnd, this.#feeder.host.clock.now())
-    this.wake()
+    // Records may have waited for this; marks alone need no message of their own so soon.
+    if (this.#next < this.#leader.state.log.logEnd) this.wake()
     return true
   }
 

@@ -17,6 +17,13 @@ interface PendingChange {
   retryMs: number
 }
 
+/** Where the leader's own log is. */
+export interface LeaderEnds {
+  readonly epochStart: number
+  readonly highWatermark: number
+  readonly logEnd: number
+}
+
 export interface WantedSet {
   readonly inSync: readonly ReplicaIdentity[]
   readonly added: readonly Progress[]
@@ -114,10 +121,10 @@ export class InSync {
   }
 
   /** The set that the leader would have, undefined when the one of the row is right. */
-  wanted (epochStart: number, highWatermark: number, nowMs: number, find: FindBroker): WantedSet | undefined {
+  wanted (ends: LeaderEnds, nowMs: number, find: FindBroker): WantedSet | undefined {
     const row = this.row
     const added = [...this.#followers.values()].filter(progress => !this.isMember(progress) &&
-      isCaughtUp(progress, epochStart, highWatermark) && mayJoin(progress, row, find))
+      isCaughtUp(progress, ends, nowMs) && mayJoin(progress, row, find))
     let inSync = [...row.inSync, ...added.map(progress => progress.identity)]
     for (const member of this.#leaving(added.length > 0, nowMs, find)) {
       const rest = inSync.filter(other => other !== member)
@@ -169,14 +176,17 @@ export class InSync {
     }
     if (nowMs < pending.retryMs || this.row.version > pending.version) return undefined
     pending.retryMs = nowMs + limits.inSyncRetryMs
-    const stillWanted = wanted !== undefined && sameSet(wanted.inSync, pending.inSync)
-    if (stillWanted) {
-      pending.added = wanted.added
-    } else {
+    if (wanted === undefined || !this.#isStep(pending, wanted)) {
       pending.inSync = this.row.inSync
       pending.added = []
     }
     return { inSync: pending.inSync, added: pending.added }
+  }
+
+  /** True when what is pending leads to the wanted set, be it by some of the way. */
+  #isStep (pending: PendingChange, wanted: WantedSet): boolean {
+    return pending.inSync.every(member => hasIdentity(this.row.inSync, member) || hasIdentity(wanted.inSync, member)) &&
+      this.row.inSync.every(member => hasIdentity(pending.inSync, member) || !hasIdentity(wanted.inSync, member))
   }
 
   /** The controller refused: that decides nothing, but it may be asked again sooner. */
@@ -194,9 +204,13 @@ export class InSync {
   }
 }
 
-/** KAFKA-7128: at the high watermark is not enough, the start of this epoch must be reached too. */
-function isCaughtUp (progress: Progress, epochStart: number, highWatermark: number): boolean {
-  return progress.streaming && progress.end >= highWatermark && progress.end >= epochStart
+/**
+ * KAFKA-7128: at the high watermark is not enough, the start of this epoch must be reached too. Nor is it when
+ * the follower is why the high watermark stands still, as one that a pending change names may be.
+ */
+function isCaughtUp (progress: Progress, { epochStart, highWatermark, logEnd }: LeaderEnds, nowMs: number): boolean {
+  return progress.active(logEnd, nowMs, limits.learnerSilentMs) &&
+    progress.end >= highWatermark && progress.end >= epochStart
 }
 
 /** KIP-841, KIP-903: registered as the process that acknowledged, neither fenced nor stopping. */

@@ -290,7 +290,10 @@ export class Leader {
 
   #consider (nowMs: number): void {
     if (!this.#ready) return
-    const wanted = this.inSync.wanted(this.epochStart, this.#state.highWatermark, nowMs, this.#effects.broker)
+    const { epochStart } = this
+    const { highWatermark, log } = this.#state
+    const ends = { epochStart, highWatermark, logEnd: log.logEnd }
+    const wanted = this.inSync.wanted(ends, nowMs, this.#effects.broker)
     const ask = this.inSync.ask(wanted, nowMs)
     if (ask !== undefined) this.#ask(ask)
   }

@@ -2,15 +2,18 @@
 //
 //   cluster N [min=M] [in=0,1]   N brokers up, broker 0 leads in epoch 1, everything delivered
 //   elect N [in=..] [to=..]      a row with the next leader epoch; to: only these brokers hear of it
-//   row [in=..] [min=M] [to=..]  a row with the next version
+//   row [in=..] [min=M] [replicas=..] [to=..]  a row with the next version
 //   push [to=..]                 the row as it is, and the brokers
-//   grant | refuse CODE          the oldest request for an in-sync change; grant: to=.. as above
+//   grant [newest] | refuse CODE  the oldest request for an in-sync change, or the newest; grant: to=.. as above
 //   fence N | unfence N          and tell everybody
-//   append N VALUES.. [as=ID:EPOCH:SEQUENCE]   one batch each
+//   append N VALUES.. [as=ID:EPOCH:SEQUENCE]   one batch each; a+b: two records
 //   run [MS]                     deliver and fsync all until nothing is left; MS: while time passes
 //   deliver A>B [COUNT] | drop A>B [COUNT] | transit A>B
 //   fsync N.. | tick MS | crash N | start N | wipe N
 //   cut A-B | heal A-B | reset A-B   messages wait | go on | streams break
+//   pause N | resume N           nothing reaches or leaves it, its fsyncs do not return
+//   trim N OFFSET                the owner needs nothing below
+//   order N                      to remove its replica
 //   fetch N OFFSET | latest N | ends N.. | show
 import { WireError, isErrorCode } from '../../../wire/errors.ts'
 import { decodeRecords } from '../../../wire/batch-reader.ts'
@@ -92,9 +95,10 @@ export class Scenario {
         world.row = { ...world.row!, version: world.row!.version + 1 }
         if (named['in'] !== undefined) world.row.inSync = ids(named['in'], []).map(id => world.identity(id))
         if (named['min'] !== undefined) world.row.minInSync = Number(named['min'])
+        if (named['replicas'] !== undefined) world.row.replicas = ids(named['replicas'], [])
         return this.#push(world, ids(named['to'], all))
       case 'push': return this.#push(world, ids(named['to'], all))
-      case 'grant': return this.#grant(world, ids(named['to'], all))
+      case 'grant': return this.#grant(world, positional[0] === 'newest', ids(named['to'], all))
       case 'refuse': return this.#refuse(world, positional[0]!)
       case 'fence':
       case 'unfence':
@@ -127,6 +131,19 @@ export class Scenario {
       case 'wipe':
         world.wipe(first)
         return []
+      case 'pause':
+        world.paused.add(first)
+        return []
+      case 'resume':
+        world.paused.delete(first)
+        return []
+      case 'trim':
+        world.brokers[first]!.process!.host.deleteRecordsBefore(ref, Number(positional[1]))
+        return []
+      case 'order':
+        world.push(first, { rows: [], remove: [{ topicId, partition: 0, replicaGen: world.identity(first).replicaGen }] })
+        await world.settle()
+        return []
       case 'cut':
       case 'heal':
         for (const link of [`${from}>${to}`, `${to}>${from}`]) {
@@ -153,8 +170,8 @@ export class Scenario {
     return []
   }
 
-  async #grant (world: World, to: number[]): Promise<string[]> {
-    const ask = world.asks.shift()
+  async #grant (world: World, newest: boolean, to: number[]): Promise<string[]> {
+    const ask = newest ? world.asks.pop() : world.asks.shift()
     if (ask === undefined) return ['nothing was asked']
     const { request } = ask
     const row = world.row!

@@ -61,7 +61,12 @@ export class ProcessClock implements Clock {
 
 /** A linear congruential generator: the same in every run. */
 export class TestRng implements Rng {
-  #state = 12345
+  #state: number
+
+  constructor (seed = 12345) {
+    this.#state = seed * 7919 % 2 ** 31
+    for (let n = 0; n < 8; n++) this.fraction()
+  }
 
   integer (exclusiveMax: number): number { return Math.floor(this.fraction() * exclusiveMax) }
   fraction (): number {

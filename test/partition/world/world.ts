@@ -6,10 +6,11 @@ import { replicateServices } from '../../../broker/rpc/replicate.ts'
 import { identityText, isNewerRow } from '../../../broker/row.ts'
 import type { PartitionRow } from '../../../broker/row.ts'
 import type { ChangeDone, ClusterView, ControllerLink, InSyncRequest } from '../../../broker/session/contract.ts'
-import { BatchBuilder } from '../../../wire/batch-builder.ts'
 import { decodeRecords } from '../../../wire/batch-reader.ts'
 import { batches } from '../../../wire/record-batch.ts'
 import type { BrokerInfo, ReplicaReport, SessionResponse_Push, TopicInfo } from '../../../wire/messages.ts'
+import { valueBatch } from './batch.ts'
+import type { ProducedAs } from './batch.ts'
 import { MemoryDisk, MemoryVolume } from './memory-volume.ts'
 import { Network } from './network.ts'
 import type { TestNet } from './network.ts'
@@ -91,6 +92,8 @@ export class World {
   /** What happened since the last look. */
   events: string[] = []
   readonly cuts = new Set<string>()
+  /** Stopped processes: nothing reaches them, nothing leaves them, no fsync returns. */
+  readonly paused = new Set<number>()
   #volumes = 0
 
   constructor (count: number) {
@@ -187,14 +190,9 @@ export class World {
     return this.brokers[id]!.process?.host.replica(topicId, 0)
   }
 
-  append (id: number, value: string, producer?: { id: number, epoch: number, sequence: number }): void {
-    const builder = new BatchBuilder(128)
-    builder.append(1_800_000_000_000, null, new TextEncoder().encode(value))
-    const batch = producer === undefined
-      ? builder.finish()
-      : builder.finish(producer.id, producer.epoch, producer.sequence)
+  append (id: number, value: string, producer?: ProducedAs): void {
     const { process } = this.brokers[id]!
-    process!.host.append(ref, batch, (error, baseOffset, epoch) => {
+    process!.host.append(ref, valueBatch(value, producer), (error, baseOffset, epoch) => {
       this.events.push(error === undefined
         ? `${value}: committed at ${baseOffset}`
         : `${value}: ${error.code}${error.code === 'NOT_LEADER' ? ` leader ${error.detail.leader}` : ''}`)
@@ -216,16 +214,20 @@ export class World {
       await this.settle()
       busy = false
       for (const [link, queue] of this.network.links()) {
-        const message = this.cuts.has(link) ? undefined : queue.shift()
+        const message = this.#isCut(link) ? undefined : queue.shift()
         message?.deliver()
         if (message !== undefined) busy = true
       }
-      for (const { process } of this.brokers) {
-        if (process?.volume.dirty !== true) continue
+      for (const { id, process } of this.brokers) {
+        if (process?.volume.dirty !== true || this.paused.has(id)) continue
         process.volume.sync()
         busy = true
       }
     }
+  }
+
+  #isCut (link: string): boolean {
+    return this.cuts.has(link) || link.split('>').some(id => this.paused.has(Number(id)))
   }
 
   async advance (ms: number): Promise<void> {
