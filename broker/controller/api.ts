@@ -4,9 +4,16 @@ import { KubeError } from '../io/ports.ts'
 import type { Kube, KubeKind, KubeObject, Log } from '../io/ports.ts'
 import { Backoff } from './wait.ts'
 
-/** The API was asked again and again, but this broker no longer wants to know. */
+/** The office is not to be had, or not to be kept. */
 export class OfficeLost extends Error {
   override readonly name = 'OfficeLost'
+  /** Something that is no controller has written: whoever is next must doubt the tables. */
+  readonly doubt: boolean
+
+  constructor (message: string, doubt = false) {
+    super(message)
+    this.doubt = doubt
+  }
 }
 
 export interface ApiCounters {

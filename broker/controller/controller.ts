@@ -23,6 +23,7 @@ import { preferredWishes } from './preferred.ts'
 import { difference, everything } from './push.ts'
 import { Reception } from './reception.ts'
 import { Removals } from './removals.ts'
+import { Restore } from './restore.ts'
 import { Roster } from './roster.ts'
 import type { TableStore } from './store.ts'
 import { sameBroker } from './table.ts'
@@ -44,12 +45,19 @@ export interface ControllerOptions {
   readonly counters: AgentCounters
   readonly brokersExpected: number
   readonly takeover: Takeover
-  /** Clock time when this broker last heard of another one, for those that it did. */
-  readonly heardAt: ReadonlyMap<number, number>
+  /** Clock time since when brokers have not answered this one, for those that do not. */
+  readonly silentSince: ReadonlyMap<number, number>
   /** How long a silent broker is waited for while most are silent. */
   readonly patienceMs: number
-  /** The office is over; called once. `backOff`: others should try first. */
-  ended (reason: string, backOff: boolean): void
+  /** The office is over; called once. */
+  ended (reason: string, how: OfficeEnd): void
+}
+
+export interface OfficeEnd {
+  /** Others should try first. */
+  readonly backOff?: boolean
+  /** The tables are not as this controller left them. */
+  readonly doubt?: boolean
 }
 
 const tickMs = 100
@@ -69,6 +77,7 @@ export class Controller implements ControllerOffice {
   readonly #watch: Watch
   readonly #topics: TopicDesk
   readonly #removals: Removals
+  readonly #restore: Restore
   readonly #ticker: Ticker
   readonly #hope = { count: 0 }
   #open = true
@@ -99,12 +108,17 @@ export class Controller implements ControllerOffice {
         this.#topics.makeInternal()
       },
       written: (before, after) => { this.#written(before, after) },
-      lost: reason => { this.end(reason) }
+      lost: (reason, doubt) => { this.end(reason, { doubt }) }
     })
     const shared = { ...options, roster: this.#roster, tables: this.#tables, controllerEpoch: this.controllerEpoch }
     this.#removals = new Removals(shared)
+    this.#restore = new Restore({
+      ...shared, removals: this.#removals, suspicion: takeover.suspicion, changed: () => { this.#changed() }
+    })
     this.#reception = new Reception({
       ...shared,
+      mayPromote: () => !this.#restore.isTotal,
+      joined: session => { this.#restore.joined(session) },
       elections: this.#elections,
       everything: () => everything(this.#tables.all()),
       changed: () => { this.#changed() },
@@ -119,20 +133,19 @@ export class Controller implements ControllerOffice {
       gone: brokerIds => { this.#gone(brokerIds) },
       outdated: reason => { this.end(reason) }
     })
-    this.#topics = new TopicDesk(shared)
+    this.#topics = new TopicDesk({ ...shared, mayChange: () => !this.#restore.isTotal })
     this.#ticker = new Ticker(clock, tickMs, () => { this.#tick() })
     this.#tickedAt = this.#housekeptAt = this.#leaseReadAt = clock.now()
   }
 
   /** Begins to decide. */
   start (): void {
-    const { clock, heardAt, counters, log, takeover } = this.#options
+    const { clock, silentSince, counters, log, takeover } = this.#options
     counters.takeovers += 1
     counters.isController = 1
     log.info({ controllerEpoch: this.controllerEpoch }, 'this broker is the controller')
     for (const broker of takeover.root.brokers.values()) {
-      const heard = heardAt.get(broker.brokerId) ?? clock.now()
-      this.#roster.miss(broker.brokerId, heard)
+      this.#roster.miss(broker.brokerId, silentSince.get(broker.brokerId) ?? clock.now())
       if (broker.fenced) this.#roster.bury(broker.brokerId)
     }
     this.#ticker.start()
@@ -160,7 +173,7 @@ export class Controller implements ControllerOffice {
   }
 
   /** Gives the office up for good; the Lease stays as it is. Idempotent. */
-  end (reason: string, backOff = false): void {
+  end (reason: string, how: OfficeEnd = {}): void {
     if (!this.#open) return
     this.#open = false
     const { counters, log, ended } = this.#options
@@ -173,7 +186,7 @@ export class Controller implements ControllerOffice {
     this.#reception.close(error)
     counters.isController = 0
     counters.sessions = 0
-    ended(reason, backOff)
+    ended(reason, how)
   }
 
   /** Gives the office up and says so in the Lease, that the others need not find out. Never fails. */
@@ -204,7 +217,7 @@ export class Controller implements ControllerOffice {
       counters,
       log,
       hope: this.#hope,
-      mayDecide: () => this.#open,
+      mayDecide: table => this.#open && !this.#restore.isFrozen(table),
       outdated: reason => { this.end(reason) }
     }
   }
@@ -212,6 +225,7 @@ export class Controller implements ControllerOffice {
   /** Brokers came, went or told news. */
   #changed (): void {
     this.#hope.count += 1
+    this.#restore.look()
     this.#tables.kick()
   }
 
@@ -283,6 +297,9 @@ export class Controller implements ControllerOffice {
     for (const wish of preferredWishes(this.#tables.all(), this.#roster, this.#options.clock.now())) this.#elections.want(wish)
     this.#topics.makeInternal()
     this.#removals.look()
+    this.#restore.readWaivers().then(() => { this.#restore.look() }, (error: unknown) => {
+      if (this.#open) this.#options.log.warn({ error: String(error) }, 'the root table could not be read')
+    })
     for (const { desk } of this.#tables.shelves()) {
       if (!desk.hasHopeless) continue
       this.#changed()
@@ -291,12 +308,12 @@ export class Controller implements ControllerOffice {
   }
 
   #checkMinority (now: number): void {
-    if (!this.#roster.isMinority()) {
+    if (!this.#roster.isMinority(false)) {
       this.#minoritySince = undefined
       return
     }
     this.#minoritySince ??= now
-    if (now - this.#minoritySince >= limits.controllerMinorityMs) this.end('most brokers have no session here', true)
+    if (now - this.#minoritySince >= limits.controllerMinorityMs) this.end('most brokers have no session here', { backOff: true })
   }
 
   /** Another holder or a higher epoch ends the office; an API that does not answer does not. */

@@ -27,8 +27,8 @@ export interface Bureau {
   readonly elections: Elections
   readonly counters: DeskCounters
   readonly log: Log
-  /** False while it is not known whether the tables are the newest: rows are left alone. */
-  mayDecide (): boolean
+  /** False while it is not known whether the table is the newest: its rows are left alone. */
+  mayDecide (table: string): boolean
   /** Counts up with everything that an election without a candidate may hope for. */
   readonly hope: { count: number }
   /** A broker knows more than this controller: another one came after it. */
@@ -86,7 +86,7 @@ export class Desk {
     this.#changes = new Map()
     const opErrors = ops.map(op => runOp(op, draft))
     const changeErrors = new Map([...changes].map(([key, change]) => [key, this.#runChange(change, draft)]))
-    const polled = this.#bureau.mayDecide() ? this.#decideRows(draft) : []
+    const polled = this.#bureau.mayDecide(draft.base.name) ? this.#decideRows(draft) : []
     return {
       landed: table => {
         for (const settle of polled) settle()
@@ -118,10 +118,11 @@ export class Desk {
     const row = draft.row(topicId, partition)
     if (row === undefined) return new WireError('UNKNOWN_PARTITION')
     if (isFromTheFuture(row, request)) {
+      if (!this.#bureau.mayDecide(draft.base.name)) return new WireError('CONTROLLER_UNAVAILABLE', 'tables are being restored')
       this.#bureau.outdated(`broker ${session.brokerId} asks from a newer row of ${topicId}-${partition}`)
       return new WireError('NOT_CONTROLLER')
     }
-    if (!this.#bureau.mayDecide()) return new WireError('CONTROLLER_UNAVAILABLE', 'tables are being restored')
+    if (!this.#bureau.mayDecide(draft.base.name)) return new WireError('CONTROLLER_UNAVAILABLE', 'tables are being restored')
     if (draft.topics.get(topicId)?.deleting === true) return new WireError('STALE_ROW', 'the topic is being deleted')
     const refusal = refuseChange(row, request, session.info, this.#bureau.roster)
     if (refusal !== undefined) return refusal
@@ -135,10 +136,13 @@ export class Desk {
   #decideRows (draft: TableDraft): (() => void)[] {
     const { roster, elections } = this.#bureau
     const settle: (() => void)[] = []
+    const waiting = new Set<string>()
     for (const topic of draft.topics.values()) {
       for (const row of draft.rows(topic.topicId)) {
         const poll = elections.poll(row)
         const plan = planRow(row, topic, roster, poll)
+        const needy = plan.row.leader === nobody || plan.wish !== undefined || plan.outcome === 'failed'
+        if (needy && this.#hopeless.size > 0) waiting.add(partitionKeyText(row.topicId, row.partition))
         if (plan.row !== row) draft.setRow(plan.row)
         if (plan.wish !== undefined && !this.isHopeless(row)) elections.want(plan.wish)
         if (plan.outcome !== 'none') settle.push(this.#settlement(row, plan.row, plan.outcome))
@@ -146,6 +150,7 @@ export class Desk {
         if (poll !== undefined && plan.outcome === 'none') elections.forget(row)
       }
     }
+    for (const key of this.#hopeless.keys()) if (!waiting.has(key)) this.#hopeless.delete(key)
     return settle
   }
 

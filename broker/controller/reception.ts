@@ -24,6 +24,10 @@ export interface ReceptionOptions {
   readonly tables: Tables
   readonly elections: Elections
   everything (): News
+  /** False while the tables' word for what there is may be wrong. */
+  mayPromote (): boolean
+  /** A broker has said what it knows. */
+  joined (session: BrokerSession): void
   /** Who is there, or what they reported, changed. */
   changed (): void
   /** @param silent nothing was heard for 2 s; otherwise the connection broke */
@@ -68,6 +72,7 @@ export class Reception {
   /** Those whom the root table names now are registered, and told everything. */
   promote (): void {
     const { clock, roster, counters, log } = this.#options
+    if (!this.#options.mayPromote()) return
     let promoted = false
     for (const session of roster.sessions()) {
       if (session.state !== 'joining' || !roster.isCurrent(session)) continue
@@ -169,6 +174,7 @@ export class Reception {
     session.join(register, broker)
     const old = roster.admit(session)
     if (old !== undefined) this.#replace(old)
+    this.#options.joined(session)
     this.#options.changed()
   }
 

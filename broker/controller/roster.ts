@@ -7,6 +7,9 @@ import { firstReplicaGen, nobody, partitionKeyText } from '../row.ts'
 import type { BrokerSession } from './broker-session.ts'
 import type { Facts, MemberState, Standing } from './facts.ts'
 
+/** A session that was not heard for so long has missed several heartbeats. */
+const attentiveMs = 1_000
+
 interface Absence {
   /** Clock time of the last sign of life. */
   heardAt: number
@@ -121,10 +124,14 @@ export class Roster implements Facts {
     for (const absence of this.#absent.values()) absence.heardAt += ms
   }
 
-  /** Fewer than half of the unfenced brokers have a session. */
-  isMinority (): boolean {
+  /**
+   * Fewer than half of the unfenced brokers have a session. With `attentive` a session counts only if it
+   * was heard a moment ago: when the network is cut, sessions fall silent one after the other.
+   */
+  isMinority (attentive: boolean): boolean {
+    const since = attentive ? this.#clock.now() - attentiveMs : -Infinity
     const unfenced = [...this.#registry().values()].filter(broker => !broker.fenced)
-    const present = unfenced.filter(broker => this.#sessions.has(broker.brokerId)).length
+    const present = unfenced.filter(broker => (this.#sessions.get(broker.brokerId)?.heardAt ?? -Infinity) > since).length
     return present * 2 < unfenced.length
   }
 

@@ -69,6 +69,7 @@ export function findRow (table: Table, topicId: string, partition: number): Part
 export class TableDraft {
   readonly base: Table
   #changed = false
+  #metadata: Table['metadata'] | undefined
   #tables: string[] | undefined
   #brokers: Map<number, BrokerInfo> | undefined
   #topics: Map<string, TopicEntry> | undefined
@@ -134,6 +135,14 @@ export class TableDraft {
     this.#changed = true
   }
 
+  /** Undefined removes the annotation. */
+  annotate (name: string, value: string | undefined): void {
+    const table = { ...this.base, metadata: this.#metadata ?? this.base.metadata }
+    if (annotation(table, name) === value) return
+    this.#metadata = withAnnotation(table, name, value).metadata
+    this.#changed = true
+  }
+
   addTable (name: string): void {
     this.#tables = [...this.tables, name]
     this.#changed = true
@@ -143,6 +152,7 @@ export class TableDraft {
   finish (controllerEpoch: number, writeId: string): Table {
     return {
       ...this.base,
+      metadata: this.#metadata ?? this.base.metadata,
       controllerEpoch,
       writeId,
       tables: this.tables,

@@ -39,7 +39,7 @@ export interface TablesOptions {
   decideBrokers (draft: TableDraft): void
   rootSettled (): void
   written (before: Table, after: Table): void
-  lost (reason: string): void
+  lost (reason: string, doubt: boolean): void
 }
 
 export class Tables {
@@ -241,7 +241,8 @@ export function liveTopic (topics: Iterable<TopicEntry>, name: string): TopicEnt
   return undefined
 }
 
-function submit ({ writer, desk }: Shelf, run: (draft: TableDraft) => void): Promise<Table> {
+/** Queues an operation on a table; rejects with its WireError. */
+export function submit ({ writer, desk }: Shelf, run: (draft: TableDraft) => void): Promise<Table> {
   return new Promise((resolve, reject) => {
     desk.add({
       run,

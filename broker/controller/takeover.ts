@@ -21,7 +21,11 @@ export interface TakeoverOptions {
   readonly epochSeen: number
   /** Epoch of the Lease that was found to lead nowhere: a newer one must be tried first. 0 for none. */
   readonly leaseEpoch: number
+  /** Why this broker, as the last controller, doubts the tables; empty when it does not. */
+  readonly doubt: string
   wallTimeMs (): number
+  /** Something has landed: the API answers, and it goes on. */
+  progress (): void
   wanted (): boolean
 }
 
@@ -30,8 +34,6 @@ export interface Takeover {
   readonly root: Table
   /** Named tables, the root not among them, by name. */
   readonly tables: ReadonlyMap<string, Table>
-  /** Named in the root, but not there. */
-  readonly missing: readonly string[]
   /** Why the tables may be older than what brokers know; empty when nothing speaks for that. */
   readonly suspicion: string
 }
@@ -48,10 +50,12 @@ export async function takeOver (options: TakeoverOptions): Promise<Takeover> {
   const stamps = [...found.values()].map(table => table.controllerEpoch)
   const controllerEpoch = Math.max(lease.epoch, options.epochSeen, ...stamps) + 1
   await claim(options, lease, controllerEpoch)
+  options.progress()
   const name = rootName(store.cluster)
   const before = found.get(name) ?? await store.read(name)
-  const suspicion = suspect(options, lease, before, found.size)
+  const suspicion = options.doubt !== '' ? options.doubt : suspect(options, lease, before, found.size)
   const root = await stamp(store, controllerEpoch, before ?? store.newTable(name), suspicion)
+  options.progress()
   const named = await Promise.all(root.tables.map(async table => {
     const stored = found.get(table) ?? await store.read(table)
     return stored === undefined ? undefined : await stamp(store, controllerEpoch, stored, '')
@@ -59,12 +63,18 @@ export async function takeOver (options: TakeoverOptions): Promise<Takeover> {
   const tables = new Map<string, Table>()
   for (const table of named) if (table !== undefined) tables.set(table.name, table)
   const missing = root.tables.filter(table => !tables.has(table))
-  return {
-    controllerEpoch,
-    root,
-    tables,
-    missing,
-    suspicion: missing.length > 0 ? `tables are missing: ${missing.join(', ')}` : annotation(root, restoringAnnotation) ?? ''
+  const marked = missing.length === 0 ? root : await mark(store, root, `tables are missing: ${missing.join(', ')}`)
+  // Made again, empty: what they held comes back with what brokers report.
+  for (const table of missing) tables.set(table, await stamp(store, controllerEpoch, store.newTable(table), ''))
+  return { controllerEpoch, root: marked, tables, suspicion: annotation(marked, restoringAnnotation) ?? '' }
+}
+
+/** The root says that its tables are doubted, before anything hides why. */
+async function mark (store: TableStore, root: Table, suspicion: string): Promise<Table> {
+  for (;;) {
+    const outcome = await store.put({ ...withAnnotation(root, restoringAnnotation, suspicion), writeId: store.newWriteId() })
+    if (outcome.kind === 'landed') return outcome.table
+    if (outcome.kind === 'changed') throw new OfficeLost(`${root.name} was changed while it was taken over`)
   }
 }
 

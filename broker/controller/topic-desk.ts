@@ -23,6 +23,8 @@ export interface TopicDeskOptions {
   readonly roster: Roster
   readonly tables: Tables
   readonly brokersExpected: number
+  /** False while there may be topics that the tables do not know. */
+  mayChange (): boolean
 }
 
 export class TopicDesk {
@@ -43,6 +45,7 @@ export class TopicDesk {
 
   async delete (request: DeleteTopicRequest): Promise<Sent<DeleteTopicResponse>> {
     const { tables } = this.#options
+    this.#requireCertainty()
     const topic = tables.topicByName(request.name)
     if (topic === undefined || (request.topicId !== '' && topic.topicId !== request.topicId)) {
       throw new WireError('UNKNOWN_TOPIC', `no topic '${request.name}'`)
@@ -62,7 +65,7 @@ export class TopicDesk {
   makeInternal (): void {
     const { clock, tables, log } = this.#options
     const known = tables.brokers().size
-    if (known === 0 || this.#making) return
+    if (known === 0 || this.#making || !this.#options.mayChange()) return
     this.#waitingSince ??= clock.now()
     const present = [...tables.brokers().keys()].filter(brokerId => this.#isLive(brokerId)).length
     const waited = clock.now() - this.#waitingSince >= expectedBrokersMs
@@ -79,12 +82,17 @@ export class TopicDesk {
 
   async #make (wish: TopicWish): Promise<Sent<ApplyTopicResponse>['topic']> {
     const { tables, rng } = this.#options
+    this.#requireCertainty()
     const topicId = rng.hex(8)
     const table = await tables.operate(wish.name, this.#bytesFor(wish), draft => { this.#run(draft, wish, topicId) })
     const topic = liveTopic(table.topics.values(), wish.name)
     // Deleted by an operation of the same write.
     if (topic === undefined) throw new WireError('UNKNOWN_TOPIC', `topic '${wish.name}' is being deleted`)
     return describeTopic(topic, table.rows.get(topic.topicId) ?? [], tables.brokers())
+  }
+
+  #requireCertainty (): void {
+    if (!this.#options.mayChange()) throw new WireError('CONTROLLER_UNAVAILABLE', 'the tables are being restored')
   }
 
   #run (draft: TableDraft, wish: TopicWish, topicId: string): void {

@@ -63,7 +63,7 @@ export class Watch {
   /** A controller that cannot hear most brokers must not fence those: it is the one that is cut off. */
   #isSilent (brokerId: number): boolean {
     const { roster, patienceMs } = this.#options
-    return roster.silentMs(brokerId) >= (roster.isMinority() ? patienceMs : limits.sessionTimeoutMs)
+    return roster.silentMs(brokerId) >= (roster.isMinority(true) ? patienceMs : limits.sessionTimeoutMs)
   }
 
   #begin (brokerId: number): void {

@@ -25,7 +25,7 @@ export interface WriterOptions {
   /** After each write, before its Decision hears of it. */
   written (before: Table, after: Table): void
   /** The table is no longer this controller's to write. */
-  lost (reason: string): void
+  lost (reason: string, doubt: boolean): void
 }
 
 export class TableWriter {
@@ -70,7 +70,7 @@ export class TableWriter {
     } catch (error) {
       if (!(error instanceof OfficeLost) && !(error instanceof TableFormatError)) throw error
       this.#stopped = true
-      this.#options.lost(`${this.#table.name}: ${error.message}`)
+      this.#options.lost(`${this.#table.name}: ${error.message}`, error instanceof OfficeLost && error.doubt)
     } finally {
       this.#running = false
     }
@@ -108,10 +108,10 @@ export class TableWriter {
 
   /** The object was touched: fine when only its metadata was, as a label set by a person. */
   #adopted (found: Table | undefined): Table {
-    if (found === undefined) throw new OfficeLost('the object was deleted')
+    if (found === undefined) throw new OfficeLost('the object was deleted', true)
     if (found.controllerEpoch > this.#options.controllerEpoch) throw new OfficeLost('a newer controller has stamped it')
     if (found.uid !== this.#table.uid || found.writeId !== this.#table.writeId) {
-      throw new OfficeLost('it was changed by something else than a controller')
+      throw new OfficeLost('it was changed by something else than a controller', true)
     }
     return { ...this.#table, resourceVersion: found.resourceVersion, metadata: found.metadata }
   }

@@ -53,8 +53,6 @@ export class SessionAgent implements ControllerLink {
   /** Ends the pause or the session that the loop waits for. */
   #interrupt: (() => void) | undefined
   #controller: Whereabouts = { controllerEpoch: 0, controller: nobody, address: '' }
-  /** Clock time of the last word of the last controller, by broker id. */
-  readonly #heardAt = new Map<number, number>()
   /** Since when there has been no session, after there was one. */
   #lostSince: number | undefined
   #stopping = false
@@ -219,7 +217,7 @@ export class SessionAgent implements ControllerLink {
         ended: (end, error) => {
           if (this.#link === link) this.#link = undefined
           this.#interrupt = undefined
-          this.#heardAt.set(where.controller, link.heardAt)
+          if (end === 'silent' && registered) this.#search.fellSilent(where.controller, link.heardAt)
           if (registered) this.#lostSince = clock.now()
           resolve({ end, error })
         }
@@ -265,9 +263,8 @@ export class SessionAgent implements ControllerLink {
   }
 
   async #takeOffice (epochSeen: number, leaseEpoch: number): Promise<void> {
-    for (const [brokerId, since] of this.#search.silentSince) this.#heardAt.set(brokerId, since)
     const office = await this.#candidacy.take(
-      Math.max(epochSeen, this.#options.volume.controllerEpoch), leaseEpoch, this.#heardAt)
+      Math.max(epochSeen, this.#options.volume.controllerEpoch), leaseEpoch, this.#search.silentSince)
     if (office === undefined) return
     this.#hint ??= { controllerEpoch: office.controllerEpoch, controller: this.self.brokerId, address: this.self.peerAddress }
   }

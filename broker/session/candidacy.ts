@@ -4,6 +4,7 @@ import type { Stream, StreamHandlers } from '../../wire/ports.ts'
 import { OfficeLost } from '../controller/api.ts'
 import type { Api } from '../controller/api.ts'
 import { Controller } from '../controller/controller.ts'
+import type { OfficeEnd } from '../controller/controller.ts'
 import { TableFormatError } from '../controller/row-text.ts'
 import { TableStore } from '../controller/store.ts'
 import { takeOver } from '../controller/takeover.ts'
@@ -12,6 +13,8 @@ import type { Self } from './contract.ts'
 import type { AgentCounters, AgentOptions } from './options.ts'
 import { WaitingRoom } from './waiting-room.ts'
 
+/** The Kubernetes API may take so long for each step of a takeover; meanwhile peers believe in this broker. */
+const takeMsMax = 3_000
 /** Takeovers of this broker that count as recent: each doubles its patience. */
 const recentMs = 10 * 60 * 1000
 const recentMax = 5
@@ -36,6 +39,8 @@ export class Candidacy {
   /** Clock times. */
   #takeovers: number[] = []
   #notBefore = -Infinity
+  /** Why the tables may not be what this broker left when it had the office. */
+  #doubt = ''
 
   constructor (options: CandidacyOptions) {
     this.#options = options
@@ -58,13 +63,14 @@ export class Candidacy {
    * Takes the office. Undefined: somebody else was faster, or the tables do not read.
    *
    * @param leaseEpoch of the Lease that leads nowhere, 0 for none
-   * @param heardAt clock time of the last word of brokers that were heard of, by broker id
+   * @param silentSince clock time since when brokers do not answer, by broker id
    */
-  async take (epochSeen: number, leaseEpoch: number, heardAt: ReadonlyMap<number, number>): Promise<Controller | undefined> {
+  async take (epochSeen: number, leaseEpoch: number, silentSince: ReadonlyMap<number, number>): Promise<Controller | undefined> {
     const { clock, api, self, log, counters, settings } = this.#options
     const { patienceMs } = this
     const attempt = ++this.#attempt
-    const wanted = (): boolean => this.#attempt === attempt
+    let deadline = clock.now() + takeMsMax
+    const wanted = (): boolean => this.#attempt === attempt && clock.now() < deadline
     this.#taking = true
     try {
       const store = new TableStore({ ...this.#options, cluster: self.clusterName, counters, wanted })
@@ -75,19 +81,23 @@ export class Candidacy {
         peerAddress: self.peerAddress,
         epochSeen,
         leaseEpoch,
+        doubt: this.#doubt,
         wanted,
-        wallTimeMs: () => clock.wallTime()
+        wallTimeMs: () => clock.wallTime(),
+        progress: () => { deadline = clock.now() + takeMsMax }
       })
       if (!wanted()) return undefined
+      deadline = Infinity
+      this.#doubt = ''
       this.#takeovers.push(clock.now())
       this.#controller = new Controller({
         ...this.#options,
         store,
         takeover,
-        heardAt,
+        silentSince,
         patienceMs,
         brokersExpected: settings.brokersExpected,
-        ended: (_reason, backOff) => { this.#ended(attempt, backOff) }
+        ended: (reason, how) => { this.#ended(attempt, reason, how) }
       })
       this.#controller.start()
       this.#waiting.admit(stream => this.session(stream) ?? { message: () => {}, close: () => {} })
@@ -96,7 +106,8 @@ export class Candidacy {
       if (error instanceof OfficeLost) log.debug({}, `the office is not to be had: ${error.message}`)
       else if (error instanceof TableFormatError) log.error({}, `the tables do not read: ${error.message}`)
       else throw error
-      if (error instanceof TableFormatError) this.#notBefore = clock.now() + backOffMs
+      // Whoever fails lets others try: it may be this broker's way to the API that is broken.
+      if (wanted() || clock.now() >= deadline) this.#notBefore = clock.now() + backOffMs * this.#options.rng.fraction()
       return undefined
     } finally {
       this.#taking = false
@@ -122,7 +133,8 @@ export class Candidacy {
     await this.#controller?.resign()
   }
 
-  #ended (attempt: number, backOff: boolean): void {
+  #ended (attempt: number, reason: string, { backOff = false, doubt = false }: OfficeEnd): void {
+    if (doubt) this.#doubt = reason
     if (this.#attempt === attempt) this.#attempt += 1
     this.#controller = undefined
     const ms = backOff ? backOffMs * 2 ** this.#recent() : 0

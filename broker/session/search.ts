@@ -45,12 +45,20 @@ export class Search {
   /** Since when brokers have not answered at all, by broker id. */
   readonly #silentSince = new Map<number, number>()
 
+  /** The last complaint, so that each is made once. */
+  #told = ''
+
   constructor (options: SearchOptions) {
     this.#options = options
   }
 
-  /** Since when peers have been silent, by broker id. */
+  /** Since when peers have been silent, by broker id; clock times. */
   get silentSince (): ReadonlyMap<number, number> { return this.#silentSince }
+
+  /** A controller whose session fell silent was last heard then. */
+  fellSilent (brokerId: number, heardAt: number): void {
+    this.#silentSince.set(brokerId, heardAt)
+  }
 
   /** Whom the Lease names; undefined when nobody, or the API does not answer. */
   async lease (): Promise<Whereabouts | undefined> {
@@ -127,7 +135,8 @@ export class Search {
     } catch (error) {
       if (error instanceof KubeError) return undefined
       if (!(error instanceof TableFormatError)) throw error
-      log.error({ table: rootName(self.clusterName) }, `the root table does not read: ${error.message}`)
+      if (this.#told !== error.message) log.error({ table: rootName(self.clusterName) }, `the root table does not read: ${error.message}`)
+      this.#told = error.message
       return undefined
     }
   }

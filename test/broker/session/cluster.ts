@@ -36,6 +36,8 @@ export class TestCluster {
   readonly kube: KubeServer
   readonly logs = new LogBook()
   readonly brokersExpected: number
+  /** Messages of errors that leaders got. */
+  readonly refusals: string[] = []
   readonly brokers = new Map<number, Broker>()
   readonly #volumes = new Map<number, FakeVolume>()
 
@@ -58,14 +60,14 @@ export class TestCluster {
   }
 
   /** Starts a broker's process, again after a crash; with `wiped` on an empty volume. */
-  boot (brokerId: number, options: { wiped?: boolean, volume?: FakeVolume } = {}): Broker {
+  boot (brokerId: number, options: { wiped?: boolean, volume?: FakeVolume, host?: string } = {}): Broker {
     let volume = options.volume ?? this.#volumes.get(brokerId)
     if (volume === undefined || options.wiped === true) {
       volume = { volumeId: this.rng.hex(8), bootCount: 0, controllerEpoch: 0, fsyncAgeMs: 0, replicas: new Map() }
     }
     volume.bootCount += 1
     this.#volumes.set(brokerId, volume)
-    const host = `b${brokerId}`
+    const host = options.host ?? `b${brokerId}`
     const process = this.scheduler.process(host)
     const net = new SimNet(this.network, process, host)
     const self: Self = {
@@ -140,7 +142,7 @@ export class TestCluster {
     if (this.scheduler.failure !== undefined) throw this.scheduler.failure
     if (!met) {
       const tail = this.logs.lines.slice(-30).map(line => `${line.atMs.toFixed(0)} ${line.who} ${line.message} ${JSON.stringify(line.fields)}`)
-      throw new Error(`did not happen within ${withinMs} ms of virtual time: ${String(condition)}\n${tail.join('\n')}`)
+      throw new Error(`did not happen within ${withinMs} ms of virtual time: ${String(condition)}\n${tail.join('\n')}\n${this.refusals.join('\n')}`)
     }
     return this.scheduler.now - began
   }

@@ -1,0 +1,75 @@
+// Rows from what brokers reported. Pure.
+import type { PartitionRow, ReplicaReport } from '../../wire/messages.ts'
+import * as limits from '../limits.ts'
+import { isNewerRow, nobody, partitionKeyText } from '../row.ts'
+import type { TableDraft } from './table.ts'
+
+type Reports = ReadonlyMap<string, readonly ReplicaReport[]>
+
+/**
+ * Every row of the table becomes the highest of what it was and what was reported, without a leader, in
+ * a leader epoch above every one that was ever seen: the election that follows asks the members.
+ */
+export function restoreRows (draft: TableDraft, reports: Reports): void {
+  for (const topic of draft.topics.values()) {
+    if (topic.deleting) continue
+    for (const row of draft.rows(topic.topicId)) {
+      const known = reports.get(partitionKeyText(row.topicId, row.partition)) ?? []
+      const next = highest(known, row)
+      if (next !== undefined) draft.setRow(next)
+    }
+    // Partitions that the topic got later.
+    let partition = draft.rows(topic.topicId).length
+    for (;;) {
+      const row = highest(reports.get(partitionKeyText(topic.topicId, partition)) ?? [], undefined)
+      if (row === undefined) break
+      draft.setRow(row)
+      partition += 1
+    }
+    if (partition > topic.partitions) draft.setTopic({ ...topic, partitions: partition })
+  }
+}
+
+/** Partitions below the highest reported one that no report knows a row of. */
+export function undecidable (reports: readonly ReplicaReport[]): number[] {
+  const known = new Set(reports.map(report => report.partition))
+  return Array.from({ length: Math.max(-1, ...known) + 1 }, (_, partition) => partition).filter(partition => !known.has(partition))
+}
+
+/** A topic that no table names: orphaned until its Topic object adopts it, and kept without limit until then. */
+export function restoreTopic (draft: TableDraft, topicId: string, name: string, reports: readonly ReplicaReport[]): void {
+  const rows: PartitionRow[] = []
+  const partitions = Math.max(...reports.map(report => report.partition)) + 1
+  for (let partition = 0; partition < partitions; partition += 1) {
+    const row = highest(reports.filter(report => report.partition === partition), undefined)
+    if (row !== undefined) rows.push(row)
+  }
+  const internal = name.startsWith('__')
+  draft.setTopic({
+    topicId,
+    name,
+    internal,
+    partitions,
+    replicas: Math.max(...rows.map(row => row.replicas.length)),
+    minInSync: Math.max(...rows.map(row => row.minInSync)),
+    retentionMs: -1,
+    retentionBytes: -1,
+    segmentBytes: internal ? limits.groupsSegmentBytes : limits.segmentBytesDefault,
+    deleting: false,
+    orphaned: !internal,
+    ownerUid: ''
+  })
+  for (const row of rows) draft.setRow(row)
+}
+
+function highest (reports: readonly ReplicaReport[], stored: PartitionRow | undefined): PartitionRow | undefined {
+  let best = stored
+  let epoch = stored?.leaderEpoch ?? 0
+  let version = stored?.version ?? 0
+  for (const { row, leaderEpochSeen } of reports) {
+    epoch = Math.max(epoch, leaderEpochSeen, row?.leaderEpoch ?? 0)
+    version = Math.max(version, row?.version ?? 0)
+    if (row !== undefined && isNewerRow(row, best)) best = row
+  }
+  return best === undefined ? undefined : { ...best, leader: nobody, leaderEpoch: epoch + 1, version: version + 1 }
+}

@@ -1,0 +1,187 @@
+// State Restored: the tables are older than what brokers know, since they were lost or an old backup of
+// the API came back. Nothing is decided until every broker has said what it knows, or a person waives
+// one; then each row is the highest reported, with a new leader epoch.
+import { WireError } from '../../wire/errors.ts'
+import type { ReplicaReport } from '../../wire/messages.ts'
+import type { Log } from '../io/ports.ts'
+import { isNewerRow, partitionKeyText } from '../row.ts'
+import type { BrokerSession } from './broker-session.ts'
+import type { Removals } from './removals.ts'
+import { restoreRows, restoreTopic, undecidable } from './restore-rows.ts'
+import type { Roster } from './roster.ts'
+import type { TableStore } from './store.ts'
+import { annotation, findRow } from './table.ts'
+import { restoringAnnotation } from './takeover.ts'
+import { submit, topicBytes } from './tables.ts'
+import type { Shelf, Tables } from './tables.ts'
+
+/** Set by a person on the root table: ids of brokers that will not come back, parted by commas. */
+export const waiverAnnotation = 'millrace.dev/restore-without'
+
+export interface RestoreOptions {
+  readonly log: Log
+  readonly store: TableStore
+  readonly roster: Roster
+  readonly tables: Tables
+  readonly removals: Removals
+  readonly brokersExpected: number
+  /** From the takeover: why all tables are doubted, empty when they are not. */
+  readonly suspicion: string
+  /** Something was restored: look at everything again. */
+  changed (): void
+}
+
+export class Restore {
+  readonly #options: RestoreOptions
+  /** Every table is doubted, and there may be topics that none of them names. */
+  #total: boolean
+  /** Tables whose rows are left alone, by name. */
+  readonly #frozen = new Set<string>()
+  /** Topics that replicas have and no table names. */
+  readonly #unknown = new Set<string>()
+  readonly #undecidable = new Set<string>()
+  #waived: ReadonlySet<number> = new Set()
+  #working = false
+  #told = ''
+
+  constructor (options: RestoreOptions) {
+    this.#options = options
+    this.#total = options.suspicion !== ''
+    if (this.#total) options.log.warn({ reason: options.suspicion }, 'the tables are doubted: nothing is decided until all brokers have registered')
+  }
+
+  /** While true no broker gets the tables' word for what there is, and no topic is made or deleted. */
+  get isTotal (): boolean { return this.#total }
+
+  isFrozen (table: string): boolean { return this.#total || this.#frozen.has(table) }
+
+  /** Compares what a broker knows with the tables. */
+  joined (session: BrokerSession): void {
+    const { tables, removals, log } = this.#options
+    for (const report of session.replicas.values()) {
+      const { topicId, partition, row } = report
+      if (row === undefined) continue
+      const shelf = tables.shelfOfTopic(topicId)
+      if (shelf === undefined) {
+        if (removals.isDeleted(topicId) || this.#unknown.has(topicId)) continue
+        this.#unknown.add(topicId)
+        log.warn({ topicId, topic: report.topic, broker: session.brokerId }, 'a broker has a replica of a topic that no table names')
+        continue
+      }
+      const { table } = shelf.writer
+      if (!isNewerRow(row, findRow(table, topicId, partition)) || this.isFrozen(table.name)) continue
+      this.#frozen.add(table.name)
+      log.warn({ table: table.name, topicId, partition, broker: session.brokerId },
+        'a broker knows a newer row than the table: nothing in it is decided until all its brokers have registered')
+    }
+  }
+
+  /** Restores what can be. Called regularly, and when brokers come. */
+  look (): void {
+    if (this.#working || (!this.#total && this.#frozen.size === 0 && this.#unknown.size === 0)) return
+    const missing = this.#missing()
+    if (missing.length > 0 || !this.#enough()) {
+      this.#tell(missing)
+      return
+    }
+    this.#working = true
+    this.#restore().catch((error: unknown) => {
+      // The office is over; whoever has it next begins anew.
+      if (!(error instanceof WireError)) throw error
+    }).finally(() => { this.#working = false })
+  }
+
+  /** Reads whom a person has waived. Rejects like TableStore.read. */
+  async readWaivers (): Promise<void> {
+    if (!this.#total && this.#frozen.size === 0 && this.#unknown.size === 0) return
+    const { store, tables } = this.#options
+    const root = await store.read(tables.root.writer.table.name)
+    const text = root === undefined ? '' : annotation(root, waiverAnnotation) ?? ''
+    this.#waived = new Set(text.split(',').filter(id => /^\s*\d+\s*$/.test(id)).map(Number))
+  }
+
+  /** Brokers that tables or replicas name and that have not registered. */
+  #missing (): number[] {
+    const { roster, tables } = this.#options
+    const named = new Set(tables.brokers().keys())
+    for (const table of tables.all()) {
+      for (const rows of table.rows.values()) for (const row of rows) for (const id of row.replicas) named.add(id)
+    }
+    for (const session of roster.sessions()) {
+      for (const report of session.replicas.values()) for (const id of report.row?.replicas ?? []) named.add(id)
+    }
+    return [...named].filter(id => roster.session(id) === undefined && !this.#waived.has(id)).sort((a, b) => a - b)
+  }
+
+  /** Without a root table nobody knows who there was, but for the size that the cluster is to have. */
+  #enough (): boolean {
+    const { roster, brokersExpected } = this.#options
+    return !this.#total || roster.sessions().length + this.#waived.size >= brokersExpected
+  }
+
+  #tell (missing: readonly number[]): void {
+    const text = missing.join(', ')
+    if (this.#told === text) return
+    this.#told = text
+    this.#options.log.warn({ missing }, `restoring: waits for brokers ${text}; one that will not come back is waived by ` +
+      `kubectl annotate partitiontable ${this.#options.tables.root.writer.table.name} ${waiverAnnotation}=ID`)
+  }
+
+  async #restore (): Promise<void> {
+    const { tables, log, changed } = this.#options
+    const reports = this.#reports()
+    for (const shelf of [...tables.shelves()]) {
+      const { name } = shelf.writer.table
+      if (!this.isFrozen(name)) continue
+      await submit(shelf, draft => { restoreRows(draft, reports) })
+      this.#frozen.delete(name)
+      log.warn({ table: name }, 'table restored from what brokers reported')
+    }
+    for (const topicId of [...this.#unknown].sort()) {
+      await this.#restoreTopic(topicId, reports)
+      this.#unknown.delete(topicId)
+    }
+    if (this.#total) await this.#finish(tables.root)
+    this.#told = ''
+    changed()
+  }
+
+  async #restoreTopic (topicId: string, reports: ReadonlyMap<string, readonly ReplicaReport[]>): Promise<void> {
+    const { tables, log, removals } = this.#options
+    const ofTopic = [...reports.values()].flat().filter(report => report.topicId === topicId && report.row !== undefined)
+    const name = ofTopic.find(report => report.topic !== '')?.topic ?? ''
+    if (ofTopic.length === 0 || tables.shelfOfTopic(topicId) !== undefined || removals.isDeleted(topicId)) return
+    const gaps = undecidable(ofTopic)
+    if (name === '' || tables.topicByName(name) !== undefined || gaps.length > 0) {
+      if (!this.#undecidable.has(topicId)) log.error({ topicId, topic: name, partitions: gaps }, 'a topic cannot be restored: no broker knows these partitions, or its name is taken')
+      this.#undecidable.add(topicId)
+      return
+    }
+    const partitions = Math.max(...ofTopic.map(report => report.partition)) + 1
+    await tables.operate(name, topicBytes({ name, partitions, replicas: 3 }), draft => { restoreTopic(draft, topicId, name, ofTopic) })
+    log.warn({ topicId, topic: name, partitions }, 'topic restored from what brokers reported; its settings come with its Topic')
+  }
+
+  async #finish (root: Shelf): Promise<void> {
+    await submit(root, draft => {
+      draft.annotate(restoringAnnotation, undefined)
+      draft.annotate(waiverAnnotation, undefined)
+    })
+    this.#total = false
+    this.#options.log.warn({}, 'the tables are restored')
+  }
+
+  /** What all brokers that are here reported, by partition. */
+  #reports (): Map<string, ReplicaReport[]> {
+    const reports = new Map<string, ReplicaReport[]>()
+    for (const session of this.#options.roster.sessions()) {
+      for (const report of session.replicas.values()) {
+        const key = partitionKeyText(report.topicId, report.partition)
+        const others = reports.get(key)
+        if (others === undefined) reports.set(key, [report])
+        else others.push(report)
+      }
+    }
+    return reports
+  }
+}
