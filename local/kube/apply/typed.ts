@@ -170,34 +170,36 @@ export function merge (live: Json | undefined, config: Json | undefined, schema:
   return result
 }
 
-/** Items in the order of config; those that only live has keep their place between them. */
+/** Shared items in the order of config; items of live alone stay, before those of config alone. */
 function mergeLists (live: readonly Json[], config: readonly Json[], schema: Schema): Json[] {
   const liveItems = indexed(schema, live)
   const wanted = indexed(schema, config)
-  const elements = live.map(item => itemElement(schema, item))
-  const order = [...wanted.keys()]
+  const left = live.map(item => itemElement(schema, item))
+  const right = [...wanted.keys()]
+  const shared = right.filter(element => liveItems.has(element))
   const result: Json[] = []
   const done = new Set<string>()
-  let at = 0
-  for (const element of order) {
-    // Live-only items that stand before the place of this one come first.
-    const isShared = liveItems.has(element)
-    while (at < elements.length && isShared) {
-      const here = elements[at] ?? ''
-      if (here === element) break
-      if (wanted.has(here)) {
-        if (!done.has(here)) break
-      } else {
-        result.push(live[at] ?? null)
-      }
-      at++
-    }
-    if (elements[at] === element) at++
+  const take = (element: string): void => {
     done.add(element)
     result.push(merge(liveItems.get(element), wanted.get(element), itemSchema(schema)))
+    if (shared[0] === element) shared.shift()
   }
-  for (; at < elements.length; at++) {
-    if (!wanted.has(elements[at] ?? '')) result.push(live[at] ?? null)
+  let [leftAt, rightAt] = [0, 0]
+  while (leftAt < left.length || rightAt < right.length) {
+    const [here, there] = [left[leftAt], right[rightAt]]
+    if (here !== undefined && here === there) {
+      take(here)
+      leftAt++
+      rightAt++
+    } else if (here !== undefined && !wanted.has(here)) {
+      result.push(live[leftAt++] ?? null)
+    } else if (here !== undefined && (done.has(here) || (there !== undefined && shared[0] !== here))) {
+      // Its place is given by config, and that is elsewhere.
+      leftAt++
+    } else if (there !== undefined) {
+      take(there)
+      rightAt++
+    }
   }
   return result
 }

@@ -125,10 +125,9 @@ export class Writer {
     if (stored.metadata.deletionTimestamp === undefined) return
     const error = forbidden(type, object.metadata.name,
       `unable to create new content in namespace ${namespace} because it is being terminated`)
-    error.details?.causes?.push({
-      reason: 'NamespaceTerminating', message: `namespace ${namespace} is being terminated`, field: 'metadata.namespace'
-    })
-    throw error
+    const message = `namespace ${namespace} is being terminated`
+    const causes = [{ reason: 'NamespaceTerminating', message, field: 'metadata.namespace' }]
+    throw new ApiError(error.code, error.reason, error.message, { ...error.details, causes })
   }
 
   /** PUT. `raw` may be changed. */
