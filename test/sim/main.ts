@@ -1,7 +1,7 @@
 // The simulator's command line: npm run sim -- --seed 7, or --seeds 1000 --minutes 5.
 import { Command, InvalidArgumentError } from 'commander'
 import { Coverage } from './coverage.ts'
-import { describeFailure } from './report.ts'
+import { describeFailure, formatEvent } from './report.ts'
 import { runSeed } from './run.ts'
 import type { RunResult } from './run.ts'
 import { formatLine } from './log.ts'
@@ -21,6 +21,7 @@ interface Options {
   readonly minutes?: number
   readonly verbose: boolean
   readonly log: boolean
+  readonly trace?: string
   readonly keepGoing: boolean
 }
 
@@ -30,6 +31,7 @@ const program = new Command('sim')
   .option('--seeds <n>', 'so many seeds, fresh ones', whole)
   .option('--minutes <n>', 'stop after so many minutes', Number)
   .option('--log', 'print what the brokers log', false)
+  .option('--trace <pattern>', 'print the events that match, with --seed')
   .option('--verbose', 'show debug lines too', false)
   .option('--keep-going', 'go on after a failure', false)
   .addHelpText('beforeAll', 'Examples:\n  npm run sim -- --seed 7\n  npm run sim -- --seeds 1000 --minutes 5\n')
@@ -73,9 +75,18 @@ async function runAgain (first: RunResult): Promise<void> {
 }
 
 async function one (seed: number, options: Options): Promise<boolean> {
-  const result = await runSeed(seed, undefined, options.log
-    ? (line) => { if (options.verbose || line.level !== 'debug') console.log(formatLine(line)) }
-    : undefined)
+  const pattern = options.trace === undefined ? undefined : new RegExp(options.trace)
+  const result = await runSeed(seed, undefined, {
+    onLine: options.log
+      ? (line) => { if (options.verbose || line.level !== 'debug') console.log(formatLine(line)) }
+      : undefined,
+    onEvent: pattern === undefined
+      ? undefined
+      : (entry) => {
+          const text = formatEvent(entry)
+          if (pattern.test(text)) console.log(text)
+        }
+  })
   if (result.failure !== undefined) {
     console.log(describeFailure(result, options.verbose))
     return false

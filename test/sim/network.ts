@@ -30,6 +30,9 @@ export const connectTimeoutMs = 2_000
 export const keepaliveMs = 5_000
 export const keepaliveTimeoutMs = 3_000
 
+/** No link is slower than this without being cut. */
+const delayMsMax = 2_000
+
 interface Waiter {
   readonly resumed: (lateMs: number) => void
   readonly sinceMs: number
@@ -50,7 +53,8 @@ export class Link {
   delayMs (): number {
     const { conditions, rng } = this.#network
     const spike = conditions.spikeChance > 0 && rng.chance(conditions.spikeChance) ? rng.fraction() * conditions.spikeMs : 0
-    return (conditions.delayMinMs + rng.exponential(conditions.delayMeanMs) + spike) * this.slowness
+    const delay = (conditions.delayMinMs + rng.exponential(conditions.delayMeanMs) + spike) * this.slowness
+    return Math.min(delay, delayMsMax)
   }
 
   /** `resumed` runs when the link is whole again, told how long after that TCP tries again. */

@@ -31,7 +31,7 @@ function formatDetail ({ what, detail }: TraceEntry): string {
   }))
 }
 
-function formatEvent (entry: TraceEntry): string {
+export function formatEvent (entry: TraceEntry): string {
   return `${entry.atMs.toFixed(1).padStart(10)} ${entry.who.padEnd(8)} ${entry.what} ${formatDetail(entry)}`.trimEnd()
 }
 

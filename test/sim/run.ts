@@ -18,6 +18,7 @@ import type { ClientWorld } from './producer-client.ts'
 import { ProducerClient } from './producer-client.ts'
 import { replicaContents } from './replica-contents.ts'
 import { SimRng } from './rng.ts'
+import type { TraceEntry } from './trace.ts'
 
 /** How long the cluster may take for what it owes. */
 export const setUpMsMax = 30_000
@@ -190,9 +191,15 @@ class Run {
   }
 }
 
-export async function runSeed (seed: number, plan: Plan = drawPlan(new SimRng(seed)), onLine?: (line: LogLine) => void): Promise<RunResult> {
+export interface Spectator {
+  readonly onLine?: ((line: LogLine) => void) | undefined
+  readonly onEvent?: ((entry: TraceEntry) => void) | undefined
+}
+
+export async function runSeed (seed: number, plan: Plan = drawPlan(new SimRng(seed)), spectator: Spectator = {}): Promise<RunResult> {
   const run = new Run(seed, plan)
-  run.cluster.book.onLine = onLine
+  run.cluster.book.onLine = spectator.onLine
+  run.cluster.scheduler.trace.onEntry = spectator.onEvent
   const { scheduler, network } = run.cluster
   try {
     await run.play()

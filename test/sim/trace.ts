@@ -19,6 +19,8 @@ export class Trace {
   #high = 0x811c9dc5
   #low = 0x9e3779b9
   count = 0
+  /** For every event, as it begins. */
+  onEntry: ((entry: TraceEntry) => void) | undefined
 
   constructor (capacity: number) { this.#capacity = capacity }
 
@@ -29,6 +31,7 @@ export class Trace {
 
   add (entry: TraceEntry): void {
     this.count++
+    this.onEntry?.(entry)
     this.mixNumber(entry.atMs)
     this.mixText(entry.who)
     this.mixText(entry.what)
