@@ -17,6 +17,8 @@ export const doubtMs = 500
 export const quietMs = 2_000
 /** How long brokers may go on saying that a topic does not exist; pushes reach them in milliseconds. */
 export const unknownTopicMs = 1_000
+/** The same for a topic that was there: longer than a broker takes to notice that it has lost its session. */
+export const goneTopicMs = 5_000
 /** Former ids of a topic name that are remembered, so that a stale broker cannot bring one back. */
 export const formerTopicIdsMax = 8
 /** First pause after a failure; doubles up to the next, with jitter. A failover takes under a second. */
@@ -44,6 +46,8 @@ export const batchBytesMax = 1 * MiB
 export const recordsPerBatchMax = 100_000
 /** Bytes accepted and not yet acknowledged, per producer. */
 export const producerBufferedBytesMax = 64 * MiB
+/** Bytes of settled batches kept for the next ones, per producer. */
+export const poolBytesMax = 16 * MiB
 /** Calls of send that wait for room or metadata, per producer; each holds a record and a promise. */
 export const sendsWaitingMax = 65_536
 /** A partition quiet for so long may be forgotten by brokers (they keep a producer for a day). */

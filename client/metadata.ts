@@ -5,7 +5,7 @@ import type { Clock, Net, Rng, Timer } from '../wire/ports.ts'
 import { Backoff } from './backoff.ts'
 import { errorOf, toMillraceError } from './errors.ts'
 import type { MillraceError } from './errors.ts'
-import { formerTopicIdsMax, metadataAgeMsMax, unknownTopicMs } from './limits.ts'
+import { formerTopicIdsMax, goneTopicMs, metadataAgeMsMax, unknownTopicMs } from './limits.ts'
 import { askForMetadata } from './metadata-request.ts'
 import { cancelled } from './waiting.ts'
 
@@ -50,7 +50,9 @@ export class Metadata {
   readonly #topics = new Map<string, TopicState>()
   /** Names that somebody wants to know about, with how many do. */
   readonly #tracked = new Map<string, number>()
+  /** When a broker first said that there is no such topic, while none has said otherwise since. */
   readonly #unknownSince = new Map<string, number>()
+  readonly #gone = new Set<string>()
   readonly #addresses = new Map<number, string>()
   readonly #listeners = new Set<() => void>()
   #failure: MillraceError | undefined
@@ -77,10 +79,14 @@ export class Metadata {
     return this.#topics.get(name)
   }
 
-  /** True once brokers have said for unknownTopicMs that there is no such topic. */
+  /** True once brokers have said again and again, over unknownTopicMs (goneTopicMs), that there is no such topic. */
   isGone (name: string): boolean {
-    const since = this.#unknownSince.get(name)
-    return since !== undefined && this.#ports.clock.now() - since >= unknownTopicMs
+    return this.#gone.has(name)
+  }
+
+  #forgetDoubt (name: string): void {
+    this.#unknownSince.delete(name)
+    this.#gone.delete(name)
   }
 
   leader (name: string, partition: number): Leader | undefined {
@@ -107,7 +113,7 @@ export class Metadata {
   track (name: string): void {
     const before = this.#tracked.get(name) ?? 0
     this.#tracked.set(name, before + 1)
-    if (before === 0) this.#unknownSince.delete(name)
+    if (before === 0) this.#forgetDoubt(name)
     this.#ageTimer ??= this.#startAge()
     if (!this.#topics.has(name)) this.requestRefresh()
   }
@@ -119,7 +125,7 @@ export class Metadata {
       return
     }
     this.#tracked.delete(name)
-    this.#unknownSince.delete(name)
+    this.#forgetDoubt(name)
     this.#topics.delete(name)
   }
 
@@ -168,10 +174,10 @@ export class Metadata {
     for (const listener of this.#listeners) listener()
   }
 
-  /** A tracked topic that is not known and not known to be gone. */
+  /** A tracked topic that is not known, or in doubt, and not known to be gone. */
   #unresolved (): string | undefined {
     for (const name of this.#tracked.keys()) {
-      if (!this.#topics.has(name) && !this.isGone(name)) return name
+      if (!this.isGone(name) && (!this.#topics.has(name) || this.#unknownSince.has(name))) return name
     }
     return undefined
   }
@@ -196,7 +202,7 @@ export class Metadata {
         news = this.#applyTopic(metadata, metadata.topic, current) || news
       }
     }
-    // A broker that has not met the controller since it started does not know what exists.
+    // A broker without a session does not know what exists.
     if (current && response.controller >= 0) this.#applyUnknown(response)
     return news
   }
@@ -218,9 +224,13 @@ export class Metadata {
     }
     const now = this.#ports.clock.now()
     for (const name of this.#tracked.keys()) {
-      if (known.has(name)) this.#unknownSince.delete(name)
+      if (known.has(name)) this.#forgetDoubt(name)
       else if (!this.#unknownSince.has(name)) this.#unknownSince.set(name, now)
-      if (this.isGone(name)) this.#topics.delete(name)
+      // A broker that was just cut off may lag behind; a topic that was there needs more to be believed gone.
+      else if (now - this.#unknownSince.get(name)! >= (this.#topics.has(name) ? goneTopicMs : unknownTopicMs)) {
+        this.#gone.add(name)
+        this.#topics.delete(name)
+      }
     }
   }
 
@@ -269,7 +279,7 @@ export class Metadata {
 
   /** Asks about a topic that is not known, even if it was not there before. */
   lookAgain (name: string): void {
-    if (this.isGone(name)) this.#unknownSince.delete(name)
+    if (this.isGone(name)) this.#forgetDoubt(name)
     if (!this.#topics.has(name)) this.requestRefresh()
   }
 

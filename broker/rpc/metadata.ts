@@ -2,22 +2,26 @@
 import { WireError } from '../../wire/errors.ts'
 import type { GetMetadataRequest, GetMetadataResponse, Sent, TopicInfo, TopicMetadata } from '../../wire/messages.ts'
 import type { Services } from '../../wire/ports.ts'
+import { nobody } from '../row.ts'
 import type { ClusterView, Self } from '../session/contract.ts'
 
 export interface MetadataEndpoint {
   readonly self: Self
   readonly view: ClusterView
+  /** True while there is a session with the controller. */
+  readonly isRegistered: boolean
 }
 
 export function metadataServices (endpoint: MetadataEndpoint): Services {
   return { unary: { GetMetadata: request => Promise.resolve(metadata(endpoint, request)) } }
 }
 
-function metadata ({ self, view }: MetadataEndpoint, request: GetMetadataRequest): Sent<GetMetadataResponse> {
+function metadata ({ self, view, isRegistered }: MetadataEndpoint, request: GetMetadataRequest): Sent<GetMetadataResponse> {
   const about = {
     cluster: self.clusterName,
     clusterUid: self.clusterUid,
-    controller: view.controller,
+    // Without a session what is not known here may exist all the same: clients go by this.
+    controller: isRegistered ? view.controller : nobody,
     controllerEpoch: view.controllerEpoch
   }
   // Before the first push this broker knows nothing: 'unknown topic' would be a lie.
