@@ -16,6 +16,7 @@ import { SimNetwork } from '../../sim/network.ts'
 import { SimRng } from '../../sim/rng.ts'
 import { Scheduler } from '../../sim/scheduler.ts'
 import type { SimProcess } from '../../sim/scheduler.ts'
+import { checkTableWrite } from './table-rules.ts'
 import { FakeReplicas } from './fake-replicas.ts'
 import type { FakeVolume } from './fake-replicas.ts'
 
@@ -39,6 +40,9 @@ export class TestCluster {
   /** Messages of errors that leaders got. */
   readonly refusals: string[] = []
   readonly brokers = new Map<number, Broker>()
+  /** Rules that hold for every write but those of a restore. */
+  checked = true
+  #replicating = false
   readonly #volumes = new Map<number, FakeVolume>()
 
   constructor (options: { seed?: number, brokers: number }) {
@@ -47,6 +51,9 @@ export class TestCluster {
     this.network = new SimNetwork(this.scheduler)
     this.kube = new KubeServer(this.network)
     this.brokersExpected = options.brokers
+    this.kube.store.onWrite = ({ before, after }) => {
+      if (this.checked) checkTableWrite(before, after)
+    }
     if (process.env['SHOW_LOG'] !== undefined) {
       this.logs.onLine = line => { console.log(line.atMs.toFixed(1), line.who, line.level, line.message, JSON.stringify(line.fields)) }
     }
@@ -98,9 +105,11 @@ export class TestCluster {
     })
     const replicas = new FakeReplicas(self, volume, agent)
     agent.attach(replicas)
+    this.#teach(replicas)
     const broker = { self, process, agent, replicas, volume }
     this.brokers.set(brokerId, broker)
     process.schedule(0, 'boot', () => {
+      replicas.play(process.clock)
       const session = sessionServices(agent)
       const admin = adminServices(agent)
       void net.listen(`${host}:${peerPort}`, { streams: { ...session.streams }, unary: { ...session.unary, ...admin.unary } })
@@ -117,6 +126,23 @@ export class TestCluster {
 
   kill (brokerId: number): void {
     this.broker(brokerId).process.kill()
+  }
+
+  /** From now on leaders take in whoever of their followers lives and knows their epoch. */
+  replicate (): void {
+    this.#replicating = true
+    for (const { replicas } of this.brokers.values()) this.#teach(replicas)
+  }
+
+  #teach (replicas: FakeReplicas): void {
+    if (!this.#replicating) return
+    replicas.learners = (brokerId, topicId, partition) => {
+      const broker = this.brokers.get(brokerId)
+      const replica = broker?.replicas.get(topicId, partition)
+      if (broker === undefined || broker.process.dead || replica?.row === undefined) return undefined
+      const { volumeId, brokerEpoch } = broker.self
+      return { identity: { brokerId, volumeId, replicaGen: replica.replicaGen }, brokerEpoch, leaderEpoch: replica.row.leaderEpoch }
+    }
   }
 
   /** Cuts or joins a broker and the others, both ways. */

@@ -1,7 +1,10 @@
 // Replicas without logs: made when a row names this broker, with ends that tests set.
-import type { PartitionKey, PartitionRow, ReplicaEnds, ReplicaReport, SessionResponse_Push } from '../../../wire/messages.ts'
+import type {
+  PartitionKey, PartitionRow, ReplicaEnds, ReplicaIdentity, ReplicaReport, SessionResponse_Push
+} from '../../../wire/messages.ts'
+import type { Clock } from '../../../wire/ports.ts'
 import type { ControllerLink, LocalReplicas, Self } from '../../../broker/session/contract.ts'
-import { isNewerRow, partitionKeyText } from '../../../broker/row.ts'
+import { hasIdentity, isNewerRow, partitionKeyText } from '../../../broker/row.ts'
 
 export interface FakeReplica {
   topicId: string
@@ -12,6 +15,13 @@ export interface FakeReplica {
   durableEnd: number
   highWatermark: number
   damaged: string
+}
+
+export interface Learner {
+  readonly identity: ReplicaIdentity
+  readonly brokerEpoch: number
+  /** Of the row that it follows by. */
+  readonly leaderEpoch: number
 }
 
 /** What survives a crash. */
@@ -33,7 +43,8 @@ export class FakeReplicas implements LocalReplicas {
   unreachableIds: number[] = []
   pushes: SessionResponse_Push[] = []
   removed: string[] = []
-  /** Answers to AskEnds are held back while set. */
+  /** Where learners of partitions led here are: asked for their identity, as followers would tell. */
+  learners: ((brokerId: number, topicId: string, partition: number) => Learner | undefined) | undefined
   nextGen = 1_000
 
   constructor (self: Self, volume: FakeVolume, link: ControllerLink) {
@@ -84,6 +95,34 @@ export class FakeReplicas implements LocalReplicas {
       this.#volume.replicas.delete(key)
       this.removed.push(key)
       this.#link.reportReplicas([{ ...report(replica), removed: true }])
+    }
+  }
+
+  /** Leads as a leader does: takes learners into the set, again and again until the row says so. */
+  play (clock: Clock): void {
+    clock.setTimer(200, () => {
+      this.play(clock)
+      for (const { topicId, partition, row } of this.#volume.replicas.values()) {
+        if (row !== undefined && this.leads(topicId, partition)) this.#admit(row)
+      }
+    })
+  }
+
+  #admit (row: PartitionRow): void {
+    for (const brokerId of row.replicas) {
+      const learner = this.learners?.(brokerId, row.topicId, row.partition)
+      if (learner === undefined || learner.leaderEpoch !== row.leaderEpoch || hasIdentity(row.inSync, learner.identity)) continue
+      const { topicId, partition, leaderEpoch, version } = row
+      const { identity, brokerEpoch } = learner
+      this.#link.changeInSync({
+        topicId,
+        partition,
+        leaderEpoch,
+        version,
+        inSync: [...row.inSync.filter(member => member.brokerId !== brokerId), identity],
+        added: [{ identity, brokerEpoch, durableEnd: 0 }]
+      }, (_error, newer) => { if (newer !== undefined) this.#adopt(newer) })
+      return
     }
   }
 
