@@ -1,0 +1,66 @@
+// What brokers say of topics, and when the client believes that one is gone (found by the simulator: a
+// broker that had lost the controller made every reader of a topic made since then fail for good).
+import { expect, test } from 'vitest'
+import { Metadata } from '../../client/metadata.ts'
+import type { GetMetadataResponse } from '../../wire/messages.ts'
+import type { Net } from '../../wire/ports.ts'
+import { SimRng } from '../sim/rng.ts'
+import { FakeClock } from './fake-clock.ts'
+
+function answer (controller: number, known: boolean): GetMetadataResponse {
+  const info = {
+    topicId: '0123456789abcdef', name: 't', internal: false, partitions: 1, replicas: 1, minInSync: 1,
+    retentionMs: -1, retentionBytes: -1, segmentBytes: 1, deleting: false
+  }
+  const row = {
+    topicId: info.topicId, partition: 0, replicas: [0], leader: 0, leaderEpoch: 1, inSync: [], version: 1,
+    minInSync: 1, adding: [], removing: []
+  }
+  return {
+    cluster: 'c', clusterUid: 'u', controller, controllerEpoch: 1, brokers: [],
+    topics: known ? [{ topic: info, partitions: [row] }] : []
+  }
+}
+
+function follow (say: () => GetMetadataResponse) {
+  const clock = new FakeClock()
+  const net = { call: () => Promise.resolve(say()) } as unknown as Net
+  const metadata = new Metadata({ net, clock, rng: new SimRng(1), onWaiting: () => {} }, ['b:1'])
+  metadata.track('t')
+  return { clock, metadata }
+}
+
+test('a broker without a session says nothing about what does not exist', async () => {
+  let known = true
+  const { clock, metadata } = follow(() => answer(known ? 0 : -1, known))
+  await clock.advance(1_000)
+  known = false
+  metadata.requestRefresh()
+  await clock.advance(60_000)
+  expect([metadata.isGone('t'), metadata.topic('t')?.name]).toEqual([false, 't'])
+})
+
+test('one word of a broker that lags behind is not enough', async () => {
+  let answers = 0
+  const { clock, metadata } = follow(() => answer(0, ++answers !== 2))
+  await clock.advance(1_000)
+  metadata.requestRefresh()
+  await clock.advance(60_000)
+  expect(answers).toBeGreaterThan(2)
+  expect([metadata.isGone('t'), metadata.topic('t')?.name]).toEqual([false, 't'])
+})
+
+test('a topic that was never there is unknown soon, one that was there later', async () => {
+  const never = follow(() => answer(0, false))
+  await never.clock.advance(3_000)
+  expect(never.metadata.isGone('t')).toBe(true)
+  let known = true
+  const deleted = follow(() => answer(0, known))
+  await deleted.clock.advance(1_000)
+  known = false
+  deleted.metadata.requestRefresh()
+  await deleted.clock.advance(3_000)
+  expect(deleted.metadata.isGone('t')).toBe(false)
+  await deleted.clock.advance(5_000)
+  expect([deleted.metadata.isGone('t'), deleted.metadata.topic('t')]).toEqual([true, undefined])
+})
