@@ -2,7 +2,8 @@
 import type { CommittedOffset, GetMetadataResponse, TopicMetadata } from '../wire/messages.ts'
 import { WireError } from '../wire/errors.ts'
 import type { CallOptions } from './consumer.ts'
-import { errorOf } from './errors.ts'
+import { errorOf, toMillraceError } from './errors.ts'
+import type { MillraceError } from './errors.ts'
 import { operationTimeoutMs } from './limits.ts'
 import type { ClientPorts, Metadata } from './metadata.ts'
 import { unknownTopic } from './metadata.ts'
@@ -59,6 +60,17 @@ export class Admin {
     return this.#tracking(topics, async () => {
       for (const topic of topics) await this.#metadata.waitForTopic(topic, timeoutMs, signal)
       return this.#offsets.list(queries, { timeoutMs, signal })
+    })
+  }
+
+  /** The same, asked once: an error stands where there is no answer now. */
+  peekOffsets (queries: readonly OffsetQuery[], options: CallOptions = {}): Promise<(ListedOffset | MillraceError)[]> {
+    const { timeoutMs = operationTimeoutMs, signal } = options
+    const topics = [...new Set(queries.map(query => query.topic))]
+    return this.#tracking(topics, async () => {
+      for (const topic of topics) await this.#metadata.waitForTopic(topic, timeoutMs, signal)
+      const answers = await this.#offsets.listOnce(queries)
+      return answers.map((answer, index) => answer instanceof WireError ? toMillraceError(answer, queries[index]) : answer)
     })
   }
 

@@ -15,6 +15,7 @@ import type { ListedOffset, PartitionOffset, Patience } from './offsets.ts'
 import { PartitionReader } from './partition-reader.ts'
 import type { ReaderHost } from './partition-reader.ts'
 import { Starts } from './starts.ts'
+import { retry } from './waiting.ts'
 
 const PREFETCH_BYTES_MIN = 16_384
 
@@ -227,6 +228,18 @@ export class Consumer implements AsyncIterable<ConsumerRecord>, BatchSource {
 
   assignment (): TopicPartition[] {
     return [...this.#readers.values()].map(({ place }) => place)
+  }
+
+  /** Resolves when it is known where every assigned partition begins. Partitions without a leader are waited for. */
+  located (options: CallOptions = {}): Promise<void> {
+    const { clock, rng } = this.#ports
+    return retry({ clock, rng, ...patience(options), what: 'where to begin' }, () => {
+      if (this.#failure !== undefined) return Promise.reject(this.#failure)
+      const open = [...this.#readers.values()].find(reader => reader.position < 0)
+      if (open === undefined) return Promise.resolve()
+      const { topic, partition } = open.place
+      return Promise.reject(errorOf('LEADER_NOT_AVAILABLE', `${topic}/${partition} does not answer`, open.place))
+    }, error => error === this.#failure)
   }
 
   /** The next offset that will be handed out; undefined while the start is being found. */

@@ -57,13 +57,15 @@ export class ProduceBatch {
   uncertain = false
   /** A batch before it will not be sent again, and was certainly not written ('rejected') or perhaps. */
   behind: 'none' | 'rejected' | 'unknown' = 'none'
+  attempts = 0
   sentAt = 0
   readonly slots: SendSlot[] = []
   readonly countdowns: Countdown[] = []
 
-  constructor (createdAt: number, capacityBytes: number) {
+  /** @param room bytes that its records are written into. */
+  constructor (createdAt: number, room: Uint8Array) {
     this.createdAt = createdAt
-    this.builder = new BatchBuilder(capacityBytes)
+    this.builder = new BatchBuilder(room)
   }
 
   get count (): number { return this.builder.count }

@@ -14,6 +14,7 @@
 import type { ErrorCode, WireError } from '../wire/errors.ts'
 import type { Timer } from '../wire/ports.ts'
 import { Backoff } from './backoff.ts'
+import type { BufferPool } from './buffer-pool.ts'
 import { errorOf, toMillraceError } from './errors.ts'
 import type { MillraceError } from './errors.ts'
 import { producerEpochMax, producerIdleMsMax, recordsPerBatchMax } from './limits.ts'
@@ -49,6 +50,7 @@ export interface LaneHost {
   readonly settings: LaneSettings
   /** True while flushing or closing: nothing lingers. */
   readonly hurried: boolean
+  readonly pool: BufferPool
   newProducerId (): number
   channel (address: string): ProduceChannel
   /** The lane has something to send: pump it at the end of this turn of the loop. */
@@ -115,7 +117,7 @@ export class ProduceLane implements BatchOwner {
       batch = undefined
     }
     if (batch === undefined) {
-      batch = new ProduceBatch(ports.clock.now(), this.#lastBatchBytes)
+      batch = new ProduceBatch(ports.clock.now(), this.#host.pool.take(this.#lastBatchBytes))
       const size = batch.builder.sizeWith(keyBytes, valueBytes, headers.length)
       if (size > settings.batchBytesMax) throw this.#tooLarge(keyBytes + valueBytes + headers.length)
       this.#open = batch
@@ -135,8 +137,7 @@ export class ProduceLane implements BatchOwner {
     batch.sealed = true
     if (this.#open === batch) this.#open = undefined
     // Room for the next one like this one, so that most batches are written without growing.
-    this.#lastBatchBytes = Math.max(CAPACITY_BYTES_MIN,
-      Math.min(this.#host.settings.batchBytesMax, Math.ceil(batch.sizeBytes * 1.125)))
+    this.#lastBatchBytes = Math.max(CAPACITY_BYTES_MIN, batch.sizeBytes)
     this.#lingerTimer?.cancel()
     this.#lingerTimer = undefined
     this.#host.touched(this)
@@ -210,6 +211,7 @@ export class ProduceLane implements BatchOwner {
       this.#nextSequence = (this.#nextSequence + batch.count) % SEQUENCES
     }
     batch.inFlight = true
+    batch.attempts++
     this.#inFlight++
     this.#channel = channel
     this.#host.sent(this)
@@ -266,6 +268,8 @@ export class ProduceLane implements BatchOwner {
     this.#backoff.reset()
     this.#lastError = undefined
     this.#settle(batch, undefined, baseOffset)
+    // The only copy that was sent has arrived, so no transport holds these bytes any more (compare CVE-2026-35554).
+    if (batch.attempts === 1) this.#host.pool.give(batch.builder.room)
     this.pump()
   }
 

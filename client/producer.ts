@@ -1,9 +1,10 @@
 // Sends records, exactly once and in order per partition, in batches, within a bounded buffer.
 import { WireError } from '../wire/errors.ts'
 import type { Timer } from '../wire/ports.ts'
+import { BufferPool } from './buffer-pool.ts'
 import { errorOf, toMillraceError } from './errors.ts'
 import type { MillraceError } from './errors.ts'
-import { doubtMs, operationTimeoutMs, producerTickMs, sendsWaitingMax } from './limits.ts'
+import { doubtMs, operationTimeoutMs, poolBytesMax, producerTickMs, sendsWaitingMax } from './limits.ts'
 import type { ClientPorts, Metadata } from './metadata.ts'
 import { unknownTopic } from './metadata.ts'
 import { encodeRecord, headerBytes } from './outgoing.ts'
@@ -59,6 +60,7 @@ export class Producer {
       metadata: this.#metadata,
       settings: this.#settings,
       get hurried () { return hurried() },
+      pool: new BufferPool(poolBytesMax),
       newProducerId: () => this.#ports.rng.integer(PRODUCER_IDS),
       channel: address => this.#channel(address),
       touched: lane => { this.#touch(lane) },

@@ -66,15 +66,17 @@ export class BatchBuilder {
   #baseTimestamp = 0
   #maxTimestamp = 0
 
-  /** @param capacityBytes room to begin with; grows by doubling. */
-  constructor (capacityBytes: number) {
-    this.#bytes = allocate(Math.max(capacityBytes, BATCH_HEADER_BYTES))
+  /** @param room bytes to write into, or how many to begin with; grows by doubling. */
+  constructor (room: number | Uint8Array) {
+    const enough = typeof room === 'object' && room.length >= BATCH_HEADER_BYTES
+    this.#bytes = enough ? room : allocate(Math.max(typeof room === 'number' ? room : 0, BATCH_HEADER_BYTES))
   }
 
   get count (): number { return this.#count }
   /** The size of the batch if it were finished now. */
   get sizeBytes (): number { return this.#position }
-  get capacityBytes (): number { return this.#bytes.length }
+  /** What it writes into now, as a whole. */
+  get room (): Uint8Array { return this.#bytes }
   get baseTimestamp (): number { return this.#baseTimestamp }
   get maxTimestamp (): number { return this.#maxTimestamp }
 

@@ -1,0 +1,182 @@
+// millrace consume: records to stdout.
+import type { ConsumedBatch } from '../client/consumed-batch.ts'
+import type { Consumer } from '../client/consumer.ts'
+import type { StartAt } from '../client/consumer-options.ts'
+import { MillraceError } from '../client/errors.ts'
+import { withClient } from './connect.ts'
+import { exitCodes } from './exit.ts'
+import { note } from './notes.ts'
+import type { WaitingNotes } from './notes.ts'
+import { Output } from './output.ts'
+import { compileFormat, jsonLine, valueLine } from './record-format.ts'
+import type { RecordWriter } from './record-format.ts'
+import { interruption } from './signals.ts'
+import type { Interruption } from './signals.ts'
+
+export interface ConsumeOptions {
+  readonly bootstrap: string
+  /** Milliseconds without a broker or a leader after which the command gives up. */
+  readonly timeout: number
+  readonly offset?: StartAt
+  readonly partition?: readonly number[]
+  readonly count?: number
+  readonly format?: string
+  readonly json?: boolean
+  readonly exit?: boolean
+  readonly group?: string
+}
+
+const commitMs = 1_000
+/** How often partitions whose end may be reached without a record are looked at. */
+const endCheckMs = 100
+
+export async function consume (topic: string, options: ConsumeOptions): Promise<number> {
+  const write = options.json === true ? jsonLine : options.format === undefined ? valueLine : compileFormat(options.format)
+  const interrupted = interruption()
+  const stop = new AbortController()
+  const end = (): void => { stop.abort() }
+  interrupted.signal.addEventListener('abort', end)
+  const output = new Output(end)
+  try {
+    await withClient(options, async (client, waiting) => {
+      const consumer = client.consumer({
+        ...options.group !== undefined && { group: options.group },
+        // Only what was written to stdout is committed.
+        autoCommitIntervalMs: 0,
+        waitTimeoutMs: options.timeout
+      })
+      try {
+        await new Session(topic, options, consumer, output, write, waiting, stop).run()
+      } finally {
+        await consumer.close()
+      }
+    })
+  } catch (error) {
+    const stopped = stop.signal.aborted && error instanceof MillraceError && error.code === 'CANCELLED'
+    if (!stopped) throw error
+  } finally {
+    interrupted.stop()
+  }
+  if (output.failure !== undefined) throw output.failure
+  return leaveWith(interrupted, options)
+}
+
+/** An endless read ends by a signal: that is its good end. One that was to end by itself did not. */
+function leaveWith (interrupted: Interruption, options: ConsumeOptions): number {
+  const bounded = options.exit === true || options.count !== undefined
+  return bounded ? interrupted.exitCode() ?? exitCodes.ok : exitCodes.ok
+}
+
+class Session {
+  readonly #topic: string
+  readonly #options: ConsumeOptions
+  readonly #consumer: Consumer
+  readonly #output: Output
+  readonly #write: RecordWriter
+  readonly #waiting: WaitingNotes
+  readonly #stop: AbortController
+  /** By partition: the next offset after what is in the output. */
+  readonly #next = new Map<number, number>()
+  readonly #committed = new Map<number, number>()
+  /** Partitions that have not reached the end found at start; undefined without -e. */
+  #open: Map<number, number> | undefined
+  #left: number
+  #committedAt = performance.now()
+  #committing: Promise<void> | undefined
+
+  constructor (topic: string, options: ConsumeOptions, consumer: Consumer, output: Output, write: RecordWriter,
+    waiting: WaitingNotes, stop: AbortController) {
+    this.#topic = topic
+    this.#options = options
+    this.#consumer = consumer
+    this.#output = output
+    this.#write = write
+    this.#waiting = waiting
+    this.#stop = stop
+    this.#left = options.count ?? Infinity
+  }
+
+  async run (): Promise<void> {
+    const { timeout: timeoutMs, partition, exit, group } = this.#options
+    // Somebody who watches wants what comes; somebody who wants the end, or a group, wants everything before it.
+    const { offset = exit === true || group !== undefined ? 'start' : 'end' } = this.#options
+    const { signal } = this.#stop
+    await this.#consumer.assign([{ topic: this.#topic, partitions: partition ?? 'all', from: offset }], { timeoutMs, signal })
+    if (exit === true) {
+      const ends = await this.#consumer.endOffsets({ timeoutMs, signal })
+      await this.#consumer.located({ timeoutMs, signal })
+      this.#open = new Map(ends.map(end => [end.partition, end.offset]))
+    }
+    const ticker = setInterval(() => { this.#tick() }, endCheckMs)
+    try {
+      this.#closeEnded()
+      for await (const batch of this.#consumer.batches({ signal })) {
+        this.#waiting.over()
+        await this.#take(batch)
+        this.#closeEnded()
+        if (signal.aborted) break
+      }
+    } finally {
+      clearInterval(ticker)
+      await this.#finish()
+    }
+  }
+
+  async #take (batch: ConsumedBatch): Promise<void> {
+    const output = this.#output
+    const end = this.#open?.get(batch.partition) ?? Infinity
+    // With -e, a partition that has reached its end gives no more, whatever has been added since.
+    if (this.#open !== undefined && end === Infinity) return
+    const cursor = batch.cursor()
+    let next = batch.lastOffset + 1
+    while (cursor.next()) {
+      if (cursor.offset < batch.firstOffset) continue
+      if (this.#left === 0 || cursor.offset >= end) {
+        next = cursor.offset
+        break
+      }
+      this.#write(output, batch, cursor)
+      this.#left--
+      if (output.isFull) await output.flush()
+    }
+    await output.flush()
+    if (output.isBroken) return
+    this.#next.set(batch.partition, next)
+    if (next >= end) this.#open?.delete(batch.partition)
+    if (this.#left === 0) this.#stop.abort()
+  }
+
+  /** Takes note of partitions that have nothing more to give. */
+  #closeEnded (): void {
+    if (this.#open === undefined) return
+    for (const [partition, end] of this.#open) {
+      const position = this.#next.get(partition) ?? this.#consumer.position({ topic: this.#topic, partition })
+      if (position !== undefined && position >= end) this.#open.delete(partition)
+    }
+    if (this.#open.size === 0) this.#stop.abort()
+  }
+
+  #tick (): void {
+    this.#closeEnded()
+    if (performance.now() - this.#committedAt < commitMs) return
+    this.#committedAt = performance.now()
+    this.#committing ??= this.#commit().catch((error: unknown) => {
+      note(`could not commit yet: ${error instanceof Error ? error.message : String(error)}`)
+    }).finally(() => { this.#committing = undefined })
+  }
+
+  async #commit (): Promise<void> {
+    if (this.#options.group === undefined) return
+    const news = [...this.#next].filter(([partition, offset]) => this.#committed.get(partition) !== offset)
+    if (news.length === 0) return
+    await this.#consumer.commit(news.map(([partition, offset]) => ({ topic: this.#topic, partition, offset })),
+      { timeoutMs: this.#options.timeout })
+    for (const [partition, offset] of news) this.#committed.set(partition, offset)
+  }
+
+  async #finish (): Promise<void> {
+    await this.#output.flush()
+    await this.#committing
+    await this.#commit()
+  }
+}

@@ -1,0 +1,145 @@
+// The command line of millrace. Commands are described here and loaded when they run.
+import { Command, CommanderError, Option } from 'commander'
+import manifest from '../package.json' with { type: 'json' }
+import * as take from './arguments.ts'
+import { exitCodes, exitCodesHelp, report } from './exit.ts'
+
+const timeoutDefault = 30_000
+
+function examples (...lines: readonly string[]): string {
+  return `Examples:\n${lines.map(line => `  $ ${line}`).join('\n')}\n`
+}
+
+/** The command's own code ends the process: nothing else is left to do. */
+function ends<T extends unknown[]> (run: (...args: T) => Promise<number>): (...args: T) => Promise<void> {
+  return async (...args) => { process.exitCode = await run(...args) }
+}
+
+function timeout (text: string): Option {
+  return new Option('--timeout <seconds>', text).argParser(take.seconds).default(timeoutDefault, '30')
+}
+
+function toBrokers (command: Command): Command {
+  return command.addOption(new Option('-b, --bootstrap <addresses>', 'brokers to begin with, host:port,...')
+    .env('MILLRACE_BOOTSTRAP').default('127.0.0.1:9090'))
+}
+
+function toKubernetes (command: Command): Command {
+  return command
+    .option('--kubeconfig <file>', 'which Kubernetes (default: KUBECONFIG, then .millrace/kubeconfig)')
+    .option('--namespace <name>', 'namespace (default: that of the kubeconfig)')
+    .option('--cluster <name>', 'which Cluster (default: the only one of the namespace)')
+}
+
+function topicCommands (program: Command): void {
+  const topic = program.command('topic').description('create, list, describe and delete topics')
+    .addHelpText('before', examples('millrace topic create orders --partitions 6 --replicas 3', 'millrace topic list'))
+
+  toKubernetes(topic.command('create <name>')).description('create a topic; returns when it takes records')
+    .addHelpText('before', examples('millrace topic create orders',
+      'millrace topic create orders --partitions 12 --replicas 3 --min-in-sync 2 --retention 168h'))
+    .option('--partitions <n>', 'number of partitions', take.integer(1))
+    .option('--replicas <n>', 'copies of each partition', take.integer(1))
+    .option('--min-in-sync <n>', 'copies that must have a record before it is acknowledged', take.integer(1))
+    .option('--retention <age>', 'how long records are kept: 168h, 7d, unlimited')
+    .option('--retention-bytes <bytes>', 'how much a partition keeps: 10Gi, unlimited')
+    .addOption(new Option('--delete-policy <policy>', 'what deleting the Topic does to records').choices(['Retain', 'Delete']))
+    .addOption(timeout('how long to wait until the topic is ready'))
+    .action(ends(async (name: string, options) => (await import('./topic-create.ts')).topicCreate(name, options)))
+
+  toBrokers(topic.command('list')).description('list topics')
+    .addHelpText('before', examples('millrace topic list', 'millrace topic list --internal --json | jq .name'))
+    .option('--internal', 'also topics of the system')
+    .option('--json', 'one JSON object a line')
+    .addOption(timeout('how long to wait for a broker'))
+    .action(ends(async options => (await import('./topic-list.ts')).topicList(options)))
+
+  toBrokers(topic.command('describe <name>')).description('show partitions, leaders, in-sync sets and offsets')
+    .addHelpText('before', examples('millrace topic describe orders', 'millrace topic describe orders --json'))
+    .option('--json', 'as JSON')
+    .addOption(timeout('how long to wait for a broker'))
+    .action(ends(async (name: string, options) => (await import('./topic-describe.ts')).topicDescribe(name, options)))
+
+  toKubernetes(topic.command('delete <name>')).description('delete a topic')
+    .addHelpText('before', examples('millrace topic delete orders', 'millrace topic delete orders --records --yes'))
+    .option('--records', 'delete its records, whatever its deletePolicy')
+    .option('-y, --yes', 'do not ask; needed where there is no terminal')
+    .addOption(timeout('how long to wait until it is gone'))
+    .action(ends(async (name: string, options) => (await import('./topic-delete.ts')).topicDelete(name, options)))
+}
+
+function produceCommand (program: Command): void {
+  toBrokers(program.command('produce <topic>')).description('send lines from stdin as records')
+    .addHelpText('before', examples('seq 1 1000000 | millrace produce numbers',
+      "printf 'k1:hello\\nk2:world\\n' | millrace produce orders -k :",
+      'tail -f app.log | millrace produce logs -H host=web-1'))
+    .option('-k, --key <separator>', 'split lines into key and value at its first occurrence', take.separator)
+    .option('-H, --header <name=value>', 'header of every record, may be repeated', take.header)
+    .option('-p, --partition <n>', 'send everything to this partition', take.integer(0))
+    .option('--rate <n>', 'records per second', take.rate)
+    .addOption(timeout('how long to wait for a broker; when given, also for each record (otherwise 120)'))
+    .action(ends(async (name: string, options, command: Command) => (await import('./produce.ts')).produce(name, {
+      ...options, timeoutGiven: command.getOptionValueSource('timeout') === 'cli'
+    })))
+}
+
+function consumeCommand (program: Command): void {
+  toBrokers(program.command('consume <topic>')).description('write records to stdout')
+    .addHelpText('before', examples('millrace consume orders',
+      'millrace consume orders -o start -e | wc -l',
+      "millrace consume orders -o -10 -e -f '%p:%o %k=%v\\n'",
+      'millrace consume orders -o @2026-05-01T12:00:00Z -n 3 --json',
+      'millrace consume orders -g audit -e'))
+    .addOption(new Option('-o, --offset <where>', 'start, end, an offset, -n (the last n of each partition), ' +
+      '@time (ISO 8601 or ms); with -g only where the group has committed nothing; ' +
+      'default: end, but start with -e or -g')
+      .argParser(take.startAt))
+    .option('-p, --partition <list>', 'only these partitions: 0 or 0,3', take.partitions)
+    .option('-n, --count <n>', 'end after so many records', take.integer(1))
+    .option('-e, --exit', 'end when the end found at start is reached')
+    .option('-g, --group <name>', 'commit offsets as this group, and go on where it stopped')
+    .addOption(new Option('-f, --format <text>', '%t topic, %p partition, %o offset, %T timestamp, %k key, %v value, ' +
+      '%s size of the value, %h headers, %%, \\n, \\t').conflicts('json'))
+    .option('--json', 'one JSON object a line')
+    .addOption(timeout('how long to do without a broker or a leader'))
+    .action(ends(async (name: string, options) => (await import('./consume.ts')).consume(name, options)))
+}
+
+function clusterCommands (program: Command): void {
+  const cluster = program.command('cluster').description('look at the cluster')
+    .addHelpText('before', examples('millrace cluster describe'))
+  toKubernetes(cluster.command('describe')).description('show the state of a Cluster')
+    .addHelpText('before', examples('millrace cluster describe', 'millrace cluster describe --json | jq .conditions'))
+    .option('--json', 'its status as JSON')
+    .addOption(timeout('how long to wait for the Kubernetes API'))
+    .action(ends(async options => (await import('./cluster-describe.ts')).clusterDescribe(options)))
+}
+
+export function program (): Command {
+  const millrace = new Command('millrace')
+    .description('Kafka-style streams as Kubernetes resources.\nData goes to stdout; notes, beginning with %, to stderr.')
+    .addHelpText('before', examples('millrace topic create numbers --partitions 6',
+      'seq 1 1000000 | millrace produce numbers', 'millrace consume numbers -o start -e | wc -l'))
+    .addHelpText('after', `\n${exitCodesHelp}\n\nEvery command explains itself: millrace <command> --help`)
+    .version(manifest.version)
+    .showHelpAfterError('(--help explains)')
+    .configureOutput({ outputError: (text, write) => { write(`% ${text}`) } })
+    .exitOverride()
+  topicCommands(millrace)
+  produceCommand(millrace)
+  consumeCommand(millrace)
+  clusterCommands(millrace)
+  return millrace
+}
+
+export async function main (argv: readonly string[]): Promise<number> {
+  try {
+    await program().parseAsync(argv, { from: 'user' })
+    return Number(process.exitCode ?? exitCodes.ok)
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.ok : exitCodes.usage
+    return report(error)
+  }
+}
+
+if (import.meta.main) process.exit(await main(process.argv.slice(2)))
