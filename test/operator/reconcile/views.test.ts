@@ -1,0 +1,112 @@
+import { beforeEach, describe, expect, it } from 'vitest'
+import { WireError } from '../../../wire/errors.ts'
+import { ControllerClient } from '../../../operator/reconcile/controller-client.ts'
+import { Views } from '../../../operator/reconcile/views.ts'
+import { FakeClock } from '../fake-clock.ts'
+import { ScriptedApi } from '../kube/scripted-api.ts'
+import { silentLog } from '../silent-log.ts'
+import { FakeController } from './fake-controller.ts'
+
+const cluster = 'n/events'
+const topic = {
+  name: 'orders',
+  partitions: 6,
+  replicas: 3,
+  minInSync: 2,
+  retentionMs: 1,
+  retentionBytes: -1,
+  segmentBytes: 1,
+  ownerUid: 'u'
+}
+
+let controller: FakeController
+let clock: FakeClock
+let views: Views
+let told: string[]
+
+beforeEach(() => {
+  const api = new ScriptedApi()
+  api.stored = {
+    apiVersion: 'v1',
+    kind: 'Lease',
+    metadata: { name: 'x', annotations: { 'millrace.dev/controller-address': '127.0.0.1:9091' } }
+  }
+  controller = new FakeController()
+  clock = new FakeClock()
+  views = new Views(new ControllerClient(controller, api), clock, silentLog)
+  told = []
+  views.onChange((key, topics) => { told.push(`${key} ${topics.join()}`) })
+})
+
+const questions = (): number => controller.count('DescribeCluster')
+
+describe('views', () => {
+  it('asks once for a burst of news, at most ten times a second', async () => {
+    for (let ms = 0; ms < 1_000; ms++) {
+      views.poke(cluster)
+      await clock.advance(1)
+    }
+    expect(questions()).toBeGreaterThan(5)
+    expect(questions()).toBeLessThan(12)
+  })
+
+  it('never asks without news', async () => {
+    await views.refresh(cluster)
+    await clock.advance(3_600_000)
+    expect(questions()).toBe(1)
+  })
+
+  it('shares one answer among those who ask at once', async () => {
+    await Promise.all([views.refresh(cluster), views.refresh(cluster), views.refresh(cluster)])
+    expect(questions()).toBe(1)
+  })
+
+  it('tells which topics changed, and nothing when nothing did', async () => {
+    await controller.call(controller.address, 'ApplyTopic', topic)
+    await views.refresh(cluster)
+    await views.refresh(cluster)
+    controller.topics.get('orders')!.offline = 1
+    await views.refresh(cluster)
+    controller.topics.clear()
+    await views.refresh(cluster)
+    expect(told).toEqual([`${cluster} orders`, `${cluster} orders`, `${cluster} orders`])
+  })
+
+  it('asks again while it gets no answer, more and more slowly, and says how long that is', async () => {
+    await views.refresh(cluster)
+    controller.onCall = () => new WireError('CONNECTION_REFUSED')
+    views.poke(cluster)
+    await clock.advance(60_000)
+    expect(questions()).toBeLessThan(40)
+    expect(views.silentMs(cluster)).toBeGreaterThan(59_000)
+    expect(views.get(cluster)?.controller).toBe(0)
+    controller.onCall = () => undefined
+    await clock.advance(5_000)
+    expect(views.silentMs(cluster)).toBe(0)
+    expect(told.length).toBeGreaterThan(1)
+  })
+
+  it('forgets a cluster: nothing is asked any more', async () => {
+    controller.onCall = () => new WireError('CONNECTION_REFUSED')
+    await expect(views.refresh(cluster)).rejects.toBeInstanceOf(WireError)
+    views.forget(cluster)
+    const before = questions()
+    await clock.advance(60_000)
+    expect(questions()).toBe(before)
+    expect(clock.timers).toBe(0)
+  })
+
+  it('learns what ApplyTopic answered, and asks once more if an older answer was under way', async () => {
+    await views.refresh(cluster)
+    const later = new FakeController()
+    const { topic: status } = await later.call(later.address, 'ApplyTopic', topic)
+    const asking = views.refresh(cluster)
+    views.learn(cluster, status!)
+    expect(views.get(cluster)!.topics.has('orders')).toBe(true)
+    await asking
+    controller.topics.set('orders', later.topics.get('orders')!)
+    await clock.advance(200)
+    expect(questions()).toBe(3)
+    expect(views.get(cluster)!.topics.has('orders')).toBe(true)
+  })
+})
