@@ -116,9 +116,9 @@ export class Journal {
     return { sequence: this.#cut.sequence, ordinal: files.ordinal, position: files.position }
   }
 
-  /** Resolves when nothing waits. Never after a failure. */
+  /** Resolves when nothing waits, or nothing will be written any more. */
   async drained (): Promise<void> {
-    if (!this.#running && !this.#scheduled) return
+    if (this.#failed || (!this.#running && !this.#scheduled)) return
     await new Promise<void>((resolve) => { this.#idle.push(resolve) })
   }
 
@@ -126,6 +126,7 @@ export class Journal {
   stop (): void {
     this.#failed = true
     this.#markTimer?.cancel()
+    for (const resolve of this.#idle.splice(0)) resolve()
   }
 
   #close (): void {

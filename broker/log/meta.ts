@@ -1,8 +1,10 @@
 // meta.json: whose volume this is. The only file that people may want to read; format 1:
-//   {"format":1,"clusterUid":"...","brokerId":0,"volumeId":"16 hex","bootCount":1}
+//   {"format":1,"clusterUid":"...","brokerId":0,"volumeId":"16 hex","bootCount":1,"crc32c":"8 hex"}
+// crc32c is that of the same object without it: a flipped bit must not make another identity of this one.
 import type { Disk } from '../io/ports.ts'
 import { DiskError } from '../io/ports.ts'
 import { utf8 } from '../../wire/bytes.ts'
+import { crc32c } from '../../wire/crc32c.ts'
 import { WireError } from '../../wire/errors.ts'
 import { writeAtomically } from './atomic-file.ts'
 import type { VolumeMeta } from './contract.ts'
@@ -21,9 +23,13 @@ export async function readMeta (disk: Disk, clusterUid: string, brokerId: number
   if (bytes === undefined) return 'missing'
   const found = parse(bytes)
   if (found === undefined) return 'broken'
+  const { crc32c: stated, ...contents } = found
+  // Every version has to keep the checksum as it is, so that its format can be trusted.
+  if (stated !== undefined && stated !== checksumOf(contents)) return 'broken'
   if (found['format'] !== FORMAT) {
     throw new WireError('VOLUME_VERSION', `the volume has format ${String(found['format'])}, not ${FORMAT}`)
   }
+  if (stated === undefined) return 'broken'
   const { clusterUid: cluster, brokerId: broker, volumeId, bootCount } = found
   if (typeof cluster !== 'string' || typeof volumeId !== 'string' || typeof broker !== 'number' ||
     typeof bootCount !== 'number') return 'broken'
@@ -37,7 +43,13 @@ export async function readMeta (disk: Disk, clusterUid: string, brokerId: number
 }
 
 export async function writeMeta (disk: Disk, meta: VolumeMeta): Promise<void> {
-  await writeAtomically(disk, metaPath, [utf8(`${JSON.stringify({ format: FORMAT, ...meta })}\n`)])
+  const contents = { format: FORMAT, ...meta }
+  const text = JSON.stringify({ ...contents, crc32c: checksumOf(contents) })
+  await writeAtomically(disk, metaPath, [utf8(`${text}\n`)])
+}
+
+function checksumOf (contents: Record<string, unknown>): string {
+  return crc32c(utf8(JSON.stringify(contents))).toString(16).padStart(8, '0')
 }
 
 /** @throws WireError VOLUME_FAILED when an earlier process left the marker. */

@@ -116,9 +116,10 @@ export class SegmentWriter {
     const { state } = log
     await this.#letDepart()
     while (!log.removed) {
-      // Before each write: a truncation may have freed the name of the file that is to be made.
-      await this.tidy(log)
+      // Before each write: a truncation may have freed the name of the file that is to be made. Both by
+      // the same frame, else a file would be made before the one of the same name is gone.
       const durable = this.#options.durableSequence()
+      await this.tidy(log, durable)
       const run = state.tail.unwrittenRun(WRITE_BYTES_MAX, batch => batch.sequence <= durable && batch.end <= upTo)
       const first = run[0]
       if (first === undefined) break
@@ -128,7 +129,7 @@ export class SegmentWriter {
   }
 
   /** Removes leftovers and condemned files, finds the ends of clipped segments. */
-  async tidy (log: ReplicaLogImpl): Promise<void> {
+  async tidy (log: ReplicaLogImpl, durable = this.#options.durableSequence()): Promise<void> {
     const { state } = log
     if (log.removed) return
     const folder = this.#options.files.folder(state)
@@ -136,7 +137,6 @@ export class SegmentWriter {
       if (name.endsWith(deletedSuffix)) this.#options.onDeleted(`${folder}/${name}`)
       else await this.#delete(folder, name)
     }
-    const durable = this.#options.durableSequence()
     for (let first = state.condemned[0]; first !== undefined && first.sequence <= durable; first = state.condemned[0]) {
       state.condemned.shift()
       await this.#deleteSegment(state, first.segment)

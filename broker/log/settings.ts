@@ -41,7 +41,7 @@ export const defaultSettings: VolumeSettings = {
   checkpointMs: 30_000,
   writeBehindBytes: 16 * MiB,
   ringBytesMax: limits.ringBytesMax,
-  markAfterMs: 20,
+  markAfterMs: 50,
   segmentAgeMsMax: limits.segmentAgeMsMax,
   indexIntervalBytes: limits.indexIntervalBytes,
   coldReadBytesMax: limits.coldReadBytesMax,

@@ -1,30 +1,16 @@
 // Random work on a volume with crashes at random moments, against a model that remembers the state after
 // every call: what comes back must be the state after some call, none earlier than the last durable one.
-import type { EpochEntry, ReplicaLog, Volume } from '../../../broker/log/contract.ts'
+import type { ReplicaLog, Volume } from '../../../broker/log/contract.ts'
 import type { VolumeSettings } from '../../../broker/log/settings.ts'
 import type { PartitionRow } from '../../../wire/messages.ts'
+import { WireError } from '../../../wire/errors.ts'
 import { SimRng } from '../../sim/rng.ts'
+import { differenceOf, isOldPrefix, nameOf, observe, shapeOf } from './chaos-model.ts'
+import type { FoundLog, Model, ModelLog } from './chaos-model.ts'
 import { Bench, batch, readAll, recordsOf } from './support.ts'
 
-interface ModelBatch {
-  readonly base: number
-  readonly end: number
-  readonly records: readonly string[]
-}
-
-interface ModelLog {
-  readonly replicaGen: number
-  readonly logStart: number
-  readonly logEnd: number
-  readonly highWatermark: number
-  readonly leaderEpochSeen: number
-  readonly epochs: readonly EpochEntry[]
-  readonly rowVersion: number
-  readonly batches: readonly ModelBatch[]
-}
-
-/** By replica name; never changed in place. */
-type Model = Readonly<Record<string, ModelLog>>
+/** crash: power, processes. flip: a bit of a file at rest, too. fail: a write or fsync fails. */
+export type ChaosKind = 'crash' | 'flip' | 'fail'
 
 const topicIds = ['00000000000000aa', '00000000000000bb']
 const partitions = 2
@@ -43,17 +29,19 @@ const settings: Partial<VolumeSettings> = {
 
 export class Chaos {
   readonly bench: Bench
+  readonly #kind: ChaosKind
   readonly #rng: SimRng
   #states: Model[] = [{}]
   #durable = 0
   #value = 0
   #gen = 1
-  crashes = 0
-  /** What happened, the last first to look at when a seed fails. */
+  /** What happened, for a seed that fails, and what must happen for some. */
   readonly trace: string[] = []
+  readonly counts = { crashes: 0, segments: 0, damaged: 0, renewed: 0, failures: 0, coldReads: 0 }
 
-  constructor (seed: number) {
+  constructor (seed: number, kind: ChaosKind = 'crash') {
     this.bench = new Bench(seed, settings)
+    this.#kind = kind
     this.#rng = new SimRng(seed, 'chaos')
   }
 
@@ -61,11 +49,16 @@ export class Chaos {
   get #volume (): Volume { return this.bench.volume }
 
   async run (rounds: number): Promise<void> {
-    await this.bench.open()
-    for (let round = 0; round < rounds; round++) {
-      const steps = this.#rng.integer(120)
-      for (let i = 0; i < steps; i++) await this.#act()
-      await this.#end()
+    try {
+      await this.bench.open()
+      for (let round = 0; round < rounds; round++) {
+        const steps = this.#rng.integer(120)
+        if (this.#kind === 'fail') this.#breakDisk()
+        for (let i = 0; i < steps && this.bench.failures.length === 0; i++) await this.#act()
+        await this.#end()
+      }
+    } catch (error) {
+      throw new Error(`${(error as Error).message}\n${this.trace.slice(-30).join('\n')}`, { cause: error })
     }
   }
 
@@ -82,22 +75,72 @@ export class Chaos {
   async #step (): Promise<void> {
     await this.bench.clock.step()
     this.#observe()
-    if (this.bench.failures.length > 0) throw this.bench.failures[0]!
+    if (this.bench.failures.length > 0 && this.#kind !== 'fail') throw this.bench.failures[0]!
+  }
+
+  #breakDisk (): void {
+    const operation = this.#rng.pick(['write', 'sync'] as const)
+    const path = this.#rng.pick(['journal', 'topics', 'checkpoint', ''])
+    this.bench.disk.fail(operation, 'io', { path, after: this.#rng.integer(120) })
+    this.trace.push(`a ${operation} of ${path} will fail`)
   }
 
   /** A crash, or a clean end, and what it left. */
   async #end (): Promise<void> {
-    const how = this.#rng.pick(['power', 'power', 'kill', 'close'])
+    const how = this.bench.failures.length > 0 ? 'failure'
+      : this.#kind === 'flip' ? 'quiet' : this.#rng.pick(['power', 'power', 'kill', 'close'])
+    // A mark follows the last frame, then a flipped bit is told from a torn tail.
+    if (how === 'quiet') await this.bench.clock.advance(200)
+    this.#observe()
     this.trace.push(`${how}: ${this.#states.length - 1} calls, ${this.#durable} durable`)
-    if (how === 'close') {
+    this.counts.coldReads += this.#volume.counters.coldReads
+    this.counts.segments += this.#volume.counters.segments
+    if (how === 'failure') await this.#afterFailure()
+    else if (how === 'close') {
       await this.bench.close()
       this.#observe()
-      this.#durable = this.#states.length - 1
+      if (this.bench.failures.length > 0) await this.#afterFailure()
+      else this.#durable = this.#states.length - 1
     } else if (how === 'kill') this.bench.kill()
     else this.bench.powerLoss()
-    // And again while it recovers.
+    this.bench.disk.heal()
+    const volumeId = this.#volume.meta.volumeId
+    if (how === 'quiet') this.#flip()
+    await this.#reopen()
+    await this.#compare(volumeId)
+  }
+
+  /** Nothing counts after a failure; the marker keeps the volume closed until a person takes it away. */
+  async #afterFailure (): Promise<void> {
+    this.counts.failures++
+    await this.bench.close()
+    if (this.bench.failures.length !== 1) throw new Error(`${this.bench.failures.length} failures reported`)
+    this.bench.failures = []
+    this.bench.powerLoss()
+    this.bench.disk.heal()
+    const error = await this.bench.clock.until(this.bench.opening().then(() => undefined, (e: unknown) => e))
+    if (!(error instanceof WireError && error.code === 'VOLUME_FAILED')) {
+      throw new Error('a failed volume was opened again', { cause: error })
+    }
+    await this.bench.clock.until(this.bench.disk.remove('failed.json'))
+    await this.bench.clock.until(this.bench.disk.syncFolder(''))
+  }
+
+  #flip (): void {
+    const files = this.bench.disk.files()
+    const path = this.#rng.pick(files)
+    const size = this.bench.disk.contents(path).length
+    if (size === 0) return
+    // Headers and recent bytes more often than zeros that nobody reads.
+    const at = this.#rng.chance(0.5) ? this.#rng.integer(Math.min(size, 16_384)) : this.#rng.integer(size)
+    this.bench.disk.flipBit(path, at)
+    this.trace.push(`a bit of ${path} at ${at} flipped`)
+  }
+
+  async #reopen (): Promise<void> {
+    // It may crash again while it recovers.
     while (this.#rng.chance(0.4)) {
-      this.crashes++
+      this.counts.crashes++
       const opening = this.bench.opening()
       const steps = this.#rng.integer(60)
       for (let i = 0; i < steps; i++) await this.bench.clock.step()
@@ -105,32 +148,73 @@ export class Chaos {
       else this.bench.powerLoss()
       void opening.catch(() => {})
     }
-    this.crashes++
+    this.counts.crashes++
     await this.bench.open()
-    if (this.bench.notes.some(note => note.includes('damage'))) throw new Error(this.bench.notes.join('; '))
-    await this.#compare()
+    if (this.#kind !== 'flip' && this.bench.notes.some(note => /damage|new id/.test(note))) {
+      throw new Error(this.bench.notes.join('; '))
+    }
   }
 
-  async #compare (): Promise<void> {
-    const found: Record<string, ModelLog & { records: string[] }> = {}
+  async #compare (volumeId: string): Promise<void> {
+    const found: Record<string, FoundLog> = {}
+    const sound: Record<string, FoundLog> = {}
+    const renewed = this.#volume.meta.volumeId !== volumeId
+    if (renewed) this.counts.renewed++
     for (const log of this.#volume.replicas()) {
-      if (log.damaged !== '') throw new Error(`${nameOf(log)}: ${log.damaged}`)
       if (log.durableEnd !== log.logEnd) throw new Error(`${log.durableEnd} of ${log.logEnd} is durable`)
-      found[nameOf(log)] = { ...shapeOf(log), batches: [], records: await readAll(this.bench, log) }
+      const records = await this.#readAll(log)
+      const name = nameOf(log)
+      found[name] = { ...shapeOf(log), records }
+      if (log.damaged === '' && !renewed) sound[name] = found[name]
+      else if (this.#kind !== 'flip') throw new Error(`${name}: ${log.damaged}`)
+      else if (!isOldPrefix(this.#states, name, found[name])) throw new Error(`${name} has what it never held`)
+      if (log.damaged !== '') this.counts.damaged++
     }
+    this.#adopt(renewed ? undefined : this.#match(found, sound), found)
+  }
+
+  /** A damaged segment shows when it is read: what comes before is compared, the replica is damaged. */
+  async #readAll (log: ReplicaLog): Promise<string[]> {
+    try {
+      return await readAll(this.bench, log)
+    } catch (error) {
+      if (this.#kind !== 'flip' || !(error instanceof WireError) || log.damaged === '') throw error
+      return []
+    }
+  }
+
+  /** The latest state whose sound replicas came back as they were. */
+  #match (found: Readonly<Record<string, FoundLog>>, sound: Readonly<Record<string, FoundLog>>): Model {
     const wrong: string[] = []
+    const damaged = Object.keys(found).filter(name => sound[name] === undefined)
     for (let i = this.#states.length - 1; i >= this.#durable; i--) {
-      const difference = differenceOf(this.#states[i]!, found)
+      const state = Object.fromEntries(Object.entries(this.#states[i]!).filter(([name]) => !damaged.includes(name)))
+      const difference = differenceOf(state, sound)
       if (difference === undefined) {
         this.trace.push(`state ${i} of ${this.#states.length - 1} came back`)
-        this.#states = [restored(this.#states[i]!, found)]
-        this.#durable = 0
-        return
+        return this.#states[i]!
       }
       wrong.push(`${i}: ${difference}`)
     }
     throw new Error(`no state came back, durable was ${this.#durable}:\n${wrong.slice(0, 5).join('\n')}\n` +
-      `...\n${wrong.at(-1)}\n${this.trace.slice(-30).join('\n')}`)
+      `...\n${wrong.at(-1)}`)
+  }
+
+  /** Goes on from what came back: damaged replicas begin anew. */
+  #adopt (state: Model | undefined, found: Readonly<Record<string, FoundLog>>): void {
+    const model: Record<string, ModelLog> = {}
+    for (const log of this.#volume.replicas()) {
+      const name = nameOf(log)
+      const known = state?.[name]
+      if (known !== undefined && log.damaged === '') {
+        model[name] = { ...known, highWatermark: found[name]!.highWatermark }
+        continue
+      }
+      log.reset(log.logEnd + 1)
+      model[name] = { ...shapeOf(log), batches: [] }
+    }
+    this.#states = [model]
+    this.#durable = 0
   }
 
   async #read (): Promise<void> {
@@ -140,10 +224,12 @@ export class Chaos {
     const model = this.#model[nameOf(log)]!
     const offset = logStart + this.#rng.integer(logEnd - logStart + 1)
     const end = offset + this.#rng.integer(logEnd - offset + 1)
-    const bytes = await this.bench.wait(log.read(offset, end, 1 + this.#rng.integer(6000)).catch((error: unknown) => {
-      if (log.logStart > offset) return undefined
+    const reading = log.read(offset, end, 1 + this.#rng.integer(6000)).catch((error: unknown) => {
+      const gone = log.logStart > offset || this.#volume.get(log.topicId, log.partition) !== log
+      if (gone || log.damaged !== '') return undefined
       throw error
-    }))
+    })
+    const bytes = await this.bench.wait(reading)
     this.#observe()
     if (bytes === undefined) return
     const got = recordsOf(bytes)
@@ -154,7 +240,7 @@ export class Chaos {
     }
     const nothing = got.length === 0 && first >= 0 && model.batches[first]!.end <= end
     if (nothing || got.join() !== wanted.join()) {
-      throw new Error(`read ${offset} to ${end}: ${got.join()} instead of ${wanted.join()}\n${this.trace.slice(-30).join('\n')}`)
+      throw new Error(`read ${offset} to ${end}: ${got.join()} instead of ${wanted.join()}`)
     }
   }
 
@@ -182,27 +268,22 @@ export class Chaos {
     const topicId = this.#rng.pick(topicIds)
     const partition = this.#rng.integer(partitions)
     if (this.#volume.get(topicId, partition) !== undefined) return
-    const log = this.#volume.create({ topic: `t${topicId.slice(-1)}`, topicId, partition, replicaGen: this.#gen++ })
-    this.trace.push(`create ${nameOf(log)}`)
-  }
-
-  #configure (log: ReplicaLog): void {
-    log.configure({ retentionMs: 60_000, retentionBytes: 40_000, segmentBytes: 6000 })
-    log.snapshotProducers = () => Buffer.from(`at ${log.logEnd}`)
+    const topic = `t${topicId.slice(-1)}`
+    this.trace.push(`create ${nameOf(this.#volume.create({ topic, topicId, partition, replicaGen: this.#gen++ }))}`)
   }
 
   #append (log: ReplicaLog): void {
-    this.#configure(log)
+    log.configure({ retentionMs: 60_000, retentionBytes: 40_000, segmentBytes: 6000 })
+    log.snapshotProducers = () => Buffer.from(`at ${log.logEnd}`)
     const parts: Uint8Array[] = []
     let base = log.logEnd
     let epoch = Math.max(0, log.epochs.at(-1)?.epoch ?? 0)
     for (let count = 1 + this.#rng.integer(3); count > 0; count--) {
       if (this.#rng.chance(0.05)) epoch = Math.max(epoch, log.leaderEpochSeen) + 1
-      const records = 1 + this.#rng.integer(3)
-      const values = Array.from({ length: records }, () =>
-        `v${this.#value++}${'.'.repeat(this.#rng.chance(0.1) ? this.#rng.integer(5000) : this.#rng.integer(200))}`)
+      const values = Array.from({ length: 1 + this.#rng.integer(3) }, () =>
+        `v${this.#value++}${'.'.repeat(this.#rng.integer(this.#rng.chance(0.1) ? 5000 : 200))}`)
       parts.push(batch({ base, epoch, values, timestamp: this.bench.clock.wallTime() }))
-      base += records
+      base += values.length
     }
     log.append(Buffer.concat(parts))
   }
@@ -230,82 +311,21 @@ export class Chaos {
   #observe (): void {
     const before = this.#model
     const now: Record<string, ModelLog> = {}
-    let changed = false
-    for (const log of this.#volume.replicas()) {
-      const name = nameOf(log)
-      const old = before[name]
-      const shape = shapeOf(log)
-      const same = old !== undefined && old.replicaGen === shape.replicaGen && sameShape(old, shape)
-      now[name] = same ? old : { ...shape, batches: batchesOf(log, old?.replicaGen === shape.replicaGen ? old : undefined) }
-      changed ||= !same
-    }
-    changed ||= Object.keys(before).some(name => now[name] === undefined)
-    if (!changed) return
-    this.#states.push(now)
-    const index = this.#states.length - 1
+    for (const log of this.#volume.replicas()) now[nameOf(log)] = observe(log, before[nameOf(log)])
+    const names = Object.keys(now)
+    if (names.length === Object.keys(before).length && names.every(name => now[name] === before[name])) return
     const states = this.#states
-    this.#volume.whenDurable(() => { if (this.#states === states) this.#durable = Math.max(this.#durable, index) })
+    const index = states.push(now) - 1
+    this.#volume.whenDurable(() => {
+      if (this.#states === states) this.#durable = Math.max(this.#durable, index)
+    })
   }
-}
-
-function nameOf (log: { topicId: string, partition: number }): string { return `${log.topicId.slice(-2)}-${log.partition}` }
-
-function shapeOf (log: ReplicaLog): Omit<ModelLog, 'batches'> {
-  const { replicaGen, logStart, logEnd, highWatermark, leaderEpochSeen } = log
-  return { replicaGen, logStart, logEnd, highWatermark, leaderEpochSeen, epochs: [...log.epochs], rowVersion: log.row?.version ?? -1 }
-}
-
-function sameShape (a: Omit<ModelLog, 'batches'>, b: Omit<ModelLog, 'batches'>): boolean {
-  return a.logStart === b.logStart && a.logEnd === b.logEnd && a.leaderEpochSeen === b.leaderEpochSeen &&
-    a.rowVersion === b.rowVersion && a.highWatermark === b.highWatermark && JSON.stringify(a.epochs) === JSON.stringify(b.epochs)
-}
-
-/** What the log holds by the model: its old batches as far as they go, new ones from memory. */
-function batchesOf (log: ReplicaLog, old: ModelLog | undefined): ModelBatch[] {
-  let batches = (old?.batches ?? []).filter(known => known.end > log.logStart && known.end <= log.logEnd)
-  if (batches.length > 0 && batches.at(-1)!.end > log.logEnd) batches = []
-  let offset = batches.at(-1)?.end ?? Math.max(log.logStart, (old?.batches ?? []).length > 0 ? log.logStart : log.logStart)
-  while (offset < log.logEnd) {
-    const bytes = log.readTail(offset, log.logEnd, 1)
-    if (bytes === undefined || bytes.length === 0) throw new Error(`${nameOf(log)}: nothing in memory at ${offset}`)
-    const records = recordsOf(bytes)
-    const base = Number(records[0]!.split(':')[0])
-    batches.push({ base, end: base + records.length, records })
-    offset = base + records.length
-  }
-  return batches
-}
-
-function differenceOf (model: Model, found: Record<string, ModelLog & { records: string[] }>): string | undefined {
-  const names = Object.keys(model).sort().join()
-  if (names !== Object.keys(found).sort().join()) return `replicas ${names} and ${Object.keys(found).sort().join()}`
-  for (const [name, log] of Object.entries(model)) {
-    const other = found[name]!
-    for (const field of ['replicaGen', 'logStart', 'logEnd', 'leaderEpochSeen', 'rowVersion'] as const) {
-      if (log[field] !== other[field]) return `${name} ${field} ${log[field]} and ${other[field]}`
-    }
-    if (JSON.stringify(log.epochs) !== JSON.stringify(other.epochs)) {
-      return `${name} epochs ${JSON.stringify(log.epochs)} and ${JSON.stringify(other.epochs)}`
-    }
-    if (other.highWatermark > log.highWatermark) return `${name} high watermark ${log.highWatermark} and ${other.highWatermark}`
-    const records = log.batches.flatMap(known => known.records)
-    if (records.join() !== other.records.join()) {
-      const at = records.findIndex((record, i) => record !== other.records[i])
-      return `${name} records at ${at}: ${records[at]?.slice(0, 30)} and ${other.records[at]?.slice(0, 30)}`
-    }
-  }
-  return undefined
-}
-
-/** The state that came back, with the marks as they were found. */
-function restored (model: Model, found: Record<string, ModelLog>): Model {
-  return Object.fromEntries(Object.entries(model).map(([name, log]) =>
-    [name, { ...log, highWatermark: found[name]!.highWatermark }]))
 }
 
 function row (log: ReplicaLog, leaderEpoch: number, version: number): PartitionRow {
   const { topicId, partition } = log
   return {
-    topicId, partition, replicas: [0], leader: 0, leaderEpoch, inSync: [], version, minInSync: 1, adding: [], removing: []
+    topicId, partition, replicas: [0], leader: 0, leaderEpoch, inSync: [], version, minInSync: 1,
+    adding: [], removing: []
   }
 }
