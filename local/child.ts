@@ -6,7 +6,7 @@ import { pathToFileURL } from 'node:url'
 
 export const rootFolder = join(import.meta.dirname, '..')
 /** Programs as compiled by Node, which takes longer than everything else at the start of a process. */
-export const compileCacheFolder = join(rootFolder, 'node_modules/.cache/millrace-compiled')
+export const compileCacheFolder = join(rootFolder, 'node_modules/.cache/millrace')
 const leash = pathToFileURL(join(import.meta.dirname, 'leash.ts')).href
 
 export interface Program {
