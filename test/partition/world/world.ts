@@ -24,8 +24,8 @@ export const topic: TopicInfo = {
   partitions: 1,
   replicas: 3,
   minInSync: 2,
-  retentionMs: -1,
-  retentionBytes: -1,
+  retentionMs: 86_400_000,
+  retentionBytes: 1 << 30,
   segmentBytes: 1 << 20,
   deleting: false
 }
