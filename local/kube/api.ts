@@ -1,6 +1,6 @@
 // The in-process face of the embedded Kubernetes API: what the local controllers (pods as processes,
 // services) and tests call. Plain HTTP clients, kubectl first, get the same store at `url`.
-import type { KubeObject } from './object.ts'
+import type { KubeObject, ObjectMeta } from './object.ts'
 import type { Faults } from './faults.ts'
 
 export type { KubeObject, ObjectMeta, OwnerReference, Json, JsonObject } from './object.ts'
@@ -114,7 +114,7 @@ export interface KubeApi {
 export interface Writable {
   apiVersion?: string
   kind?: string
-  metadata: { name?: string, namespace?: string, [field: string]: unknown }
+  metadata: { [Field in keyof ObjectMeta]?: ObjectMeta[Field] | undefined }
   [field: string]: unknown
 }
 

@@ -47,7 +47,7 @@ export function lockFolder (folder: string): () => void {
       }
       const owner = ownerOf(path)
       if (owner !== undefined && isAlive(owner.pid) && startedAt(owner.pid) === owner.started) {
-        throw new Error(`${folder} is in use by process ${owner.pid}`)
+        throw new Error(`${folder} is in use by another process (pid ${owner.pid})`)
       }
       rmSync(path, { force: true })
     }
