@@ -105,6 +105,7 @@ export class ConsumerClient {
     }
     history.end(history.begin<PollOperation>({ kind: 'poll', process: this.process.name, records }), 'ok')
     this.#positions.set(key, batch.lastOffset + 1)
+    this.#world.committed(batch.topic, batch.partition, batch.lastOffset, `${this.process.name} read it`)
   }
 
   async #commit (): Promise<void> {

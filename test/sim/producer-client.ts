@@ -17,6 +17,8 @@ export interface ClientWorld {
   readonly plan: Plan
   readonly history: History
   readonly coverage: Coverage
+  /** A client was told of this record: it must be committed by now. */
+  committed (topic: string, partition: number, offset: number, how: string): void
 }
 
 export function makeClient ({ cluster }: ClientWorld, process: SimProcess, host: string): MillraceClient {
@@ -85,6 +87,7 @@ export class ProducerClient {
       this.#outstanding--
       operation.offset = offset
       history.end(operation, 'ok')
+      this.#world.committed(topic, partition, offset, `${value} was acknowledged`)
     }, (error: unknown) => {
       this.#outstanding--
       this.#failed(operation, error)

@@ -62,7 +62,10 @@ class Run {
     this.observer = new InvariantObserver(this.cluster, this.coverage)
     this.cluster.observer = this.observer
     this.history = new History(() => this.cluster.scheduler.now)
-    this.#world = { cluster: this.cluster, plan, history: this.history, coverage: this.coverage }
+    this.#world = {
+      cluster: this.cluster, plan, history: this.history, coverage: this.coverage,
+      committed: (topic, partition, offset, how) => { this.#mustBeCommitted(topic, partition, offset, how) }
+    }
     this.#operator = new SimOperator(this.cluster)
     const hosts = Array.from({ length: plan.producers + plan.consumers }, (_, index) => `c${index}`)
     this.nemesis = new Nemesis(this.cluster, plan, { hosts, restartOne: (rng) => { this.#restartClient(rng) } }, this.coverage)
@@ -143,6 +146,13 @@ class Run {
       }
     }
     return keys
+  }
+
+  #mustBeCommitted (topic: string, partition: number, offset: number, how: string): void {
+    const { end } = this.observer.partition(this.observer.rows.topicId(topic), partition)
+    if (offset < end) return
+    this.cluster.scheduler.fail(new SimFailure('commit before answer',
+      `${topic}-${partition}: offset ${offset}: ${how}; committed are ${end}`))
   }
 
   #allLed (): boolean {
