@@ -133,7 +133,7 @@ export class Controller implements ControllerOffice {
       gone: brokerIds => { this.#gone(brokerIds) },
       outdated: reason => { this.end(reason) }
     })
-    this.#topics = new TopicDesk({ ...shared, mayChange: () => !this.#restore.isTotal })
+    this.#topics = new TopicDesk({ ...shared, mayChange: name => this.#restore.mayChange(name) })
     this.#ticker = new Ticker(clock, tickMs, () => { this.#tick() })
     this.#tickedAt = this.#housekeptAt = this.#leaseReadAt = clock.now()
   }

@@ -50,6 +50,7 @@ interface Change {
 export class Desk {
   readonly #bureau: Bureau
   #ops: TableOp[] = []
+  #closed: WireError | undefined
   /** One per partition: a leader has one change in flight. */
   #changes = new Map<string, Change>()
   /** Elections that found nobody, and how many hopes there were then. */
@@ -61,8 +62,9 @@ export class Desk {
     this.#bureau = bureau
   }
 
-  /** Throws BROKER_BUSY. */
+  /** Throws BROKER_BUSY, or why the desk is closed. */
   add (op: TableOp): void {
+    if (this.#closed !== undefined) throw this.#closed
     if (this.#ops.length >= limits.tableOpsPendingMax) throw new WireError('BROKER_BUSY', 'too many changes wait for the Kubernetes API')
     this.#ops.push(op)
   }
@@ -99,6 +101,10 @@ export class Desk {
         }
       },
       dropped: () => {
+        if (this.#closed !== undefined) {
+          for (const op of ops) op.done(draft.base, this.#closed)
+          return
+        }
         this.#ops.unshift(...ops)
         for (const [key, change] of changes) if (!this.#changes.has(key)) this.#changes.set(key, change)
       }
@@ -107,6 +113,7 @@ export class Desk {
 
   /** Nothing will be written any more. */
   close (error: WireError, table: Table): void {
+    this.#closed = error
     const ops = this.#ops
     this.#ops = []
     this.#changes.clear()

@@ -37,8 +37,8 @@ export class Restore {
   #total: boolean
   /** Tables whose rows are left alone, by name. */
   readonly #frozen = new Set<string>()
-  /** Topics that replicas have and no table names. */
-  readonly #unknown = new Set<string>()
+  /** Names of topics that replicas have and no table names, by topicId. */
+  readonly #unknown = new Map<string, string>()
   readonly #undecidable = new Set<string>()
   #waived: ReadonlySet<number> = new Set()
   #working = false
@@ -50,8 +50,13 @@ export class Restore {
     if (this.#total) options.log.warn({ reason: options.suspicion }, 'the tables are doubted: nothing is decided until all brokers have registered')
   }
 
-  /** While true no broker gets the tables' word for what there is, and no topic is made or deleted. */
+  /** While true no broker gets the tables' word for what there is. */
   get isTotal (): boolean { return this.#total }
+
+  /** May a topic of this name be made or deleted? Not while there may be one that the tables do not know. */
+  mayChange (name: string): boolean {
+    return !this.#total && ![...this.#unknown.values()].includes(name)
+  }
 
   isFrozen (table: string): boolean { return this.#total || this.#frozen.has(table) }
 
@@ -64,7 +69,7 @@ export class Restore {
       const shelf = tables.shelfOfTopic(topicId)
       if (shelf === undefined) {
         if (removals.isDeleted(topicId) || this.#unknown.has(topicId)) continue
-        this.#unknown.add(topicId)
+        this.#unknown.set(topicId, report.topic)
         log.warn({ topicId, topic: report.topic, broker: session.brokerId }, 'a broker has a replica of a topic that no table names')
         continue
       }
@@ -137,7 +142,7 @@ export class Restore {
       this.#frozen.delete(name)
       log.warn({ table: name }, 'table restored from what brokers reported')
     }
-    for (const topicId of [...this.#unknown].sort()) {
+    for (const topicId of [...this.#unknown.keys()].sort()) {
       await this.#restoreTopic(topicId, reports)
       this.#unknown.delete(topicId)
     }

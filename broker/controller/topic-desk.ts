@@ -23,8 +23,8 @@ export interface TopicDeskOptions {
   readonly roster: Roster
   readonly tables: Tables
   readonly brokersExpected: number
-  /** False while there may be topics that the tables do not know. */
-  mayChange (): boolean
+  /** False while there may be a topic of the name that the tables do not know. */
+  mayChange (name: string): boolean
 }
 
 export class TopicDesk {
@@ -45,7 +45,7 @@ export class TopicDesk {
 
   async delete (request: DeleteTopicRequest): Promise<Sent<DeleteTopicResponse>> {
     const { tables } = this.#options
-    this.#requireCertainty()
+    this.#requireCertainty(request.name)
     const topic = tables.topicByName(request.name)
     if (topic === undefined || (request.topicId !== '' && topic.topicId !== request.topicId)) {
       throw new WireError('UNKNOWN_TOPIC', `no topic '${request.name}'`)
@@ -65,7 +65,7 @@ export class TopicDesk {
   makeInternal (): void {
     const { clock, tables, log } = this.#options
     const known = tables.brokers().size
-    if (known === 0 || this.#making || !this.#options.mayChange()) return
+    if (known === 0 || this.#making || !this.#options.mayChange(groupsTopic)) return
     this.#waitingSince ??= clock.now()
     const present = [...tables.brokers().keys()].filter(brokerId => this.#isLive(brokerId)).length
     const waited = clock.now() - this.#waitingSince >= expectedBrokersMs
@@ -82,7 +82,7 @@ export class TopicDesk {
 
   async #make (wish: TopicWish): Promise<Sent<ApplyTopicResponse>['topic']> {
     const { tables, rng } = this.#options
-    this.#requireCertainty()
+    this.#requireCertainty(wish.name)
     const topicId = rng.hex(8)
     const table = await tables.operate(wish.name, this.#bytesFor(wish), draft => { this.#run(draft, wish, topicId) })
     const topic = liveTopic(table.topics.values(), wish.name)
@@ -91,8 +91,8 @@ export class TopicDesk {
     return describeTopic(topic, table.rows.get(topic.topicId) ?? [], tables.brokers())
   }
 
-  #requireCertainty (): void {
-    if (!this.#options.mayChange()) throw new WireError('CONTROLLER_UNAVAILABLE', 'the tables are being restored')
+  #requireCertainty (name: string): void {
+    if (!this.#options.mayChange(name)) throw new WireError('CONTROLLER_UNAVAILABLE', 'the tables are being restored')
   }
 
   #run (draft: TableDraft, wish: TopicWish, topicId: string): void {

@@ -4,7 +4,7 @@ import type { Clock } from '../../wire/ports.ts'
 import { assert } from '../assert.ts'
 import { OfficeLost } from './api.ts'
 import { TableFormatError } from './row-text.ts'
-import type { TableStore } from './store.ts'
+import type { PutOutcome, TableStore } from './store.ts'
 import { TableDraft } from './table.ts'
 import type { Table } from './table.ts'
 
@@ -85,9 +85,18 @@ export class TableWriter {
       return
     }
     this.#unresolved = true
-    const outcome = await store.put(draft.finish(controllerEpoch, store.newWriteId()))
+    let outcome: PutOutcome
+    try {
+      outcome = await store.put(draft.finish(controllerEpoch, store.newWriteId()))
+    } catch (error) {
+      decision.dropped()
+      throw error
+    }
     this.#unresolved = false
-    if (this.#stopped) return
+    if (this.#stopped) {
+      decision.dropped()
+      return
+    }
     this.#wanted = true
     switch (outcome.kind) {
       case 'landed': {
@@ -101,8 +110,8 @@ export class TableWriter {
         decision.dropped()
         return
       case 'changed':
-        this.#table = this.#adopted(outcome.found)
         decision.dropped()
+        this.#table = this.#adopted(outcome.found)
     }
   }
 

@@ -24,7 +24,7 @@ import { Link } from './link.ts'
 import type { LinkEnd } from './link.ts'
 import { newCounters } from './options.ts'
 import type { AgentCounters, AgentOptions } from './options.ts'
-import { Search } from './search.ts'
+import { isSame, Search } from './search.ts'
 import type { Whereabouts } from './search.ts'
 import { View } from './view.ts'
 import { refuse } from './waiting-room.ts'
@@ -251,14 +251,14 @@ export class SessionAgent implements ControllerLink {
     const { clock } = this.#options
     const began = clock.now()
     do {
-      const { found, agreed, epochSeen } = await this.#search.ask(lost?.address ?? '', this.#candidacy.patienceMs)
+      const { found, agreed, epochSeen } = await this.#search.ask(lost, this.#candidacy.patienceMs)
       if (this.#closed || this.#hint !== undefined) return
       if (found !== undefined) this.#hint = found
       else if (agreed && !this.#stopping && this.#candidacy.mayTry) await this.#takeOffice(epochSeen, lost?.controllerEpoch ?? 0)
       else await this.#pause(askAgainMs)
       if (this.#closed || this.#hint !== undefined) return
       const lease = await this.#search.lease()
-      if (lease !== undefined && lease.address !== lost?.address && lease.controller !== this.self.brokerId) this.#hint ??= lease
+      if (lease !== undefined && !isSame(lease, lost) && lease.controller !== this.self.brokerId) this.#hint ??= lease
     } while (this.#hint === undefined && clock.now() - began < campaignMs)
   }
 

@@ -30,6 +30,11 @@ export interface Findings {
   readonly epochSeen: number
 }
 
+/** The same office: nothing newer than what was lost. */
+export function isSame (a: Whereabouts | undefined, lost: Whereabouts | undefined): boolean {
+  return a !== undefined && lost !== undefined && a.address === lost.address && a.controllerEpoch <= lost.controllerEpoch
+}
+
 export interface SearchOptions {
   readonly clock: Clock
   readonly net: Net
@@ -76,10 +81,10 @@ export class Search {
   /**
    * Asks everybody.
    *
-   * @param lost the address that failed, '' for none: a peer's word for it does not count as found
+   * @param lost what failed: a peer's word for the same does not count as found
    * @param patienceMs how long a silent peer is waited for
    */
-  async ask (lost: string, patienceMs: number): Promise<Findings> {
+  async ask (lost: Whereabouts | undefined, patienceMs: number): Promise<Findings> {
     const table = await this.#brokers()
     const brokers = table ?? this.#options.known()
     const answers = await Promise.all(brokers.filter(broker => broker.brokerId !== this.#options.self.brokerId)
@@ -100,7 +105,7 @@ export class Search {
     const unfenced = brokers.filter(broker => !broker.fenced)
     if (unfenced.some(broker => broker.brokerId === this.#options.self.brokerId)) agreeing += 1
     const agreed = table !== undefined && found === undefined && (unfenced.length === 0 || agreeing * 2 > unfenced.length)
-    return { found: found?.address === lost ? undefined : found, agreed, epochSeen }
+    return { found: isSame(found, lost) ? undefined : found, agreed, epochSeen }
   }
 
   #agrees (brokerId: number, answer: AskControllerResponse | 'refused' | 'silent', patienceMs: number): boolean {

@@ -173,6 +173,15 @@ export class TestCluster {
     return this.scheduler.now - began
   }
 
+  /** For conditions that take long to look at: looks every 100 ms of virtual time. */
+  async untilSlow (condition: () => boolean, withinMs = 20_000): Promise<void> {
+    for (let passed = 0; passed < withinMs; passed += 100) {
+      if (condition()) return
+      await this.pass(100)
+    }
+    await this.until(condition, 1)
+  }
+
   async run<T> (promise: Promise<T>, withinMs = 20_000): Promise<T> {
     let settled = false
     promise.then(() => { settled = true }, () => { settled = true })

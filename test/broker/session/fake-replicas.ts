@@ -7,6 +7,7 @@ import type { ControllerLink, LocalReplicas, Self } from '../../../broker/sessio
 import { hasIdentity, isNewerRow, partitionKeyText } from '../../../broker/row.ts'
 
 export interface FakeReplica {
+  topic: string
   topicId: string
   partition: number
   replicaGen: number
@@ -137,7 +138,8 @@ export class FakeReplicas implements LocalReplicas {
     if (replica === undefined) {
       const first = row.inSync.some(member => member.brokerId === brokerId && member.volumeId === volumeId && member.replicaGen === 0)
       replica = {
-        topicId: row.topicId, partition: row.partition, replicaGen: first ? 0 : this.nextGen++, row: undefined,
+        topic: this.#link.view.topicById(row.topicId)?.name ?? '', topicId: row.topicId, partition: row.partition,
+        replicaGen: first ? 0 : this.nextGen++, row: undefined,
         lastEpoch: -1, durableEnd: 0, highWatermark: 0, damaged: ''
       }
       this.#volume.replicas.set(key, replica)
@@ -150,7 +152,7 @@ export class FakeReplicas implements LocalReplicas {
 function report (replica: FakeReplica): ReplicaReport {
   const { topicId, partition, replicaGen, row, lastEpoch, durableEnd, highWatermark, damaged } = replica
   return {
-    topicId, partition, topic: '', replicaGen, row, logStart: 0, durableEnd, highWatermark, lastEpoch,
+    topicId, partition, topic: replica.topic, replicaGen, row, logStart: 0, durableEnd, highWatermark, lastEpoch,
     leaderEpochSeen: row?.leaderEpoch ?? 0, damaged, removed: false
   }
 }

@@ -2,10 +2,11 @@
 // an epoch twice, and in the end all is well again.
 import { expect, test } from 'vitest'
 import { assert } from '../../../broker/assert.ts'
+import { tableKind } from '../../../broker/controller/table-codec.ts'
 import { SimRng } from '../../sim/rng.ts'
 import { TestCluster } from './cluster.ts'
 
-const seeds = Number(process.env['SEEDS'] ?? 20)
+const seeds = Number(process.env['SEEDS'] ?? 15)
 const first = Number(process.env['SEED'] ?? 1)
 const stormMs = 30_000
 
@@ -32,13 +33,15 @@ class Leaders {
 async function storm (cluster: TestCluster, rng: SimRng, brokers: number): Promise<void> {
   const end = cluster.scheduler.now + stormMs
   const leaders = new Leaders(cluster)
+  // Two destroyed disks are more than a floor of two bears.
+  const lossy = rng.integer(brokers)
   while (cluster.scheduler.now < end) {
     const id = rng.integer(brokers)
     const broker = cluster.broker(id)
-    switch (rng.integer(9)) {
+    switch (rng.integer(11)) {
       case 0:
       case 1:
-        if (broker.process.dead) cluster.boot(id, { wiped: rng.chance(0.05) })
+        if (broker.process.dead) cluster.boot(id, { wiped: id === lossy && rng.chance(0.3) })
         else broker.process.kill()
         break
       case 2:
@@ -70,6 +73,9 @@ async function storm (cluster: TestCluster, rng: SimRng, brokers: number): Promi
           })
         }
         break
+      case 8:
+        touch(cluster, rng)
+        break
       default:
     }
     const step = rng.exponential(rng.pick([5, 50, 500, 2_000]))
@@ -78,6 +84,21 @@ async function storm (cluster: TestCluster, rng: SimRng, brokers: number): Promi
       leaders.look()
     }
   }
+}
+
+/** A person with kubectl: deletes the Lease, or labels a table. */
+function touch (cluster: TestCluster, rng: SimRng): void {
+  const { store } = cluster.kube
+  if (rng.chance(0.5)) {
+    store.erase({ apiVersion: 'coordination.k8s.io/v1', plural: 'leases' }, 'events-controller', 'kubectl')
+    return
+  }
+  const root = store.get(tableKind, 'events-0')
+  if (root === undefined) return
+  const { metadata } = root
+  cluster.checked = false
+  store.replace(tableKind, { ...root, metadata: { ...metadata, labels: { ...metadata.labels, touched: String(rng.integer(100)) } } }, 'kubectl')
+  cluster.checked = true
 }
 
 function heal (cluster: TestCluster, brokers: number): void {
@@ -109,7 +130,10 @@ async function runSeed (seed: number): Promise<void> {
   await cluster.until(() => revive() && cluster.live().length === brokers && cluster.isSettled(), 60_000)
   const isWell = (): boolean => cluster.agreesOn(topicId) && cluster.rows(topicId).every(row => row.leader >= 0 &&
     cluster.broker(row.leader).replicas.leads(topicId, row.partition) && row.inSync.length === 3)
-  await cluster.until(isWell, 30_000)
+  await cluster.until(isWell, 30_000).catch((error: unknown) => {
+    const lines = cluster.rows(topicId).map(row => JSON.stringify(row))
+    throw new Error(`these rows did not get well:\n${lines.join('\n')}`, { cause: error })
+  })
 }
 
 test.each(Array.from({ length: seeds }, (_, index) => first + index))('storm of seed %i', async (seed) => {
