@@ -31,7 +31,8 @@ const commitMs = 1_000
 const endCheckMs = 100
 
 export async function consume (topic: string, options: ConsumeOptions): Promise<number> {
-  const write = options.json === true ? jsonLine : options.format === undefined ? valueLine : compileFormat(options.format)
+  const plain = options.format === undefined ? valueLine : compileFormat(options.format)
+  const write = options.json === true ? jsonLine : plain
   const interrupted = interruption()
   const stop = new AbortController()
   const end = (): void => { stop.abort() }
@@ -101,7 +102,8 @@ class Session {
     // Somebody who watches wants what comes; somebody who wants the end, or a group, wants everything before it.
     const { offset = exit === true || group !== undefined ? 'start' : 'end' } = this.#options
     const { signal } = this.#stop
-    await this.#consumer.assign([{ topic: this.#topic, partitions: partition ?? 'all', from: offset }], { timeoutMs, signal })
+    const assignment = { topic: this.#topic, partitions: partition ?? 'all' as const, from: offset }
+    await this.#consumer.assign([assignment], { timeoutMs, signal })
     if (exit === true) {
       const ends = await this.#consumer.endOffsets({ timeoutMs, signal })
       await this.#consumer.located({ timeoutMs, signal })

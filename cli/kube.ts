@@ -113,6 +113,9 @@ export async function findCluster (kube: Kube, name: string | undefined): Promis
       (names.length > 0 ? `; there are ${names.join(', ')}` : ''), exitCodes.notFound)
   }
   if (clusters.length === 1) return clusters[0]!
-  if (clusters.length > 1) throw new CliError(`choose a Cluster of ${place} with --cluster: ${names.join(', ')}`, exitCodes.usage)
-  throw new CliError(`there is no Cluster in ${place}; create one: kubectl apply -f examples/cluster.yaml`, exitCodes.notFound)
+  if (clusters.length > 1) {
+    throw new CliError(`choose a Cluster of ${place} with --cluster: ${names.join(', ')}`, exitCodes.usage)
+  }
+  throw new CliError(`there is no Cluster in ${place}; create one: kubectl apply -f examples/cluster.yaml`,
+    exitCodes.notFound)
 }

@@ -43,7 +43,8 @@ function topicCommands (program: Command): void {
     .option('--min-in-sync <n>', 'copies that must have a record before it is acknowledged', take.integer(1))
     .option('--retention <age>', 'how long records are kept: 168h, 7d, unlimited')
     .option('--retention-bytes <bytes>', 'how much a partition keeps: 10Gi, unlimited')
-    .addOption(new Option('--delete-policy <policy>', 'what deleting the Topic does to records').choices(['Retain', 'Delete']))
+    .addOption(new Option('--delete-policy <policy>', 'what deleting the Topic does to records')
+      .choices(['Retain', 'Delete']))
     .addOption(timeout('how long to wait until the topic is ready'))
     .action(ends(async (name: string, options) => (await import('./topic-create.ts')).topicCreate(name, options)))
 
@@ -117,7 +118,8 @@ function clusterCommands (program: Command): void {
 
 export function program (): Command {
   const millrace = new Command('millrace')
-    .description('Kafka-style streams as Kubernetes resources.\nData goes to stdout; notes, beginning with %, to stderr.')
+    .description('Kafka-style streams as Kubernetes resources.\n' +
+      'Data goes to stdout; notes, beginning with %, to stderr.')
     .addHelpText('before', examples('millrace topic create numbers --partitions 6',
       'seq 1 1000000 | millrace produce numbers', 'millrace consume numbers -o start -e | wc -l'))
     .addHelpText('after', `\n${exitCodesHelp}\n\nEvery command explains itself: millrace <command> --help`)

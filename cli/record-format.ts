@@ -22,9 +22,13 @@ const fields: Readonly<Record<string, RecordWriter>> = {
   p: (output, batch) => { output.text(String(batch.partition)) },
   o: (output, _batch, cursor) => { output.text(String(cursor.offset)) },
   T: (output, _batch, cursor) => { output.text(String(cursor.timestamp)) },
-  k: (output, _batch, cursor) => { if (cursor.keyStart >= 0) output.bytes(cursor.bytes, cursor.keyStart, cursor.keyEnd) },
-  v: (output, _batch, cursor) => { if (cursor.valueStart >= 0) output.bytes(cursor.bytes, cursor.valueStart, cursor.valueEnd) },
-  s: (output, _batch, cursor) => { output.text(String(cursor.valueStart < 0 ? -1 : cursor.valueEnd - cursor.valueStart)) },
+  k: (output, _batch, { bytes, keyStart, keyEnd }) => { if (keyStart >= 0) output.bytes(bytes, keyStart, keyEnd) },
+  v: (output, _batch, { bytes, valueStart, valueEnd }) => {
+    if (valueStart >= 0) output.bytes(bytes, valueStart, valueEnd)
+  },
+  s: (output, _batch, { valueStart, valueEnd }) => {
+    output.text(String(valueStart < 0 ? -1 : valueEnd - valueStart))
+  },
   h: (output, _batch, cursor) => { writeHeaders(output, cursor) },
   '%': output => { output.text('%') }
 }

@@ -2,7 +2,8 @@
 
 /** Rows under a header; numbers to the right. */
 export function table (header: readonly string[], rows: readonly (readonly (string | number)[])[]): string {
-  const widths = header.map((title, column) => Math.max(title.length, ...rows.map(row => String(row[column] ?? '').length)))
+  const widths = header.map((title, column) =>
+    rows.reduce((width, row) => Math.max(width, String(row[column] ?? '').length), title.length))
   const numeric = header.map((_, column) => rows.length > 0 && rows.every(row => typeof row[column] === 'number'))
   const line = (cells: readonly (string | number)[]): string => cells
     .map((cell, column) => numeric[column] === true

@@ -39,10 +39,14 @@ export async function topicCreate (name: string, options: TopicCreateOptions): P
   })
 }
 
-export function topicObject (name: string, cluster: string, namespace: string, options: Partial<TopicCreateOptions>): KubeObject {
+export function topicObject (name: string, cluster: string, namespace: string,
+  options: Partial<TopicCreateOptions>): KubeObject {
   const { partitions, replicas, minInSync, retention, retentionBytes, deletePolicy } = options
   const metadata = { name: objectNameFor(name), namespace }
-  const limits = { ...retention !== undefined && { age: retention }, ...retentionBytes !== undefined && { bytes: retentionBytes } }
+  const limits = {
+    ...retention !== undefined && { age: retention },
+    ...retentionBytes !== undefined && { bytes: retentionBytes }
+  }
   return {
     apiVersion,
     kind: 'Topic',
@@ -78,7 +82,8 @@ async function untilReady (kube: Kube, name: string, created: TopicObject, timeo
       throw new CliError(`the Topic ${name} was deleted before it was ready`)
     }
     const { generation } = topic.metadata
-    const ready = topic.status?.conditions?.find(each => each.type === 'Ready' && each.observedGeneration === generation)
+    const ready = topic.status?.conditions?.find(each =>
+      each.type === 'Ready' && each.observedGeneration === generation)
     if (ready?.status === 'True') return topic
     const why = ready === undefined ? 'the operator has not looked at it yet' : ready.message
     unmetSince = ready?.reason === 'NotEnoughBrokers' ? unmetSince < 0 ? performance.now() : unmetSince : -1
@@ -92,6 +97,7 @@ async function untilReady (kube: Kube, name: string, created: TopicObject, timeo
     }
     waiting.waiting(`topic ${name} (${why})`)
     await pause(pollMs)
-    topic = await kube.reach(() => kube.api.get(kinds.topic, kube.namespace, created.metadata.name)) as TopicObject | undefined
+    const get = () => kube.api.get(kinds.topic, kube.namespace, created.metadata.name)
+    topic = await kube.reach(get) as TopicObject | undefined
   }
 }

@@ -32,7 +32,8 @@ export async function topicDelete (name: string, options: TopicDeleteOptions): P
       }))
     }
     const { uid } = topic.metadata
-    await kube.reach(() => kube.api.delete(kinds.topic, kube.namespace, topic.metadata.name, uid === undefined ? {} : { uid }))
+    const exactly = uid === undefined ? {} : { uid }
+    await kube.reach(() => kube.api.delete(kinds.topic, kube.namespace, topic.metadata.name, exactly))
     await untilGone(kube, topic, options.timeout)
     note(`deleted ${what}: ${fate}`)
     return exitCodes.ok

@@ -59,7 +59,8 @@ function asJson (topic: TopicInfo, partitions: readonly Described[]): string {
 
 function asText (topic: TopicInfo, partitions: readonly Described[]): string {
   const { name, topicId, replicas, minInSync, retentionMs, retentionBytes, segmentBytes } = topic
-  const facts = `Topic       ${name}\nId          ${topicId}\nReplicas    ${replicas}, at least ${minInSync} in sync\n` +
+  const facts = `Topic       ${name}\nId          ${topicId}\n` +
+    `Replicas    ${replicas}, at least ${minInSync} in sync\n` +
     `Retention   age ${duration(retentionMs)}, bytes ${bytes(retentionBytes)} a partition, ` +
     `segments of ${bytes(segmentBytes)}\n\n`
   return facts + table(['PARTITION', 'LEADER', 'EPOCH', 'REPLICAS', 'IN-SYNC', 'START', 'END', 'RECORDS'],

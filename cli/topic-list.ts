@@ -35,8 +35,7 @@ function row (each: TopicMetadata): (string | number)[] {
   const { name, partitions, replicas, minInSync, retentionMs, retentionBytes, deleting } = each.topic!
   const { leaderless, underReplicated } = health(each)
   const retention = retentionBytes < 0 ? duration(retentionMs) : `${duration(retentionMs)}, ${bytes(retentionBytes)}`
-  const state = deleting
-    ? 'deleting'
-    : leaderless > 0 ? `${leaderless} without leader` : underReplicated > 0 ? `${underReplicated} under-replicated` : 'ok'
-  return [name, partitions, replicas, minInSync, retention, state]
+  const lagging = underReplicated > 0 ? `${underReplicated} under-replicated` : 'ok'
+  const serving = leaderless > 0 ? `${leaderless} without leader` : lagging
+  return [name, partitions, replicas, minInSync, retention, deleting ? 'deleting' : serving]
 }

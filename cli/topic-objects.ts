@@ -28,7 +28,8 @@ export async function topicObjects (kube: Kube, topic: string, cluster: string |
   const found: TopicObject[] = []
   let page = ''
   do {
-    const list = await kube.reach(() => kube.api.list(kinds.topic, { namespace: kube.namespace, limit: 500, continue: page }))
+    const query = { namespace: kube.namespace, limit: 500, continue: page }
+    const list = await kube.reach(() => kube.api.list(kinds.topic, query))
     for (const item of list.items as TopicObject[]) {
       if (topicOf(item) === topic && (cluster === undefined || item.spec.cluster === cluster)) found.push(item)
     }

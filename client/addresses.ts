@@ -11,7 +11,8 @@ export function parseBootstrap (bootstrap: string | readonly string[]): string[]
     .map(part => part.trim())
     .filter(part => part !== '')
   if (parts.length === 0 || parts.length > bootstrapAddressesMax) {
-    throw errorOf('INVALID_REQUEST', `bootstrap names ${parts.length} addresses; 1 to ${bootstrapAddressesMax} are wanted`)
+    throw errorOf('INVALID_REQUEST',
+      `bootstrap names ${parts.length} addresses; 1 to ${bootstrapAddressesMax} are wanted`)
   }
   for (const part of parts) {
     const match = /^(\[[0-9a-fA-F:.]+\]|[^:\s/]+):(\d{1,5})$/.exec(part)

@@ -24,7 +24,8 @@ export class Admin {
   }
 
   /** Brokers, controller and topics as one broker knows them. */
-  metadata (topics: readonly string[], options: CallOptions & { readonly internal?: boolean } = {}): Promise<GetMetadataResponse> {
+  metadata (topics: readonly string[],
+    options: CallOptions & { readonly internal?: boolean } = {}): Promise<GetMetadataResponse> {
     const { timeoutMs = operationTimeoutMs, signal, internal = topics.length > 0 } = options
     return retry({ ...this.#ports, timeoutMs, signal, what: 'metadata' }, async () => {
       try {
@@ -70,7 +71,8 @@ export class Admin {
     return this.#tracking(topics, async () => {
       for (const topic of topics) await this.#metadata.waitForTopic(topic, timeoutMs, signal)
       const answers = await this.#offsets.listOnce(queries)
-      return answers.map((answer, index) => answer instanceof WireError ? toMillraceError(answer, queries[index]) : answer)
+      return answers.map((answer, index) =>
+        answer instanceof WireError ? toMillraceError(answer, queries[index]) : answer)
     })
   }
 

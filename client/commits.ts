@@ -19,7 +19,8 @@ export class Commits {
   }
 
   /** Commits what `choose` gives when its turn comes. Resolves when it is durable. */
-  commit (choose: () => readonly PartitionOffset[], committed: (offsets: readonly PartitionOffset[]) => void, patience: Patience): Promise<void> {
+  commit (choose: () => readonly PartitionOffset[], committed: (offsets: readonly PartitionOffset[]) => void,
+    patience: Patience): Promise<void> {
     const mine = this.#last.then(async () => {
       const offsets = choose()
       if (offsets.length === 0) return

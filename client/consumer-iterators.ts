@@ -5,13 +5,16 @@ import type { ConsumerRecord } from './consumer-options.ts'
 import { toMillraceError } from './errors.ts'
 import type { PartitionReader } from './partition-reader.ts'
 
-export interface BatchSource {
-  nextBatch (signal: AbortSignal | undefined): Promise<{ reader: PartitionReader, batch: ConsumedBatch } | undefined>
-}
-
-interface HandedOut {
+export interface BatchOfReader {
   readonly reader: PartitionReader
   readonly batch: ConsumedBatch
+}
+
+export interface BatchSource {
+  nextBatch (signal: AbortSignal | undefined): Promise<BatchOfReader | undefined>
+}
+
+interface HandedOut extends BatchOfReader {
   /** Of the reader, when the batch was handed out: a seek since then makes it void. */
   readonly generation: number
 }

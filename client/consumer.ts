@@ -1,9 +1,11 @@
 // Reads partitions in offset order, and keeps the place of a group.
 import type { Timer } from '../wire/ports.ts'
 import { BatchIterator, RecordIterator } from './consumer-iterators.ts'
-import type { BatchSource } from './consumer-iterators.ts'
+import type { BatchOfReader, BatchSource } from './consumer-iterators.ts'
 import type { ConsumedBatch } from './consumed-batch.ts'
-import type { Assignment, ConsumerOptions, ConsumerRecord, OffsetToCommit, StartAt, TopicPartition } from './consumer-options.ts'
+import type {
+  Assignment, ConsumerOptions, ConsumerRecord, OffsetToCommit, StartAt, TopicPartition
+} from './consumer-options.ts'
 import { Commits } from './commits.ts'
 import { errorOf } from './errors.ts'
 import type { MillraceError } from './errors.ts'
@@ -92,7 +94,8 @@ export class Consumer implements AsyncIterable<ConsumerRecord>, BatchSource {
       const count = view.partitions.length
       for (const partition of partitions === 'all' ? view.partitions.keys() : partitions) {
         if (!Number.isInteger(partition) || partition < 0 || partition >= count) {
-          throw errorOf('UNKNOWN_PARTITION', `topic ${topic} has partitions 0 to ${count - 1}, not ${partition}`, { topic, partition })
+          throw errorOf('UNKNOWN_PARTITION',
+            `topic ${topic} has partitions 0 to ${count - 1}, not ${partition}`, { topic, partition })
         }
         if (this.#readers.has(keyOf({ topic, partition }))) continue
         readers.push(new PartitionReader(this.#readerHost(), topic, partition, view.topicId, from))
@@ -105,7 +108,8 @@ export class Consumer implements AsyncIterable<ConsumerRecord>, BatchSource {
     this.#check()
     for (const reader of readers) this.#readers.set(keyOf(reader), reader)
     const share = Math.floor((this.#options.maxBufferedBytes ?? limits.consumerBufferedBytesMax) / this.#readers.size)
-    this.#prefetchBytes = Math.max(PREFETCH_BYTES_MIN, Math.min(share, this.#options.prefetchBytes ?? limits.prefetchBytes))
+    const wanted = this.#options.prefetchBytes ?? limits.prefetchBytes
+    this.#prefetchBytes = Math.max(PREFETCH_BYTES_MIN, Math.min(share, wanted))
     for (const reader of readers) this.#starts.add(reader)
     this.#tick ??= this.#startTick()
   }
@@ -160,10 +164,11 @@ export class Consumer implements AsyncIterable<ConsumerRecord>, BatchSource {
     return this.#ports.clock.setTimer(limits.doubtMs, () => {
       this.#tick = this.#startTick()
       const now = this.#ports.clock.now()
+      const { waitTimeoutMs } = this.#options
       let quiet = false
       for (const reader of this.#readers.values()) {
         quiet ||= reader.isQuiet(now, limits.quietMs)
-        const stuck = this.#options.waitTimeoutMs === undefined ? undefined : reader.stuckFor(now, this.#options.waitTimeoutMs)
+        const stuck = waitTimeoutMs === undefined ? undefined : reader.stuckFor(now, waitTimeoutMs)
         if (stuck !== undefined) this.#fail(this.#waitedTooLong(stuck))
       }
       if (quiet) this.#metadata.requestRefresh()
@@ -188,7 +193,7 @@ export class Consumer implements AsyncIterable<ConsumerRecord>, BatchSource {
   }
 
   /** For the iterators: the next batch of whichever partition has one, in turn; undefined when closed. */
-  async nextBatch (signal: AbortSignal | undefined): Promise<{ reader: PartitionReader, batch: ConsumedBatch } | undefined> {
+  async nextBatch (signal: AbortSignal | undefined): Promise<BatchOfReader | undefined> {
     for (;;) {
       if (this.#closed || signal?.aborted === true) return undefined
       if (this.#failure !== undefined) throw this.#failure
@@ -212,7 +217,10 @@ export class Consumer implements AsyncIterable<ConsumerRecord>, BatchSource {
     }
   }
 
-  /** The records of all partitions; those of one partition in their order. A record counts as finished when the next is asked for. */
+  /**
+   * The records of all partitions; those of one partition in their order. A record counts as finished when
+   * the next one is asked for.
+   */
   [Symbol.asyncIterator] (): AsyncIterableIterator<ConsumerRecord> {
     return this.records()
   }
@@ -272,7 +280,8 @@ export class Consumer implements AsyncIterable<ConsumerRecord>, BatchSource {
 
   /** The high watermarks of everything assigned, asked now. A partition without a leader is waited for. */
   endOffsets (options: CallOptions = {}): Promise<ListedOffset[]> {
-    return this.#offsets.list(this.assignment().map(partition => ({ ...partition, at: 'end' as const })), patience(options))
+    const queries = this.assignment().map(partition => ({ ...partition, at: 'end' as const }))
+    return this.#offsets.list(queries, patience(options))
   }
 
   #reader (partition: TopicPartition): PartitionReader {
@@ -315,7 +324,9 @@ export class Consumer implements AsyncIterable<ConsumerRecord>, BatchSource {
   }
 
   #commit (choose: () => readonly PartitionOffset[], options: CallOptions): Promise<void> {
-    if (this.#commits === undefined) return Promise.reject(errorOf('INVALID_REQUEST', 'a consumer without a group commits nothing'))
+    if (this.#commits === undefined) {
+      return Promise.reject(errorOf('INVALID_REQUEST', 'a consumer without a group commits nothing'))
+    }
     return this.#commits.commit(choose, committed => {
       for (const each of committed) {
         const reader = this.#readers.get(keyOf(each))

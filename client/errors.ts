@@ -52,7 +52,8 @@ export class OffsetOutOfRangeError extends MillraceError {
 }
 
 /** The error of the class that its code belongs to. */
-export function errorOf (code: ErrorCode, message?: string, place: ErrorPlace = {}, options?: ErrorOptions): MillraceError {
+export function errorOf (code: ErrorCode, message?: string, place: ErrorPlace = {},
+  options?: ErrorOptions): MillraceError {
   switch (code) {
     case 'TIMED_OUT': return new TimeoutError(code, message, place, options)
     case 'CLOSED':

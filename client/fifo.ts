@@ -20,7 +20,8 @@ export class Fifo<T> implements Iterable<T> {
     const item = this.#items[this.#head]
     if (item === undefined) return undefined
     this.#head++
-    if (this.#head === this.#items.length || (this.#head >= COMPACT_MIN && this.#head * 2 >= this.#items.length)) this.#compact()
+    const mostlyGone = this.#head >= COMPACT_MIN && this.#head * 2 >= this.#items.length
+    if (mostlyGone || this.#head === this.#items.length) this.#compact()
     return item
   }
 

@@ -1,6 +1,8 @@
 // What the client knows of topics, leaders and addresses. It never goes back: a row counts only when its
 // (leaderEpoch, version) is not below the known one, so a stale broker cannot lead it astray.
-import type { BrokerInfo, ErrorDetail, GetMetadataResponse, PartitionRow, Sent, TopicInfo, TopicMetadata } from '../wire/messages.ts'
+import type {
+  BrokerInfo, ErrorDetail, GetMetadataResponse, PartitionRow, Sent, TopicInfo, TopicMetadata
+} from '../wire/messages.ts'
 import type { Clock, Net, Rng, Timer } from '../wire/ports.ts'
 import { Backoff } from './backoff.ts'
 import { errorOf, toMillraceError } from './errors.ts'

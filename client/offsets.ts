@@ -84,7 +84,8 @@ export class Offsets {
   #whyNoLeader (topic: string, partition: number): WireError {
     const view = this.#metadata.topic(topic)
     if (view !== undefined && partition >= view.partitions.length) {
-      return new WireError('UNKNOWN_PARTITION', `topic ${topic} has partitions 0 to ${view.partitions.length - 1}, not ${partition}`)
+      return new WireError('UNKNOWN_PARTITION',
+        `topic ${topic} has partitions 0 to ${view.partitions.length - 1}, not ${partition}`)
     }
     if (this.#metadata.isGone(topic)) return new WireError('UNKNOWN_TOPIC', unknownTopic(topic).message)
     return new WireError('LEADER_NOT_AVAILABLE', `${topic}/${partition} has no leader now`)
@@ -169,7 +170,8 @@ export class Offsets {
   }
 
   /** What the group committed for these partitions, or for all of them; those without a commit are left out. */
-  async committed (group: string, partitions: readonly Omit<PartitionOffset, 'offset'>[] | 'all', patience: Patience): Promise<CommittedOffset[]> {
+  async committed (group: string, partitions: readonly Omit<PartitionOffset, 'offset'>[] | 'all',
+    patience: Patience): Promise<CommittedOffset[]> {
     const found: CommittedOffset[] = []
     const asked: readonly Omit<PartitionOffset, 'offset'>[] = partitions === 'all' ? [] : partitions
     for (let start = 0; start === 0 || start < asked.length; start += offsetsPerRequestMax) {

@@ -171,7 +171,8 @@ export class PartitionReader implements Subscriber {
   #take (records: Uint8Array): void {
     for (const header of batches(records)) {
       if (!hasValidCrc(records, header)) {
-        throw new WireError('CORRUPT_BATCH', `${this.topic}/${this.partition}: the batch at ${header.baseOffset} came with a wrong CRC`)
+        throw new WireError('CORRUPT_BATCH',
+          `${this.topic}/${this.partition}: the batch at ${header.baseOffset} came with a wrong CRC`)
       }
       // After a new subscription a batch may begin before the offset wanted, never end before it.
       if (header.lastOffset < this.#fetchOffset) {

@@ -95,7 +95,8 @@ export class Producer {
   }
 
   /** Sends several records; resolves when all of them are durable, in the order given. */
-  sendBatch (records: readonly OutgoingRecord[], options: { readonly signal?: AbortSignal } = {}): Promise<RecordMetadata[]> {
+  sendBatch (records: readonly OutgoingRecord[],
+    options: { readonly signal?: AbortSignal } = {}): Promise<RecordMetadata[]> {
     return Promise.all(records.map(record => this.send(record, options)))
   }
 

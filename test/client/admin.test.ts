@@ -78,7 +78,8 @@ describe('the client', () => {
     const sent = producer.send({ topic: 'orders', value: 'v' })
     await clock.finish(client.close())
     await sent
-    for (const use of [() => client.producer(), () => client.consumer(), () => client.admin()]) expect(use).toThrow('closed')
+    const uses = [() => client.producer(), () => client.consumer(), () => client.admin()]
+    for (const use of uses) expect(use).toThrow('closed')
     await expect(producer.send({ topic: 'orders', value: 'v' })).rejects.toMatchObject({ code: 'CLOSED' })
     await expect(consumer.assign([])).rejects.toMatchObject({ code: 'CLOSED' })
     await client.close()

@@ -1,75 +1,32 @@
 import { beforeEach, describe, expect, it } from 'vitest'
-import { MillraceClient } from '../../client/millrace.ts'
+import type { MillraceClient } from '../../client/millrace.ts'
 import type { Consumer } from '../../client/consumer.ts'
 import type { ConsumerRecord } from '../../client/consumer-options.ts'
-import { MillraceError, OffsetOutOfRangeError } from '../../client/errors.ts'
+import { OffsetOutOfRangeError } from '../../client/errors.ts'
 import { WireError } from '../../wire/errors.ts'
 import { stampCrc } from '../../wire/record-batch.ts'
-import { FakeCluster } from './fake-cluster.ts'
-import { FakeClock, SeededRng } from './fake-clock.ts'
-import { FakeNet } from './fake-net.ts'
+import type { FakeCluster } from './fake-cluster.ts'
+import type { FakeClock } from './fake-clock.ts'
+import type { FakeNet } from './fake-net.ts'
+import { codeOf, fill, take, text, values as range, World } from './world.ts'
 
+let world: World
 let clock: FakeClock
 let net: FakeNet
 let cluster: FakeCluster
 let client: MillraceClient
 
 beforeEach(() => {
-  clock = new FakeClock()
-  net = new FakeNet(clock)
-  cluster = new FakeCluster(net)
+  world = new World();
+  ({ clock, net, cluster } = world)
   cluster.create('orders', 3)
   cluster.create('__groups', 4)
-  client = newClient()
+  client = world.client()
 })
-
-function newClient (): MillraceClient {
-  return new MillraceClient({ bootstrap: 'broker-2:9090' }, { net, clock, rng: new SeededRng(7) })
-}
-
-function range (from: number, to: number): string[] {
-  return Array.from({ length: to - from }, (_, index) => String(from + index))
-}
-
-/** Writes values as batches of `size` records each. */
-async function fill (partition: number, values: readonly string[], size = 10): Promise<void> {
-  const producer = client.producer()
-  for (let start = 0; start < values.length; start += size) {
-    await clock.finish(producer.sendBatch(values.slice(start, start + size).map(value =>
-      ({ topic: 'orders', partition, value, key: null, timestamp: 1_000 + Number(value) }))))
-  }
-  await clock.finish(producer.close())
-}
-
-function text (record: ConsumerRecord): string {
-  return Buffer.from(record.value ?? []).toString()
-}
-
-async function take (consumer: Consumer, count: number): Promise<string[]> {
-  const values: string[] = []
-  await clock.finish((async () => {
-    if (count === 0) return
-    for await (const record of consumer) {
-      values.push(text(record))
-      if (values.length === count) break
-    }
-  })())
-  return values
-}
-
-async function codeOf (promise: Promise<unknown>): Promise<string> {
-  try {
-    await promise
-  } catch (error) {
-    if (error instanceof MillraceError) return error.code
-    throw error
-  }
-  return 'none'
-}
 
 describe('reading', () => {
   it('gives every record of every partition, each partition in order', async () => {
-    for (const partition of [0, 1, 2]) await fill(partition, range(partition * 100, partition * 100 + 50))
+    for (const partition of [0, 1, 2]) await fill(world, partition, range(partition * 100, partition * 100 + 50))
     const consumer = client.consumer()
     await clock.finish(consumer.assign([{ topic: 'orders', partitions: 'all' }]))
     const records: ConsumerRecord[] = []
@@ -87,35 +44,35 @@ describe('reading', () => {
   it.each([
     ['start', 0], ['end', 50], [17, 17], [-3, 47], [-500, 0], [{ timestamp: 1_033 }, 33], [{ timestamp: 9_999 }, 50]
   ] as const)('begins at %j', async (from, first) => {
-    await fill(0, range(0, 50))
+    await fill(world, 0, range(0, 50))
     const consumer = client.consumer()
     await clock.finish(consumer.assign([{ topic: 'orders', partitions: [0], from }]))
     await clock.until(() => consumer.position({ topic: 'orders', partition: 0 }) !== undefined)
-    await fill(0, range(50, 52))
-    expect(await take(consumer, 52 - first)).toEqual(range(first, 52))
+    await fill(world, 0, range(50, 52))
+    expect(await take(world, consumer, 52 - first)).toEqual(range(first, 52))
   })
 
   it('waits at the end for what comes', async () => {
     const consumer = client.consumer()
     await clock.finish(consumer.assign([{ topic: 'orders', partitions: [1] }]))
-    const taken = take(consumer, 3)
+    const taken = take(world, consumer, 3)
     await clock.advance(5_000)
-    await fill(1, range(0, 3))
+    await fill(world, 1, range(0, 3))
     expect(await taken).toEqual(range(0, 3))
   })
 
   it('goes on where one loop was left, in the middle of a batch', async () => {
-    await fill(0, range(0, 30))
+    await fill(world, 0, range(0, 30))
     const consumer = client.consumer()
     await clock.finish(consumer.assign([{ topic: 'orders', partitions: [0] }]))
-    expect(await take(consumer, 7)).toEqual(range(0, 7))
+    expect(await take(world, consumer, 7)).toEqual(range(0, 7))
     expect(consumer.position({ topic: 'orders', partition: 0 })).toBe(7)
-    expect(await take(consumer, 16)).toEqual(range(7, 23))
-    expect(await take(consumer, 7)).toEqual(range(23, 30))
+    expect(await take(world, consumer, 16)).toEqual(range(7, 23))
+    expect(await take(world, consumer, 7)).toEqual(range(23, 30))
   })
 
   it('by batch, with a cursor that begins before the offset wanted', async () => {
-    await fill(0, range(0, 30))
+    await fill(world, 0, range(0, 30))
     const consumer = client.consumer()
     await clock.finish(consumer.assign([{ topic: 'orders', partitions: [0], from: 15 }]))
     const batches = consumer.batches()
@@ -127,7 +84,8 @@ describe('reading', () => {
   })
 
   it('asks no more of a broker than it has room for', async () => {
-    for (const partition of [0, 1]) await fill(partition, range(0, 1_000).map(value => value.padStart(500, '0')), 20)
+    const padded = range(0, 1_000).map(value => value.padStart(500, '0'))
+    for (const partition of [0, 1]) await fill(world, partition, padded, 20)
     const consumer = client.consumer({ prefetchBytes: 20_000 })
     await clock.finish(consumer.assign([{ topic: 'orders', partitions: [0, 1] }]))
     await clock.advance(1_000)
@@ -144,7 +102,7 @@ describe('reading', () => {
   })
 
   it('hands out partitions in turn, and none that is paused', async () => {
-    for (const partition of [0, 1]) await fill(partition, range(0, 100))
+    for (const partition of [0, 1]) await fill(world, partition, range(0, 100))
     const consumer = client.consumer()
     await clock.finish(consumer.assign([{ topic: 'orders', partitions: [0, 1] }]))
     await clock.advance(100)
@@ -155,15 +113,15 @@ describe('reading', () => {
     }
     expect(seen.filter(partition => partition === 0)).toHaveLength(3)
     consumer.pause([{ topic: 'orders', partition: 0 }])
-    expect(new Set((await take(consumer, 70)).map(Number)).size).toBe(70)
-    const more = take(consumer, 1)
+    expect(new Set((await take(world, consumer, 70)).map(Number)).size).toBe(70)
+    const more = take(world, consumer, 1)
     await clock.advance(500)
     consumer.resume([{ topic: 'orders', partition: 0 }])
     expect(await more).toEqual(['30'])
   })
 
   it('seeks, also out of a batch that is being read', async () => {
-    await fill(0, range(0, 30))
+    await fill(world, 0, range(0, 30))
     const consumer = client.consumer()
     await clock.finish(consumer.assign([{ topic: 'orders', partitions: [0] }]))
     const values: string[] = []
@@ -196,14 +154,16 @@ describe('reading', () => {
 
   it('refuses what does not exist', async () => {
     const consumer = client.consumer()
-    expect(await codeOf(clock.finish(consumer.assign([{ topic: 'nothing', partitions: 'all' }])))).toBe('UNKNOWN_TOPIC')
-    expect(await codeOf(clock.finish(consumer.assign([{ topic: 'orders', partitions: [3] }])))).toBe('UNKNOWN_PARTITION')
+    const assign = (topic: string, partition: number): Promise<string> =>
+      codeOf(clock.finish(consumer.assign([{ topic, partitions: [partition] }])))
+    expect(await assign('nothing', 0)).toBe('UNKNOWN_TOPIC')
+    expect(await assign('orders', 3)).toBe('UNKNOWN_PARTITION')
     expect(() => consumer.seek({ topic: 'orders', partition: 0 }, 0)).toThrow('not assigned')
     await expect(consumer.commit()).rejects.toThrow('without a group')
   })
 
   it('knows the end of what is there now', async () => {
-    await fill(1, range(0, 5))
+    await fill(world, 1, range(0, 5))
     const consumer = client.consumer()
     await clock.finish(consumer.assign([{ topic: 'orders', partitions: 'all' }]))
     const ends = await clock.finish(consumer.endOffsets())
@@ -213,11 +173,11 @@ describe('reading', () => {
 
 describe('failures', () => {
   async function reading (count: number): Promise<{ consumer: Consumer, rest: Promise<string[]> }> {
-    await fill(0, range(0, 20))
+    await fill(world, 0, range(0, 20))
     const consumer = client.consumer()
     await clock.finish(consumer.assign([{ topic: 'orders', partitions: [0] }]))
-    expect(await take(consumer, 20)).toEqual(range(0, 20))
-    return { consumer, rest: take(consumer, count) }
+    expect(await take(world, consumer, 20)).toEqual(range(0, 20))
+    return { consumer, rest: take(world, consumer, count) }
   }
 
   it('goes on at the new leader after a kill', async () => {
@@ -225,7 +185,7 @@ describe('failures', () => {
     cluster.kill(0)
     await clock.advance(300)
     cluster.elect('orders', 0, 1)
-    await fill(0, range(20, 30))
+    await fill(world, 0, range(20, 30))
     expect(await rest).toEqual(range(20, 30))
   })
 
@@ -237,7 +197,7 @@ describe('failures', () => {
     await clock.advance(10)
     expect([...cluster.subscriptions].map(({ offset }) => offset)).toEqual([20])
     expect(net.calls).toBe(calls)
-    await fill(0, range(20, 30))
+    await fill(world, 0, range(20, 30))
     expect(await rest).toEqual(range(20, 30))
   })
 
@@ -245,7 +205,7 @@ describe('failures', () => {
     const { rest } = await reading(10)
     net.hold('broker-0:9090')
     cluster.elect('orders', 0, 1)
-    await fill(0, range(20, 30))
+    await fill(world, 0, range(20, 30))
     await clock.advance(4_000)
     expect(await rest).toEqual(range(20, 30))
   })
@@ -253,7 +213,7 @@ describe('failures', () => {
   it('reads on after broken streams, nothing twice', async () => {
     const { rest } = await reading(200)
     for (let start = 20; start < 220; start += 40) {
-      await fill(0, range(start, start + 40), 7)
+      await fill(world, 0, range(start, start + 40), 7)
       net.breakStreams('broker-0:9090')
       await clock.advance(30)
     }
@@ -261,13 +221,13 @@ describe('failures', () => {
   })
 
   it('begins at the log start when its offset is gone, or fails if told so', async () => {
-    await fill(0, range(0, 50))
+    await fill(world, 0, range(0, 50))
     const state = cluster.partition('orders', 0)
     state.logStart = 30
     state.entries.splice(0, 3)
     const earliest = client.consumer()
     await clock.finish(earliest.assign([{ topic: 'orders', partitions: [0], from: 5 }]))
-    expect(await take(earliest, 20)).toEqual(range(30, 50))
+    expect(await take(world, earliest, 20)).toEqual(range(30, 50))
     const latest = client.consumer({ reset: 'latest' })
     await clock.finish(latest.assign([{ topic: 'orders', partitions: [0], from: 5 }]))
     await clock.advance(100)
@@ -276,21 +236,21 @@ describe('failures', () => {
     await clock.finish(none.assign([{ topic: 'orders', partitions: [0], from: 5 }]))
     const failure = await clock.finish(none.records().next().catch((error: unknown) => error))
     expect(failure).toBeInstanceOf(OffsetOutOfRangeError)
-    expect(failure).toMatchObject({ code: 'OFFSET_OUT_OF_RANGE', logStart: 30, highWatermark: 50, topic: 'orders', partition: 0 })
+    expect(failure).toMatchObject({ code: 'OFFSET_OUT_OF_RANGE', logStart: 30, highWatermark: 50, partition: 0 })
   })
 
   it('a topic that is made again is read from its start, or is an error if told so', async () => {
-    await fill(0, range(0, 10))
+    await fill(world, 0, range(0, 10))
     const consumer = client.consumer()
     const strict = client.consumer({ reset: 'none' })
     for (const each of [consumer, strict]) {
       await clock.finish(each.assign([{ topic: 'orders', partitions: [0] }]))
-      expect(await take(each, 10)).toEqual(range(0, 10))
+      expect(await take(world, each, 10)).toEqual(range(0, 10))
     }
     cluster.create('orders', 3)
     cluster.endSubscriptions('orders', 0, new WireError('UNKNOWN_TOPIC_ID'))
-    await fill(0, range(100, 103))
-    expect(await take(consumer, 3)).toEqual(range(100, 103))
+    await fill(world, 0, range(100, 103))
+    expect(await take(world, consumer, 3)).toEqual(range(100, 103))
     expect(await codeOf(clock.finish(strict.records().next()))).toBe('UNKNOWN_TOPIC_ID')
   })
 
@@ -302,7 +262,7 @@ describe('failures', () => {
   })
 
   it('fetches damaged bytes again, and gives up when they stay damaged', async () => {
-    await fill(0, range(0, 10))
+    await fill(world, 0, range(0, 10))
     const entry = cluster.partition('orders', 0).entries[0]!
     entry.bytes[70]! ^= 1
     const consumer = client.consumer()
@@ -311,7 +271,7 @@ describe('failures', () => {
     stampCrc(entry.bytes)
     entry.bytes[70]! ^= 1
     stampCrc(entry.bytes)
-    expect(await take(consumer, 10)).toEqual(range(0, 10))
+    expect(await take(world, consumer, 10)).toEqual(range(0, 10))
     entry.bytes[70]! ^= 1
     const other = client.consumer()
     await clock.finish(other.assign([{ topic: 'orders', partitions: [0] }]))
@@ -319,85 +279,17 @@ describe('failures', () => {
   })
 
   it('waits for a partition without a leader, and no longer than it was told', async () => {
-    await fill(0, range(0, 5))
+    await fill(world, 0, range(0, 5))
     cluster.elect('orders', 0, -1)
-    const waiting = new Set<string>()
-    client = new MillraceClient({ bootstrap: 'broker-2:9090', onWaiting: what => { waiting.add(what) } },
-      { net, clock, rng: new SeededRng(1) })
     const patient = client.consumer()
     await clock.finish(patient.assign([{ topic: 'orders', partitions: [0] }]))
     const hasty = client.consumer({ waitTimeoutMs: 3_000 })
     await clock.finish(hasty.assign([{ topic: 'orders', partitions: [0], from: 0 }]))
-    await expect(clock.finish(hasty.records().next())).rejects.toThrow(/orders\/0 could not be read for 3 s: .*no leader/)
-    expect([...waiting].some(what => what.includes('orders/0'))).toBe(true)
-    const taken = take(patient, 5)
+    await expect(clock.finish(hasty.records().next()))
+      .rejects.toThrow(/orders\/0 could not be read for 3 s: .*no leader/)
+    expect([...world.waiting].some(what => what.includes('orders/0'))).toBe(true)
+    const taken = take(world, patient, 5)
     cluster.elect('orders', 0, 1)
     expect(await taken).toEqual(range(0, 5))
-  })
-})
-
-describe('a group', () => {
-  async function member (options: object = {}): Promise<Consumer> {
-    const consumer = client.consumer({ group: 'audit', ...options })
-    await clock.finish(consumer.assign([{ topic: 'orders', partitions: [0] }]))
-    return consumer
-  }
-
-  it('goes on where it was closed', async () => {
-    await fill(0, range(0, 30))
-    const first = await member()
-    expect(await take(first, 13)).toEqual(range(0, 13))
-    await clock.finish(first.close())
-    // The thirteenth was handed out, but the loop was left with it: it comes again.
-    const second = await member()
-    expect(await take(second, 18)).toEqual(range(12, 30))
-    await clock.finish(second.commit())
-    const third = await member()
-    expect(third.position({ topic: 'orders', partition: 0 })).toBe(30)
-  })
-
-  it('commits every second what was finished', async () => {
-    await fill(0, range(0, 30))
-    const consumer = await member()
-    const records = consumer.records()
-    for (let index = 0; index < 5; index++) await clock.finish(records.next())
-    const committed = (): number | undefined => [...cluster.committed.values()][0]?.offset
-    expect(committed()).toBeUndefined()
-    await clock.advance(1_100)
-    expect(committed()).toBe(4)
-    await clock.finish(records.next())
-    await clock.advance(1_100)
-    expect(committed()).toBe(5)
-  })
-
-  it('commits to whoever coordinates now, and keeps what it could not commit for later', async () => {
-    await fill(0, range(0, 30))
-    const consumer = await member()
-    for (const partition of [0, 1, 2, 3]) cluster.elect('__groups', partition, -1)
-    expect(await take(consumer, 10)).toEqual(range(0, 10))
-    const commit = consumer.commit()
-    await clock.advance(700)
-    expect(cluster.committed.size).toBe(0)
-    for (const partition of [0, 1, 2, 3]) cluster.elect('__groups', partition, 2)
-    await clock.finish(commit)
-    expect([...cluster.committed.values()].map(({ offset }) => offset)).toEqual([10])
-    expect(await clock.finish(client.admin().committedOffsets('audit'))).toMatchObject([{ topic: 'orders', partition: 0, offset: 10 }])
-  })
-
-  it('commits chosen offsets, one commit after the other', async () => {
-    const consumer = await member()
-    const commits = [7, 3, 9].map(offset => consumer.commit([{ topic: 'orders', partition: 0, offset }]))
-    await clock.finish(Promise.all(commits))
-    expect([...cluster.committed.values()].map(({ offset }) => offset)).toEqual([9])
-    await expect(clock.finish(consumer.commit([{ topic: 'orders', partition: 1, offset: 0 }])))
-      .rejects.toThrow('not assigned')
-  })
-
-  it('gives up on a commit after its timeout', async () => {
-    await fill(0, range(0, 3))
-    const consumer = await member({ autoCommitIntervalMs: 0 })
-    cluster.topics.delete('__groups')
-    const commit = consumer.commit([{ topic: 'orders', partition: 0, offset: 1 }], { timeoutMs: 500 })
-    expect(await codeOf(clock.finish(commit))).toBe('TIMED_OUT')
   })
 })

@@ -4,8 +4,9 @@ import { decodeRecords } from '../../wire/batch-reader.ts'
 import { WireError } from '../../wire/errors.ts'
 import type { ErrorCode } from '../../wire/errors.ts'
 import type {
-  CommittedOffset, FetchRequest, FetchResponse, GetMetadataResponse, ListOffsetsRequest_Query,
-  ListOffsetsResponse_Result, PartitionRow, ProduceRequest, ProduceResponse, Sent, TopicInfo, TopicMetadata
+  CommittedOffset, ErrorDetail, FetchRequest, FetchRequest_Subscribe, FetchResponse, GetMetadataResponse,
+  ListOffsetsRequest_Query, ListOffsetsResponse_Result, PartitionRow, ProduceRequest, ProduceResponse, TopicInfo,
+  TopicMetadata
 } from '../../wire/messages.ts'
 import { parseBatchHeader, stampBaseOffset, stampLeaderEpoch, validateBatch } from '../../wire/record-batch.ts'
 import type { BatchHeader } from '../../wire/record-batch.ts'
@@ -55,7 +56,7 @@ export class FakeCluster {
   readonly live = new Set<number>()
   readonly subscriptions = new Set<Subscription>()
   readonly committed = new Map<string, CommittedOffset>()
-  /** Epochs that an address believes in when it answers for metadata; stale brokers. */
+  /** What to do with a batch. */
   verdict: (topic: string, partition: number, header: BatchHeader) => Verdict = () => 'ok'
   /** Bytes of produce requests, as they came. */
   readonly produced: ProduceRequest[] = []
@@ -87,7 +88,8 @@ export class FakeCluster {
     this.live.delete(id)
     this.#net.stop(this.addresses[id]!)
     for (const subscription of [...this.subscriptions]) {
-      if (this.partition(subscription.topic, subscription.partition).leader === id) this.subscriptions.delete(subscription)
+      const { leader } = this.partition(subscription.topic, subscription.partition)
+      if (leader === id) this.subscriptions.delete(subscription)
     }
   }
 
@@ -102,10 +104,7 @@ export class FakeCluster {
   create (name: string, partitions: number): void {
     const topicId = (this.#nextTopic++).toString(16).padStart(16, '0')
     this.topics.set(name, {
-      info: {
-        topicId, name, internal: name.startsWith('__'), partitions, replicas: 3, minInSync: 2, retentionMs: -1,
-        retentionBytes: -1, segmentBytes: 1 << 30, deleting: false
-      },
+      info: infoOf(topicId, name, partitions),
       partitions: Array.from({ length: partitions }, (_, index) => {
         const partition = new FakePartition()
         partition.leader = index % this.addresses.length
@@ -139,13 +138,14 @@ export class FakeCluster {
     const topic = this.topics.get(name)
     if (topic === undefined) {
       return {
-        error: { ...emptyDetail, code: 'UNKNOWN_TOPIC' },
-        topic: { topicId: '', name, internal: false, partitions: 0, replicas: 0, minInSync: 0, retentionMs: 0, retentionBytes: 0, segmentBytes: 0, deleting: false },
+        error: detailOf(new WireError('UNKNOWN_TOPIC')),
+        topic: infoOf('', name, 0),
         partitions: []
       }
     }
     const partitions = topic.partitions.map(({ leader, leaderEpoch, version }, partition): PartitionRow => ({
-      topicId: topic.info.topicId, partition, replicas: [0, 1, 2], leader, leaderEpoch, inSync: [], version, minInSync: 2, adding: [], removing: []
+      topicId: topic.info.topicId, partition, replicas: [0, 1, 2], leader, leaderEpoch, inSync: [], version,
+      minInSync: 2, adding: [], removing: []
     }))
     return { topic: topic.info, partitions }
   }
@@ -155,8 +155,8 @@ export class FakeCluster {
     const state = this.topics.get(topic)?.partitions[partition]
     if (state === undefined) throw new WireError('UNKNOWN_TOPIC')
     if (state.leader !== id) {
-      const leaderAddress = this.addresses[state.leader] ?? ''
-      throw new WireError('NOT_LEADER', undefined, { leader: state.leader, leaderEpoch: state.leaderEpoch, leaderAddress })
+      const { leader, leaderEpoch } = state
+      throw new WireError('NOT_LEADER', undefined, { leader, leaderEpoch, leaderAddress: this.addresses[leader] ?? '' })
     }
     return state
   }
@@ -177,7 +177,7 @@ export class FakeCluster {
           baseOffset = this.#append(partition, request.batch, header)
         } catch (error) {
           if (!(error instanceof WireError)) throw error
-          stream.send({ correlationId, error: { ...emptyDetail, ...error.toDetail() } as ProduceResponse['error'] })
+          stream.send({ correlationId, error: detailOf(error) })
           return
         }
         if (verdict === 'ok') stream.send({ correlationId, baseOffset, leaderEpoch: 0 })
@@ -220,25 +220,30 @@ export class FakeCluster {
           const subscription = mine.get(unsubscribe.subscriptionId)
           if (subscription !== undefined) this.subscriptions.delete(subscription)
         }
-        if (subscribe !== undefined) {
-          const { subscriptionId, topic, partition, offset, creditBytes, topicId } = subscribe
-          try {
-            const state = this.#lead(id, topic, partition)
-            if (topicId !== '' && topicId !== this.topics.get(topic)!.info.topicId) throw new WireError('UNKNOWN_TOPIC_ID')
-            if (offset < state.logStart || offset > state.end) {
-              throw new WireError('OFFSET_OUT_OF_RANGE', undefined, { logStart: state.logStart, highWatermark: state.end })
-            }
-            const subscription = { id: subscriptionId, topic, partition, offset, credit: creditBytes, watermark: -1, stream }
-            mine.set(subscriptionId, subscription)
-            this.subscriptions.add(subscription)
-          } catch (error) {
-            if (!(error instanceof WireError)) throw error
-            stream.send({ ...emptyFetch, subscriptionId, error: { ...emptyDetail, ...error.toDetail() } as FetchResponse['error'] })
-          }
-        }
+        if (subscribe !== undefined) this.#subscribe(id, stream, subscribe, mine)
         this.#push()
       },
       close: () => { for (const subscription of mine.values()) this.subscriptions.delete(subscription) }
+    }
+  }
+
+  #subscribe (id: number, stream: Stream<FetchResponse>, subscribe: FetchRequest_Subscribe,
+    mine: Map<number, Subscription>): void {
+    const { subscriptionId, topic, partition, offset, creditBytes: credit, topicId } = subscribe
+    try {
+      const state = this.#lead(id, topic, partition)
+      const current = this.topics.get(topic)!.info.topicId
+      if (topicId !== '' && topicId !== current) throw new WireError('UNKNOWN_TOPIC_ID')
+      const { logStart, end: highWatermark } = state
+      if (offset < logStart || offset > highWatermark) {
+        throw new WireError('OFFSET_OUT_OF_RANGE', undefined, { logStart, highWatermark })
+      }
+      const subscription = { id: subscriptionId, topic, partition, offset, credit, watermark: -1, stream }
+      mine.set(subscriptionId, subscription)
+      this.subscriptions.add(subscription)
+    } catch (error) {
+      if (!(error instanceof WireError)) throw error
+      stream.send({ ...emptyFetch, subscriptionId, error: detailOf(error) })
     }
   }
 
@@ -253,9 +258,8 @@ export class FakeCluster {
         subscription.credit -= records.length
         subscription.offset = entry === undefined ? subscription.offset : entry.header.lastOffset + 1
         subscription.watermark = state.end
-        subscription.stream.send({
-          subscriptionId: subscription.id, records, highWatermark: state.end, logStart: state.logStart, leaderEpoch: state.leaderEpoch
-        })
+        const { end: highWatermark, logStart, leaderEpoch } = state
+        subscription.stream.send({ subscriptionId: subscription.id, records, highWatermark, logStart, leaderEpoch })
       }
     }
   }
@@ -265,7 +269,7 @@ export class FakeCluster {
     for (const subscription of [...this.subscriptions]) {
       if (subscription.topic !== topic || subscription.partition !== partition) continue
       this.subscriptions.delete(subscription)
-      subscription.stream.send({ ...emptyFetch, subscriptionId: subscription.id, error: { ...emptyDetail, ...error.toDetail() } as FetchResponse['error'] })
+      subscription.stream.send({ ...emptyFetch, subscriptionId: subscription.id, error: detailOf(error) })
     }
   }
 
@@ -274,8 +278,8 @@ export class FakeCluster {
     const result = { topic, partition, offset: -1, timestamp: -1, leaderEpoch: -1 }
     try {
       const state = this.#lead(id, topic, partition)
-      if (target === 'OFFSET_TARGET_EARLIEST') return { ...result, offset: state.logStart, leaderEpoch: state.leaderEpoch }
-      if (target === 'OFFSET_TARGET_LATEST') return { ...result, offset: state.end, leaderEpoch: state.leaderEpoch }
+      if (target === 'OFFSET_TARGET_EARLIEST') return { ...result, offset: state.logStart }
+      if (target === 'OFFSET_TARGET_LATEST') return { ...result, offset: state.end }
       for (const { header, bytes } of state.entries) {
         const found = decodeRecords(bytes, header).find(record => record.timestamp >= query.timestamp)
         if (found !== undefined) return { ...result, offset: found.offset, timestamp: found.timestamp }
@@ -283,7 +287,7 @@ export class FakeCluster {
       return { ...result, offset: state.end }
     } catch (error) {
       if (!(error instanceof WireError)) throw error
-      return { ...result, error: { ...emptyDetail, ...error.toDetail() } as NonNullable<ListOffsetsResponse_Result['error']> }
+      return { ...result, error: detailOf(error) }
     }
   }
 
@@ -294,7 +298,7 @@ export class FakeCluster {
     if (leader !== id) throw new WireError('NOT_COORDINATOR')
   }
 
-  #commit (id: number, group: string, offsets: CommittedOffset[]): Promise<{ offsets: CommittedOffset[], error?: Sent<FetchResponse['error']> }> {
+  #commit (id: number, group: string, offsets: CommittedOffset[]): Promise<{ offsets: CommittedOffset[] }> {
     try {
       this.#coordinate(id, group)
     } catch (error) {
@@ -318,7 +322,34 @@ export class FakeCluster {
   }
 }
 
-const emptyDetail = {
-  code: '', message: '', leader: -1, leaderEpoch: -1, leaderAddress: '', logStart: 0, highWatermark: 0, retryAfterMs: 0, controllerAddress: ''
-}
 const emptyFetch = { records: new Uint8Array(0), highWatermark: 0, logStart: 0, leaderEpoch: 0 }
+
+function detailOf (error: WireError): ErrorDetail {
+  return {
+    code: '',
+    message: '',
+    leader: -1,
+    leaderEpoch: -1,
+    leaderAddress: '',
+    logStart: 0,
+    highWatermark: 0,
+    retryAfterMs: 0,
+    controllerAddress: '',
+    ...error.toDetail() as Partial<ErrorDetail>
+  }
+}
+
+function infoOf (topicId: string, name: string, partitions: number): TopicInfo {
+  return {
+    topicId,
+    name,
+    internal: name.startsWith('__'),
+    partitions,
+    replicas: 3,
+    minInSync: 2,
+    retentionMs: -1,
+    retentionBytes: -1,
+    segmentBytes: 1 << 30,
+    deleting: false
+  }
+}

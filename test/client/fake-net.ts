@@ -1,7 +1,9 @@
 // A network in memory: messages are copied, take a millisecond, keep their order per stream, and can be
 // held up or cut off per address.
 import { WireError } from '../../wire/errors.ts'
-import type { Clock, Listener, Method, Net, RequestOf, ResponseOf, Services, Stream, StreamHandlers, StreamMethod, UnaryMethod } from '../../wire/ports.ts'
+import type {
+  CallContext, Clock, Listener, Net, RequestOf, ResponseOf, Services, Stream, StreamHandlers, StreamMethod, UnaryMethod
+} from '../../wire/ports.ts'
 import type { Sent } from '../../wire/messages.ts'
 
 interface Link {
@@ -10,6 +12,8 @@ interface Link {
 }
 
 type AnyHandlers = StreamHandlers<unknown>
+type OpenAny = (stream: Stream<unknown>, context: CallContext) => AnyHandlers
+type ServeAny = (request: unknown, context: CallContext) => Promise<unknown>
 
 export class FakeNet implements Net {
   readonly #clock: Clock
@@ -69,7 +73,8 @@ export class FakeNet implements Net {
     })
   }
 
-  open<M extends StreamMethod> (address: string, method: M, handlers: StreamHandlers<ResponseOf<M>>): Stream<RequestOf<M>> {
+  open<M extends StreamMethod> (address: string, method: M,
+    handlers: StreamHandlers<ResponseOf<M>>): Stream<RequestOf<M>> {
     this.opened.push(`${address} ${method}`)
     let server: AnyHandlers | undefined
     const client = handlers as AnyHandlers
@@ -100,7 +105,7 @@ export class FakeNet implements Net {
     this.#links.add(link)
     this.#deliver(address, () => {
       if (!state.clientOpen) return
-      const open = this.#servers.get(address)?.streams?.[method] as ((stream: Stream<unknown>, context: { peer: string }) => AnyHandlers) | undefined
+      const open = this.#servers.get(address)?.streams?.[method] as OpenAny | undefined
       if (open === undefined) endBoth(new WireError('CONNECTION_REFUSED', `nobody listens at ${address}`))
       else server = open(toClient, { peer: 'client' })
     })
@@ -121,12 +126,13 @@ export class FakeNet implements Net {
     }
   }
 
-  call<M extends UnaryMethod> (address: string, method: M, request: Sent<RequestOf<M>>, timeoutMs: number): Promise<ResponseOf<M>> {
+  call<M extends UnaryMethod> (address: string, method: M, request: Sent<RequestOf<M>>,
+    timeoutMs: number): Promise<ResponseOf<M>> {
     this.calls++
     return new Promise((resolve, reject) => {
       this.#clock.setTimer(timeoutMs, () => { reject(new WireError('TIMED_OUT')) })
       this.#deliver(address, () => {
-        const serve = this.#servers.get(address)?.unary?.[method] as ((request: unknown, context: { peer: string }) => Promise<unknown>) | undefined
+        const serve = this.#servers.get(address)?.unary?.[method] as ServeAny | undefined
         if (serve === undefined) {
           reject(new WireError('CONNECTION_REFUSED', `nobody listens at ${address}`))
           return
@@ -146,5 +152,3 @@ export class FakeNet implements Net {
     return Promise.resolve()
   }
 }
-
-export type { Method }

@@ -9,7 +9,8 @@ import { FakeClock, SeededRng } from './fake-clock.ts'
 import { FakeNet } from './fake-net.ts'
 
 const verdicts: readonly Verdict[] = [
-  'lose', 'mute', 'mute', 'BROKER_BUSY', 'NOT_ENOUGH_REPLICAS', 'LEADER_NOT_AVAILABLE', 'INVALID_TIMESTAMP', 'INTERNAL', 'TIMED_OUT'
+  'lose', 'mute', 'mute', 'BROKER_BUSY', 'NOT_ENOUGH_REPLICAS', 'NOT_ENOUGH_REPLICAS_AFTER_APPEND',
+  'LEADER_NOT_AVAILABLE', 'INVALID_TIMESTAMP', 'INTERNAL', 'TIMED_OUT'
 ]
 const PARTITIONS = 3
 const RECORDS = 400
@@ -68,7 +69,8 @@ async function run (seed: number): Promise<{ sent: Sent[], cluster: FakeCluster 
 
 function check (sent: readonly Sent[], cluster: FakeCluster): void {
   for (let partition = 0; partition < PARTITIONS; partition++) {
-    const written = cluster.partition('orders', partition).entries.flatMap(({ header, bytes }) => decodeRecords(bytes, header))
+    const written = cluster.partition('orders', partition).entries
+      .flatMap(({ header, bytes }) => decodeRecords(bytes, header))
       .map(record => ({ offset: record.offset, value: Buffer.from(record.value ?? []).toString() }))
     const mine = sent.filter(each => each.partition === partition)
     const place = new Map(written.map(({ offset, value }) => [value, offset]))
