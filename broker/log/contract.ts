@@ -70,8 +70,10 @@ export interface ReplicaLog {
   readonly topicId: string
   readonly partition: number
   readonly replicaGen: number
-  /** Empty, or why recovery declared the replica damaged (its generation is a new one then). */
+  /** Empty, or what a read of this process found damaged; the next opening gives a new generation. */
   readonly damaged: string
+  /** Empty, or why this opening found the replica damaged: its generation is a new one, it is a learner. */
+  readonly renewed?: string
   readonly logStart: number
   /** The next offset. */
   readonly logEnd: number

@@ -33,9 +33,10 @@ export class LogState {
   readonly topicId: string
   readonly partition: number
   replicaGen: number
+  /** What a read found damaged: gets its new generation at the next opening. */
   damaged = ''
-  /** Found damaged by this process: gets its new generation at the next opening. */
-  damagePending = false
+  /** Why it got a new generation at this opening. */
+  renewed = ''
   logStart = 0
   logEnd = 0
   highWatermark = 0
@@ -198,7 +199,7 @@ export class LogState {
     for (const { epoch, startOffset } of this.epochs) entries.epoch(key, epoch, startOffset)
     entries.state(key, this.logStart, this.logEnd, this.highWatermark, this.leaderEpochSeen)
     if (this.rowJson !== undefined) entries.row(key, this.rowJson)
-    if (this.damaged !== '') entries.damaged(key, this.damagePending ? 0 : this.replicaGen, this.damaged)
+    if (this.damaged !== '') entries.damaged(key, 0, this.damaged)
   }
 
   #segmentFor (bytes: number, rule: RollRule): Segment {

@@ -1,7 +1,6 @@
 // From what a crash left to a volume that can go on: meta, checkpoint, the journal's tail, the segments.
 // What is torn was never acknowledged and is dropped; what is damaged is named, kept, and never trusted.
 import type { Clock, Rng } from '../../wire/ports.ts'
-import type { PartitionRow } from '../../wire/messages.ts'
 import type { Disk, DiskFile } from '../io/ports.ts'
 import { temporarySuffix } from './atomic-file.ts'
 import { readCheckpoint, writeCheckpoint } from './checkpoint-file.ts'
@@ -70,11 +69,11 @@ class Recovery {
   /** Replicas whose acknowledged data was damaged, and why. */
   readonly #damaged = new Map<string, string>()
   #meta: VolumeMeta = { clusterUid: '', brokerId: 0, volumeId: '', bootCount: 0 }
-  #table: ReplicaTable
+  readonly #table: ReplicaTable
 
   constructor (options: RecoveryOptions) {
     this.#options = options
-    this.#table = this.#newTable()
+    this.#table = new ReplicaTable(options.clock.wallTime())
   }
 
   async run (found: FoundMeta): Promise<Recovered> {
@@ -104,13 +103,6 @@ class Recovery {
       meta: this.#meta, table: this.#table, files, indexes, journal: { uid, ordinal, spares, ...fresh },
       deleted: this.#deleted, notes: this.#notes
     }
-  }
-
-  #newTable (): ReplicaTable {
-    const isInSync = (row: PartitionRow, replicaGen: number): boolean => row.inSync.some(member =>
-      member.brokerId === this.#meta.brokerId && member.volumeId === this.#meta.volumeId &&
-      member.replicaGen === replicaGen)
-    return new ReplicaTable(this.#options.clock.wallTime(), isInSync)
   }
 
   async #raiseBootCount (found: FoundMeta): Promise<void> {
@@ -231,11 +223,11 @@ class Recovery {
   #renewGenerations (entries: EntryWriter, repairs: EntryWriter): void {
     if (repairs.length > 0) entries.raw(repairs.bytes)
     for (const state of this.#table.logs.values()) {
-      const reason = this.#damaged.get(nameText(state)) ?? (state.damagePending ? state.damaged : undefined)
-      if (reason === undefined) continue
+      const reason = this.#damaged.get(nameText(state)) ?? state.damaged
+      if (reason === '') continue
       state.replicaGen += 1 + this.#options.rng.integer(unknownGenMax)
-      state.damaged = reason
-      state.damagePending = false
+      state.damaged = ''
+      state.renewed = reason
       entries.damaged(state.key, state.replicaGen, reason)
       this.#notes.push(`${state.topic}-${state.partition} is damaged: ${reason}`)
     }

@@ -26,8 +26,6 @@ export interface LogHost {
   mark (log: ReplicaLogImpl): void
   /** So many bytes more (or fewer) wait to be written to segments. */
   unwritten (log: ReplicaLogImpl, bytes: number): void
-  /** True when the row names this replica, as it is now, in sync. */
-  isInSync (row: PartitionRow, replicaGen: number): boolean
   readCold (log: ReplicaLogImpl, offset: number, offsetEnd: number, bytesMax: number): Promise<Uint8Array>
   /** Every record before the offset returned is older than `timestamp`. */
   timeFloor (log: ReplicaLogImpl, timestamp: number): Promise<number>
@@ -53,6 +51,8 @@ export class ReplicaLogImpl implements ReplicaLog, FrameMember {
   #durableEnd: number
   #recordedHighWatermark: number
   #removed = false
+  /** The partition appended: its producer state is that of the log from now on. */
+  #appended = false
 
   constructor (state: LogState, host: LogHost) {
     this.state = state
@@ -69,6 +69,7 @@ export class ReplicaLogImpl implements ReplicaLog, FrameMember {
   get partition (): number { return this.state.partition }
   get replicaGen (): number { return this.state.replicaGen }
   get damaged (): string { return this.state.damaged }
+  get renewed (): string { return this.state.renewed }
   get logStart (): number { return this.state.logStart }
   get logEnd (): number { return this.state.logEnd }
   get durableEnd (): number { return this.#durableEnd }
@@ -91,8 +92,6 @@ export class ReplicaLogImpl implements ReplicaLog, FrameMember {
     state.setRow(row, json)
     frame.entries.row(state.key, json)
     frame.touch(this)
-    // A damaged replica has a new generation: once that one is in sync, it is sound again.
-    if (!state.damagePending && this.#host.isInSync(row, state.replicaGen)) state.damaged = ''
   }
 
   beginEpoch (epoch: number): void {
@@ -111,6 +110,7 @@ export class ReplicaLogImpl implements ReplicaLog, FrameMember {
       wallTime: this.#host.clock.wallTime()
     }
     let rolled = false
+    this.#appended = true
     for (let position = 0; position < bytes.length;) {
       const header = parseBatchHeader(bytes, position)
       const end = position + header.sizeBytes
@@ -213,7 +213,7 @@ export class ReplicaLogImpl implements ReplicaLog, FrameMember {
   }
 
   snapshot (atRoll: boolean): void {
-    if (this.#removed || this.snapshotProducers === undefined) return
+    if (this.#removed || !this.#appended || this.snapshotProducers === undefined) return
     this.state.addSnapshot(this.snapshotProducers(), atRoll)
   }
 
@@ -225,7 +225,6 @@ export class ReplicaLogImpl implements ReplicaLog, FrameMember {
   markDamaged (reason: string): void {
     if (this.state.damaged !== '' || this.#removed) return
     this.state.damaged = reason
-    this.state.damagePending = true
     const frame = this.#frame(SMALL_ENTRY_BYTES + reason.length * 3)
     frame.entries.damaged(this.state.key, 0, reason)
     this.onDamaged?.(reason)

@@ -1,7 +1,6 @@
 // All replicas of a volume as entries make them: loaded from a checkpoint, brought forward by the journal.
 import { assert, unreachable } from '../assert.ts'
 import { utf8 } from '../../wire/bytes.ts'
-import type { PartitionRow } from '../../wire/messages.ts'
 import { parseBatchHeader } from '../../wire/record-batch.ts'
 import * as limits from '../limits.ts'
 import { replicaKey } from './entry.ts'
@@ -24,12 +23,8 @@ export class ReplicaTable {
   readonly #removed = new Map<string, ReplicaName>()
   controllerEpoch = 0
   readonly #wallTime: number
-  readonly #isInSync: (row: PartitionRow, replicaGen: number) => boolean
 
-  constructor (wallTime: number, isInSync: (row: PartitionRow, replicaGen: number) => boolean) {
-    this.#wallTime = wallTime
-    this.#isInSync = isInSync
-  }
+  constructor (wallTime: number) { this.#wallTime = wallTime }
 
   knew (name: ReplicaName): boolean {
     return this.logs.has(nameText(name)) || this.#removed.has(nameText(name))
@@ -100,15 +95,12 @@ export class ReplicaTable {
       case 'highWatermark': this.#log(entry).setHighWatermark(entry.offset); break
       case 'row': {
         const state = this.#log(entry)
-        const row = rowFromJson(entry.json)
-        state.setRow(row, utf8(entry.json))
-        if (!state.damagePending && this.#isInSync(row, state.replicaGen)) state.damaged = ''
+        state.setRow(rowFromJson(entry.json), utf8(entry.json))
         break
       }
       case 'damaged': {
         const state = this.#log(entry)
-        state.damaged = entry.reason
-        state.damagePending = entry.replicaGen === 0
+        state.damaged = entry.replicaGen === 0 ? entry.reason : ''
         if (entry.replicaGen !== 0) state.replicaGen = entry.replicaGen
         break
       }

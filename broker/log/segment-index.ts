@@ -15,6 +15,7 @@ import type { LogState } from './log-state.ts'
 import { indexSuffix, logSuffix, timeIndexSuffix } from './segment.ts'
 import type { Segment } from './segment.ts'
 import { goodBatch, scanBatches } from './segment-scan.ts'
+import type { ReadAt } from './segment-scan.ts'
 
 const INDEX_ENTRY = 8
 const TIME_ENTRY = 12
@@ -196,7 +197,8 @@ export class SegmentIndexes {
     let indexedAt = start.position
     let timestamp = times.length === 0 ? -1 : readInt64(times, times.length - TIME_ENTRY)
     let timeEntry = timestamp
-    await scanBatches((position, length) => this.#files.read(path, position, length), start, segment.restoredBytes, header => {
+    const read: ReadAt = (position, length) => this.#files.read(path, position, length)
+    await scanBatches(read, start, segment.restoredBytes, header => {
       timestamp = Math.max(timestamp, header.maxTimestamp)
       if (header.position - indexedAt < this.#intervalBytes) return true
       indexedAt = header.position

@@ -1,7 +1,6 @@
 // A broker's disk: opens it, hands out the logs, runs what happens behind them.
 import { assert } from '../assert.ts'
 import type { Clock, Rng } from '../../wire/ports.ts'
-import type { PartitionRow } from '../../wire/messages.ts'
 import { WireError } from '../../wire/errors.ts'
 import type { Disk } from '../io/ports.ts'
 import { DiskError } from '../io/ports.ts'
@@ -255,12 +254,6 @@ class VolumeImpl implements Volume, LogHost {
 
   unwritten (log: ReplicaLogImpl, bytes: number): void {
     if (bytes !== 0) this.#writer.add(log, bytes)
-  }
-
-  isInSync (row: PartitionRow, replicaGen: number): boolean {
-    const { brokerId, volumeId } = this.#meta
-    return row.inSync.some(member => member.brokerId === brokerId && member.volumeId === volumeId &&
-      member.replicaGen === replicaGen)
   }
 
   readCold (log: ReplicaLogImpl, offset: number, offsetEnd: number, bytesMax: number): Promise<Uint8Array> {

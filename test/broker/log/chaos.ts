@@ -165,12 +165,18 @@ export class Chaos {
       const records = await this.#readAll(log)
       const name = nameOf(log)
       found[name] = { ...shapeOf(log), records }
-      if (log.damaged === '' && !renewed) sound[name] = found[name]
-      else if (this.#kind !== 'flip') throw new Error(`${name}: ${log.damaged}`)
+      if (!this.#isDamaged(log) && !renewed) sound[name] = found[name]
+      else if (this.#kind !== 'flip') throw new Error(`${name}: ${log.damaged} ${log.renewed}`)
       else if (!isOldPrefix(this.#states, name, found[name])) throw new Error(`${name} has what it never held`)
-      if (log.damaged !== '') this.counts.damaged++
+      if (this.#isDamaged(log)) this.counts.damaged++
     }
     this.#adopt(renewed ? undefined : this.#match(found, sound), found)
+  }
+
+  /** A read found it damaged, or it has a new generation (made by an opening that crashed, perhaps). */
+  #isDamaged (log: ReplicaLog): boolean {
+    const known = this.#states.some(state => state[nameOf(log)]?.replicaGen === log.replicaGen)
+    return log.damaged !== '' || log.renewed !== '' || !known
   }
 
   /** A damaged segment shows when it is read: what comes before is compared, the replica is damaged. */
@@ -206,7 +212,7 @@ export class Chaos {
     for (const log of this.#volume.replicas()) {
       const name = nameOf(log)
       const known = state?.[name]
-      if (known !== undefined && log.damaged === '') {
+      if (known !== undefined && !this.#isDamaged(log)) {
         model[name] = { ...known, highWatermark: found[name]!.highWatermark }
         continue
       }

@@ -5,7 +5,7 @@ import { batches, stampBaseOffset, stampLeaderEpoch } from '../../../wire/record
 import { decodeRecords } from '../../../wire/batch-reader.ts'
 import type { Clock, Rng, Timer } from '../../../wire/ports.ts'
 import { openVolume } from '../../../broker/log/volume.ts'
-import type { Volume } from '../../../broker/log/contract.ts'
+import type { ReplicaLog, Volume } from '../../../broker/log/contract.ts'
 import type { VolumeSettings } from '../../../broker/log/settings.ts'
 import { SimDisk } from '../../sim/disk.ts'
 import { SimRng } from '../../sim/rng.ts'
@@ -173,8 +173,7 @@ export class Bench {
 }
 
 /** All records of a log, read in pieces of bytesMax. */
-export async function readAll (bench: Bench, log: { logStart: number, logEnd: number,
-  read (offset: number, offsetEnd: number, bytesMax: number): Promise<Uint8Array> }, bytesMax = 4096): Promise<string[]> {
+export async function readAll (bench: Bench, log: ReplicaLog, bytesMax = 4096): Promise<string[]> {
   const records: string[] = []
   for (let offset = log.logStart; offset < log.logEnd;) {
     const bytes = await bench.wait(log.read(offset, log.logEnd, bytesMax))
