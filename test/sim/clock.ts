@@ -48,6 +48,9 @@ export class SimClock implements Clock {
     if (!this.#process.dead) this.#process.schedule(deferMs, 'defer', callback)
   }
 
+  /** The wall clock is right again, as by NTP. */
+  correct (): void { this.#wallOffset = 0 }
+
   /** Moves the wall clock (not the monotonic one) by so many milliseconds. */
   jump (byMs: number): void { this.#wallOffset += byMs }
 }

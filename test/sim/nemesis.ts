@@ -56,6 +56,7 @@ export class Nemesis {
     for (const broker of brokers) {
       broker.syncMs = 1
       broker.syncStallChance = 0
+      broker.process?.clock.correct()
       broker.resume()
       if (!broker.running) broker.start()
     }

@@ -22,7 +22,10 @@ import type { TraceEntry } from './trace.ts'
 
 /** How long the cluster may take for what it owes. */
 export const setUpMsMax = 30_000
-export const healMsMax = 60_000
+/** After healing: every write ends, everything committed is read. */
+export const healMsMax = 10_000
+/** After healing: every replica is in sync. */
+export const wholeMsMax = 30_000
 export const stopMsMax = 40_000
 const superviseMs = 500
 
@@ -91,23 +94,23 @@ class Run {
     const healedAtMs = cluster.scheduler.now
     nemesis.heal()
     for (const producer of this.#producers) producer.stop()
-    const probe = new ProducerClient(this.#world, 'probe', 'probe', 2 * healMsMax)
+    const probe = new ProducerClient(this.#world, 'probe', 'probe', 6 * healMsMax)
     for (const { name, partitions } of this.plan.topics) {
       for (let partition = 0; partition < partitions; partition++) probe.send(name, partition)
     }
-    await this.#until(healMsMax, 'writes do not end', () => probe.idle && this.#producers.every((each) => each.idle))
+    await this.#until(healedAtMs + healMsMax, 'writes do not end', () => probe.idle && this.#producers.every((each) => each.idle))
     for (const consumer of this.#consumers) consumer.stop()
     const drain = new ConsumerClient(this.#world, 'drain', 'drain', { group: false, drain: true })
     const ends = new Map([...this.observer.partitions].map(({ key, end }) => [key, end]))
-    await this.#until(healMsMax, 'reads do not end', () => this.#keys().every(({ key, id }) =>
+    await this.#until(healedAtMs + healMsMax, 'reads do not end', () => this.#keys().every(({ key, id }) =>
       drain.positionOf(key) >= (ends.get(id) ?? 0)))
-    await this.#until(healMsMax, 'in-sync sets are not whole', () => this.#allInSync())
+    await this.#until(healedAtMs + wholeMsMax, 'in-sync sets are not whole', () => this.#allInSync())
     this.healedInMs = cluster.scheduler.now - healedAtMs
     await this.#check(healedAtMs)
     for (const broker of cluster.brokers) this.observer.count(broker)
     nemesis.retire()
     for (const broker of cluster.brokers) broker.stop()
-    await this.#until(stopMsMax, 'brokers do not stop', () => cluster.brokers.every((broker) => !broker.running))
+    await this.#until(cluster.scheduler.now + stopMsMax, 'brokers do not stop', () => cluster.brokers.every((broker) => !broker.running))
   }
 
   async #check (healedAtMs: number): Promise<void> {
@@ -116,7 +119,7 @@ class Run {
     const replicas = await replicaContents(cluster, this.observer)
     const anomalies = [
       ...this.report.anomalies,
-      ...findStuck(history.operations, { healedAtMs, boundMs: 2 * healMsMax, keys: this.#keys().map(({ key }) => key) }),
+      ...findStuck(history.operations, { healedAtMs, boundMs: healMsMax, keys: this.#keys().map(({ key }) => key) }),
       ...findDivergedReplicas(replicas)
     ]
     const first = anomalies[0]
@@ -127,13 +130,13 @@ class Run {
   }
 
   /** Fails the run when `condition` does not come true in time. */
-  async #until (withinMs: number, complaint: string, condition: () => boolean): Promise<void> {
+  async #until (untilMs: number, complaint: string, condition: () => boolean): Promise<void> {
     const { scheduler } = this.cluster
     if (scheduler.failure !== undefined) return
     let looks = 0
-    const reached = await scheduler.run(scheduler.now + withinMs, () => ++looks % 16 === 0 && condition())
+    const reached = await scheduler.run(untilMs, () => ++looks % 16 === 0 && condition())
     if (reached || scheduler.failure !== undefined || condition()) return
-    scheduler.fail(new SimFailure('liveness', `${complaint} within ${withinMs} ms\n${this.#state()}`))
+    scheduler.fail(new SimFailure('liveness', `${complaint} by ${Math.round(untilMs)} ms\n${this.#state()}`))
   }
 
   /** The topics' partitions, by their name and by their id. */
