@@ -20,6 +20,7 @@ const cwd = process.env.INIT_CWD ?? process.cwd()
 /** Since this process was started, and with it the wait of the person. */
 const sinceStartMs = (): number => performance.now()
 const patienceMs = 60_000
+const parentAskedMs = 500
 /** More than a stop ever takes. */
 const stopDeadlineMs = 10_000
 
@@ -55,11 +56,17 @@ async function main (): Promise<void> {
   await stop(stack, folder)
 }
 
-/** Resolves at the first SIGINT or SIGTERM; more of them change nothing. */
+/**
+ * Resolves at the first SIGINT or SIGTERM, more of them change nothing; or when scripts/start.mjs, which
+ * passes signals on, is gone without a word.
+ */
 async function stopSignal (): Promise<void> {
+  const parent = process.env.MILLRACE_PARENT
   await new Promise<void>(resolve => {
     process.on('SIGINT', () => { resolve() })
     process.on('SIGTERM', () => { resolve() })
+    if (parent === undefined) return
+    setInterval(() => { if (String(process.ppid) !== parent) resolve() }, parentAskedMs).unref()
   })
 }
 

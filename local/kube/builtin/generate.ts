@@ -1,13 +1,17 @@
-// Makes schema.json, the OpenAPI definitions of the built-in kinds, from a Kubernetes source tree:
-//   node local/kube/builtin/generate.ts <kubernetes>/api/openapi-spec/v3
+// Makes schema.json, the OpenAPI definitions of the built-in kinds, and protobuf.json, the numbers of
+// their fields on the wire, from Kubernetes' sources:
+//   node local/kube/builtin/generate.ts <k8s.io/kubernetes>/api/openapi-spec/v3 <k8s.io/api> <k8s.io/apimachinery>
 // Kept of each description is its first sentence, enough for `kubectl explain`.
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Json, JsonObject } from '../object.ts'
 import { isObject } from '../object.ts'
+import { protobufFields } from './generate-protobuf.ts'
 import { builtinKinds } from './kinds.ts'
 
 const extraKinds = [
+  'io.k8s.api.authorization.v1.SelfSubjectAccessReview',
+  'io.k8s.api.authorization.v1.SubjectAccessReview',
   'io.k8s.api.autoscaling.v1.Scale',
   'io.k8s.api.core.v1.Binding',
   'io.k8s.api.policy.v1.Eviction',
@@ -82,9 +86,9 @@ function load (folder: string): Map<string, JsonObject> {
   return all
 }
 
-function generate (folder: string): string {
+function generate (folder: string): Map<string, JsonObject> {
   const all = load(folder)
-  const wanted = new Set([...extraKinds, ...builtinKinds.flatMap(kind => [kind.definition])])
+  const wanted = new Set([...extraKinds, ...builtinKinds.map(kind => kind.definition)])
   for (const name of wanted) {
     const schema = all.get(name)
     if (schema === undefined) throw new Error(`no definition ${name} in ${folder}`)
@@ -95,11 +99,19 @@ function generate (folder: string): string {
     const gvk = schema['x-kubernetes-group-version-kind']
     if (Array.isArray(gvk) && gvk.length > 3) delete schema['x-kubernetes-group-version-kind']
   }
-  const lines = [...wanted].toSorted().map(name =>
-    `${JSON.stringify(name)}: ${JSON.stringify(all.get(name))}`)
-  return `{\n${lines.join(',\n')}\n}\n`
+  return new Map([...wanted].toSorted().map(name => [name, all.get(name) ?? {}]))
 }
 
-const folder = process.argv[2]
-if (folder === undefined) throw new Error('usage: generate.ts <kubernetes>/api/openapi-spec/v3')
-writeFileSync(new URL('schema.json', import.meta.url), generate(folder))
+/** One line an entry, so that changes can be read. */
+function write (file: string, entries: Iterable<[string, unknown]>): void {
+  const lines = [...entries].map(([name, value]) => `${JSON.stringify(name)}: ${JSON.stringify(value)}`)
+  writeFileSync(new URL(file, import.meta.url), `{\n${lines.join(',\n')}\n}\n`)
+}
+
+const [folder, api, apimachinery] = process.argv.slice(2)
+if (folder === undefined || api === undefined || apimachinery === undefined) {
+  throw new Error('usage: generate.ts <k8s.io/kubernetes>/api/openapi-spec/v3 <k8s.io/api> <k8s.io/apimachinery>')
+}
+const schemas = generate(folder)
+write('schema.json', schemas)
+write('protobuf.json', Object.entries(protobufFields([...schemas.keys()], api, apimachinery)))

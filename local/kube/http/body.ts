@@ -26,6 +26,10 @@ export interface Parsed {
 
 /** Throws 400 for malformed text. */
 export async function parseBody (bytes: Buffer, mediaType: string): Promise<Parsed> {
+  if (mediaType === 'application/vnd.kubernetes.protobuf') {
+    const { parseProtobuf } = await import('./protobuf.ts')
+    return { value: parseProtobuf(bytes), duplicates: [] }
+  }
   const text = bytes.toString('utf8')
   if (mediaType.includes('yaml')) {
     // Most YAML is JSON: kubectl sends JSON under the name of YAML.

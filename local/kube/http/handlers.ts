@@ -111,11 +111,11 @@ export function get (call: Call): Answer {
 
 export async function create (call: Call): Promise<Answer> {
   const { path, type, body, services, request } = call
+  const isSubresource = path.subresource !== undefined || path.name !== undefined
+  if (isSubresource && type.table !== 'pods') throw noSuchPath()
   const { value, duplicates } = await parseBody(body, mediaType(request))
   const context = writeContext(call, duplicates)
-  if (path.subresource !== undefined || path.name !== undefined) {
-    return createSubresource(call, value, context)
-  }
+  if (isSubresource) return createSubresource(call, value, context)
   if (type.namespaced && path.namespace === undefined) throw methodNotAllowed()
   return { code: 201, object: services.writer.create(type, path.namespace, value, context) }
 }
@@ -123,7 +123,7 @@ export async function create (call: Call): Promise<Answer> {
 /** Subresources that are only created: a pod's binding to a node, and its eviction. */
 function createSubresource (call: Call, value: Json, context: WriteContext): Answer {
   const { path, type, services } = call
-  if (type.table !== 'pods' || path.name === undefined) throw noSuchPath()
+  if (path.name === undefined) throw noSuchPath()
   const target: Target = { type, namespace: path.namespace, name: path.name }
   if (path.subresource === 'binding') {
     const node = isObject(value) && isObject(value.target) ? value.target.name : undefined

@@ -13,7 +13,7 @@ const reviews: Record<string, string> = {
 export async function selfReview (request: KubeRequest, body: Buffer): Promise<JsonObject> {
   const kind = reviews[request.segments[3] ?? '']
   if (kind === undefined || request.segments[2] !== 'v1' || request.segments.length !== 4) throw noSuchPath()
-  const { value } = await parseBody(body, request.header('content-type'))
+  const { value } = await parseBody(body, request.header('content-type').split(';', 1)[0] ?? '')
   if (!isObject(value)) throw badRequest(`the body is no ${kind}`)
   return {
     kind,
