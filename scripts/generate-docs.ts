@@ -1,5 +1,6 @@
-// Writes docs/errors.md, docs/limits.md and docs/metrics.md from the code, so that the pages cannot drift.
+// Writes docs/errors.md, limits.md, metrics.md and cli.md from the code, so that the pages cannot drift.
 // With --check it fails when a page is not current.
+import { execFileSync } from 'node:child_process'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import ts from 'typescript'
@@ -72,8 +73,26 @@ async function metricsPage (): Promise<string> {
     `## Broker\n\n${table(metricTable.map(row))}\n## Operator\n\n${table(operator.map(row))}`
 }
 
+const commands = [
+  [], ['produce'], ['consume'], ['topic', 'create'], ['topic', 'list'], ['topic', 'describe'], ['topic', 'delete'],
+  ['cluster', 'describe']
+]
+
+function cliPage (): string {
+  const sections = commands.map(command => {
+    const help = execFileSync(process.execPath, [join(root, 'cli/main.ts'), ...command, '--help'], {
+      encoding: 'utf8', env: { ...process.env, MILLRACE_BOOTSTRAP: '', KUBECONFIG: '' }
+    })
+    return `## millrace ${command.join(' ')}`.trimEnd() + `\n\n\`\`\`text\n${help.trimEnd()}\n\`\`\`\n`
+  })
+  return '# The command line\n\n`bin/millrace` in a clone, or `npx millrace`. Data goes to stdout, notes (beginning ' +
+    'with `%`) to stderr. What every\ncommand says with `--help`, written by `scripts/generate-docs.ts`.\n\n' +
+    sections.join('\n')
+}
+
 const pages = [
-  ['docs/errors.md', errorsPage()], ['docs/limits.md', limitsPage()], ['docs/metrics.md', await metricsPage()]
+  ['docs/errors.md', errorsPage()], ['docs/limits.md', limitsPage()], ['docs/metrics.md', await metricsPage()],
+  ['docs/cli.md', cliPage()]
 ] as const
 let stale = false
 for (const [page, text] of pages) {
