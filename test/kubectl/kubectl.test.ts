@@ -235,6 +235,34 @@ spec: {brokers: 3, storage: {size: 1Gi}}
   })
 })
 
+describe('kubectl create', () => {
+  it('makes objects from words, which it sends as protobuf', async () => {
+    await kubectl.ok('create namespace made')
+    await kubectl.ok('-n made create configmap words --from-literal=a=b')
+    await kubectl.ok('-n made create secret generic words --from-literal=p=q')
+    await kubectl.ok('-n made create deployment words --image=nginx:1 --replicas=0 --port=80')
+    await kubectl.ok('-n made create role words --verb=get,list --resource=pods')
+    await kubectl.ok('-n made create rolebinding words --role=words --serviceaccount=made:default')
+    await kubectl.ok('-n made create service clusterip words --tcp=80:8080')
+    await kubectl.ok('-n made create poddisruptionbudget words --selector=a=b --max-unavailable=10%')
+    const get = async (kind: string): Promise<Record<string, unknown>> =>
+      JSON.parse(await kubectl.ok(`-n made get ${kind} words -o json`)) as Record<string, unknown>
+    expect(await get('configmap')).toMatchObject({ data: { a: 'b' } })
+    expect(await get('secret')).toMatchObject({ data: { p: 'cQ==' }, type: 'Opaque' })
+    expect(await get('deployment')).toMatchObject({
+      spec: {
+        replicas: 0,
+        template: { spec: { containers: [{ name: 'nginx', image: 'nginx:1', ports: [{ containerPort: 80 }] }] } }
+      }
+    })
+    expect(await get('role')).toMatchObject({ rules: [{ verbs: ['get', 'list'], apiGroups: [''], resources: ['pods'] }] })
+    expect(await get('service')).toMatchObject({ spec: { ports: [{ port: 80, targetPort: 8080, protocol: 'TCP' }] } })
+    expect(await get('pdb')).toMatchObject({ spec: { maxUnavailable: '10%' } })
+    expect((await kubectl.run('-n made create configmap words')).err).toContain('configmaps "words" already exists')
+    await kubectl.ok('delete ns made')
+  })
+})
+
 describe('kubectl delete', () => {
   it('deletes by name, file and label, and pods by force', async () => {
     await kubectl.ok('delete pod web-0 --grace-period=0 --force')
