@@ -97,7 +97,8 @@ export class EntryWriter {
   }
 
   offset (name: OffsetEntryName, key: ReplicaKey, offset: number): void {
-    writeInt64(this.#bytes, this.#begin(entryTypes[name], key, 8), offset)
+    const at = this.#begin(entryTypes[name], key, 8)
+    writeInt64(this.#bytes, at, offset)
   }
 
   row (key: ReplicaKey, json: Uint8Array): void {
@@ -116,7 +117,8 @@ export class EntryWriter {
   removed (key: ReplicaKey): void { this.#begin(entryTypes.removed, key, 0) }
 
   controllerEpoch (epoch: number): void {
-    writeInt64(this.#bytes, this.#begin(entryTypes.controllerEpoch, undefined, 8), epoch)
+    const at = this.#begin(entryTypes.controllerEpoch, undefined, 8)
+    writeInt64(this.#bytes, at, epoch)
   }
 
   state (key: ReplicaKey, logStart: number, logEnd: number, highWatermark: number, epoch: number): void {
@@ -151,6 +153,7 @@ export class EntryWriter {
     this.#bytes.set(encoded, at + 8)
   }
 
+  /** Where the fields begin. May replace #bytes: it is to be read after this, not before. */
   #begin (type: number, key: ReplicaKey | undefined, fields: number): number {
     const length = (key === undefined ? 0 : KEY) + fields
     this.#reserve(HEAD + length)
