@@ -12,6 +12,8 @@ const seriesMs = 10 * 60_000
 const seriesWriteMsMin = 60_000
 const happeningsMax = 1_000
 const noteLengthMax = 1_024
+/** Object names have at most 253 characters. */
+const subjectLengthMax = 230
 
 export interface Happening {
   readonly type: 'Normal' | 'Warning'
@@ -56,7 +58,7 @@ export class KubeEvents implements EventRecorder {
       this.#write(async () => await this.#continue(regarding, series))
       return
     }
-    const name = `${regarding.metadata.name}.${rng.hex(16)}`
+    const name = `${regarding.metadata.name.slice(0, subjectLengthMax)}.${rng.hex(16)}`
     this.#series.delete(key)
     this.#series.set(key, { name, count: 1, firstAt: now, writtenAt: now })
     // The oldest is the first: a Map keeps the order of insertion.

@@ -15,6 +15,8 @@ const silenceMsMax = 150_000
 const listAgeMsMax = 30 * 60_000
 /** After so many watches that failed at once the version itself is doubted (an API restored from a backup). */
 const watchFailuresMax = 3
+/** The whole object once more, as client-side `kubectl apply` leaves it behind. */
+const lastApplied = 'kubectl.kubernetes.io/last-applied-configuration'
 
 export interface ReflectorOptions<T extends KubeObject> {
   readonly api: KubeApi
@@ -189,8 +191,7 @@ export class Reflector<T extends KubeObject> {
   }
 
   #set (object: KubeObject): void {
-    const { managedFields: _dropped, ...metadata } = object.metadata as ObjectMeta & { managedFields?: unknown }
-    const bare = { ...object, metadata } as unknown as T
+    const bare = { ...object, metadata: bareMetadata(object.metadata) } as unknown as T
     const kept = this.#options.trim?.(bare) ?? bare
     const key = keyOf(kept)
     const previous = this.#objects.get(key)
@@ -205,6 +206,14 @@ export class Reflector<T extends KubeObject> {
     this.#objects.delete(key)
     for (const handler of this.#handlers) handler(key, undefined, previous)
   }
+}
+
+/** Without what is large and nobody here reads. */
+function bareMetadata (given: ObjectMeta & { managedFields?: unknown }): ObjectMeta {
+  const { managedFields: _fields, ...metadata } = given
+  if (metadata.annotations?.[lastApplied] === undefined) return metadata
+  const { [lastApplied]: _object, ...annotations } = metadata.annotations
+  return { ...metadata, annotations }
 }
 
 function sameVersion (left: KubeObject, right: KubeObject): boolean {

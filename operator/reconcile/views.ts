@@ -29,6 +29,8 @@ export type ViewHandler = (cluster: string, topics: readonly string[]) => void
 
 interface Watched {
   view: View | undefined
+  /** Those of the view. */
+  topics: Map<string, TopicStatus>
   asking: Promise<View> | undefined
   timer: Timer | undefined
   /** Poked while it was being asked: ask once more. */
@@ -99,7 +101,8 @@ export class Views {
     const watched = this.#of(cluster)
     const name = topic.topic?.name
     if (watched.view === undefined || name === undefined) return
-    watched.view = { ...watched.view, topics: new Map(watched.view.topics).set(name, topic) }
+    // In place: a copy for each of thousands of topics would be quadratic.
+    watched.topics.set(name, topic)
     // An answer that is under way was made before this topic was.
     if (watched.asking !== undefined) watched.again = true
   }
@@ -120,6 +123,7 @@ export class Views {
     if (known !== undefined) return known
     const watched: Watched = {
       view: undefined,
+      topics: new Map(),
       asking: undefined,
       timer: undefined,
       again: false,
@@ -150,7 +154,7 @@ export class Views {
       watched.retryMs = retryMsMin
       const wasSilent = watched.silentSince !== undefined
       watched.silentSince = undefined
-      this.#take(cluster, watched, toView(answer), wasSilent)
+      this.#take(cluster, watched, answer, wasSilent)
       return watched.view!
     } catch (error) {
       const first = watched.silentSince === undefined
@@ -165,15 +169,18 @@ export class Views {
     }
   }
 
-  #take (cluster: string, watched: Watched, next: View, wasSilent: boolean): void {
-    const previous = watched.view
+  #take (cluster: string, watched: Watched, answer: DescribeClusterResponse, wasSilent: boolean): void {
+    const { view: previous, topics: before } = watched
+    const topics = topicsOf(answer)
+    const next = toView(answer, topics)
     watched.view = next
+    watched.topics = topics
     const changed: string[] = []
-    for (const [name, status] of next.topics) {
-      const before = previous?.topics.get(name)
-      if (before === undefined || hash(before) !== hash(status)) changed.push(name)
+    for (const [name, status] of topics) {
+      const known = before.get(name)
+      if (known === undefined || hash(known) !== hash(status)) changed.push(name)
     }
-    for (const name of previous?.topics.keys() ?? []) if (!next.topics.has(name)) changed.push(name)
+    for (const name of before.keys()) if (!topics.has(name)) changed.push(name)
     if (wasSilent || previous === undefined || changed.length > 0 || hash(summary(previous)) !== hash(summary(next))) {
       this.#tell(cluster, changed)
     }
@@ -190,10 +197,13 @@ function summary (view: View): object {
   return rest
 }
 
-function toView (answer: DescribeClusterResponse): View {
-  // One that is being deleted is nobody's any more; its name may already be another's.
-  const topics = new Map(answer.topics.flatMap(status =>
+/** One that is being deleted is nobody's any more; its name may already be another's. */
+function topicsOf (answer: DescribeClusterResponse): Map<string, TopicStatus> {
+  return new Map(answer.topics.flatMap(status =>
     status.topic === undefined || status.topic.deleting ? [] : [[status.topic.name, status] as const]))
+}
+
+function toView (answer: DescribeClusterResponse, topics: Map<string, TopicStatus>): View {
   const { controller, brokers, partitions, underReplicated, underMinInSync, offline } = answer
   return { controller, brokers, topics, partitions, underReplicated, underMinInSync, offline }
 }

@@ -54,12 +54,15 @@ describe('reflector', () => {
     expect(reflector.get('n/c')?.metadata.resourceVersion).toBe('13')
   })
 
-  it('drops managedFields', async () => {
+  it('drops managedFields and what client-side apply left behind', async () => {
     const { api, reflector } = setUp()
     reflector.start()
     await settle()
-    api.watches[0]!.send('ADDED', pod('c', '11', { managedFields: [{}] }))
-    expect(reflector.get('n/c')?.metadata).not.toHaveProperty('managedFields')
+    const annotations = { 'kubectl.kubernetes.io/last-applied-configuration': '{}', mine: 'kept' }
+    api.watches[0]!.send('ADDED', pod('c', '11', { managedFields: [{}], annotations }))
+    expect(reflector.get('n/c')?.metadata).toEqual({
+      name: 'c', namespace: 'n', uid: 'uid-c', resourceVersion: '11', annotations: { mine: 'kept' }
+    })
   })
 
   it('watches on from the last bookmark after an ordinary end', async () => {
