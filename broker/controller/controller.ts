@@ -102,7 +102,7 @@ export class Controller implements ControllerOffice {
       store: options.store,
       bureau: this.#bureau(),
       takeover,
-      decideBrokers: draft => { this.#decideBrokers(draft) },
+      decideBrokers: (draft, hold) => { this.#decideBrokers(draft, hold) },
       rootSettled: () => {
         this.#reception.promote()
         this.#topics.makeInternal()
@@ -230,13 +230,14 @@ export class Controller implements ControllerOffice {
   }
 
   /** Root table: sessions unfence, absences fence. No row may name a leader of an incarnation before this one. */
-  #decideBrokers (draft: TableDraft): void {
+  #decideBrokers (draft: TableDraft, hold: boolean): void {
     for (const session of this.#roster.sessions()) {
       const wanted = { ...session.info, fenced: false, stopping: session.stopping }
       if (sameBroker(draft.brokers.get(session.brokerId), wanted)) continue
       if (session.state === 'joining' && !this.#roster.isCurrent(session) && this.#leadsByName(session.brokerId)) continue
       draft.setBroker(wanted)
     }
+    if (hold) return
     for (const broker of this.#tables.brokers().values()) {
       if (broker.fenced || !this.#roster.isGone(broker.brokerId)) continue
       draft.setBroker({ ...broker, fenced: true, stopping: false })

@@ -51,6 +51,7 @@ export class Desk {
   readonly #bureau: Bureau
   #ops: TableOp[] = []
   #closed: WireError | undefined
+  #holding = false
   /** One per partition: a leader has one change in flight. */
   #changes = new Map<string, Change>()
   /** Elections that found nobody, and how many hopes there were then. */
@@ -77,6 +78,9 @@ export class Desk {
   isHopeless (row: PartitionRow): boolean {
     return this.#hopeless.get(partitionKeyText(row.topicId, row.partition)) === this.#bureau.hope.count
   }
+
+  /** The last decision left things to the one after an election whose answers are due. */
+  get isHolding (): boolean { return this.#holding }
 
   /** Partitions wait for better times. */
   get hasHopeless (): boolean { return this.#hopeless.size > 0 }
@@ -144,19 +148,28 @@ export class Desk {
     const { roster, elections } = this.#bureau
     const settle: (() => void)[] = []
     const waiting = new Set<string>()
+    const calm: PartitionRow[] = []
+    this.#holding = false
     for (const topic of draft.topics.values()) {
       for (const row of draft.rows(topic.topicId)) {
         const poll = elections.poll(row)
         const plan = planRow(row, topic, roster, poll)
         const needy = plan.row.leader === nobody || plan.wish !== undefined || plan.outcome === 'failed'
         if (needy && this.#hopeless.size > 0) waiting.add(partitionKeyText(row.topicId, row.partition))
-        if (plan.row !== row) draft.setRow(plan.row)
-        if (plan.wish !== undefined && !this.isHopeless(row)) elections.want(plan.wish)
+        if (plan.row !== row) {
+          if (plan.outcome === 'elected' || plan.row.leader === nobody) draft.setRow(plan.row)
+          else calm.push(plan.row)
+        }
+        if (plan.wish !== undefined && !this.isHopeless(row)) {
+          const due = elections.want(plan.wish)
+          this.#holding ||= due
+        }
         if (plan.outcome !== 'none') settle.push(this.#settlement(row, plan.row, plan.outcome))
         for (const ends of plan.damaged) this.#tell(row, ends.identity === undefined ? '' : identityText(ends.identity), ends.durableEnd)
         if (poll !== undefined && plan.outcome === 'none') elections.forget(row)
       }
     }
+    if (!this.#holding) for (const row of calm) draft.setRow(row)
     for (const key of this.#hopeless.keys()) if (!waiting.has(key)) this.#hopeless.delete(key)
     return settle
   }

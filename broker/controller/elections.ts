@@ -57,14 +57,20 @@ export class Elections {
     this.#options = options
   }
 
-  /** Asks for a poll unless one is under way for this leader epoch. */
-  want (wish: Wish): void {
+  /**
+   * Asks for a poll unless one is under way for this leader epoch. True while its answers are due any
+   * moment: one write with what they lead to is better than one before and one after.
+   */
+  want (wish: Wish): boolean {
     const entry = this.#entries.get(keyOf(wish.row))
     // A need outranks a preference.
-    if (entry?.leaderEpoch === wish.row.leaderEpoch && (entry.preferred === wish.preferred || wish.preferred !== nobody)) return
+    if (entry?.leaderEpoch === wish.row.leaderEpoch && (entry.preferred === wish.preferred || wish.preferred !== nobody)) {
+      return !entry.late && !isClosed(entry)
+    }
     this.#wishes.push(wish)
     // Soon: the wishes of all tables that are looked at now go out together.
     if (this.#wishes.length === 1) this.#options.clock.defer(() => { this.#begin() })
+    return true
   }
 
   #begin (): void {
@@ -88,7 +94,8 @@ export class Elections {
     const timer = this.#options.clock.setTimer(limits.electionAnswerMs, () => {
       this.#timers.delete(timer)
       for (const entry of begun) entry.late = true
-      if (begun.some(isClosed)) this.#options.ready()
+      // What was held back for the answers goes on without them.
+      this.#options.ready()
     })
     this.#timers.add(timer)
     if (begun.some(isClosed)) this.#options.ready()

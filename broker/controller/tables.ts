@@ -35,8 +35,9 @@ export interface TablesOptions {
   readonly store: TableStore
   readonly bureau: Bureau
   readonly takeover: Takeover
-  /** Brings the brokers of the root table up to date. `settled` runs when that is stored. */
-  decideBrokers (draft: TableDraft): void
+  /** Brings the brokers of the root table up to date; with `hold` only what cannot wait for an election. */
+  decideBrokers (draft: TableDraft, hold: boolean): void
+  /** What was decided of them is stored, or nothing had to be. */
   rootSettled (): void
   written (before: Table, after: Table): void
   lost (reason: string, doubt: boolean): void
@@ -212,8 +213,8 @@ export class Tables {
   }
 
   #decideRoot (desk: Desk, draft: TableDraft): Decision {
-    this.#options.decideBrokers(draft)
     const decision = desk.decide(draft)
+    this.#options.decideBrokers(draft, desk.isHolding)
     return {
       landed: table => {
         this.#options.rootSettled()
