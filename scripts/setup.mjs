@@ -16,6 +16,7 @@ const cache = process.env.NODE_COMPILE_CACHE ?? join(root, 'node_modules/.cache/
 const lockfile = join(root, 'package-lock.json')
 const stamp = join(root, 'node_modules/.millrace-setup')
 const lockWaitMs = 200
+const sameRunMs = 5_000
 
 /** What keeps the project from being set up, in one line. */
 export class SetupError extends Error {}
@@ -27,10 +28,10 @@ function lockfileHash () {
 /** Is what is installed what package-lock.json names? */
 function isCurrent () {
   if (!existsSync(node)) return false
-  if (existsSync(stamp)) return readFileSync(stamp, 'utf8') === lockfileHash()
-  // Installed by hand.
+  if (existsSync(stamp) && readFileSync(stamp, 'utf8') === lockfileHash()) return true
+  // Installed by hand: npm writes both files at the end of the same run.
   const installed = join(root, 'node_modules/.package-lock.json')
-  return existsSync(installed) && statSync(installed).mtimeMs >= statSync(lockfile).mtimeMs
+  return existsSync(installed) && statSync(installed).mtimeMs >= statSync(lockfile).mtimeMs - sameRunMs
 }
 
 function checkNode () {
