@@ -95,6 +95,11 @@ async function applyTopic (context: TopicContext): Promise<void> {
   try {
     context.result = await askController(context, settings)
   } catch (error) {
+    const isShort = error instanceof WireError && error.code === 'NOT_ENOUGH_BROKERS'
+    if (isShort && settings.replicas <= context.cluster!.spec.brokers) {
+      // They are on their way, or will be back.
+      throw new NotReady('WaitingForBrokers', error.message, { retryAfterMs: comeBackMs, passing: true })
+    }
     throw asNotReady(error)
   }
 }

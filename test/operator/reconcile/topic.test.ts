@@ -88,6 +88,18 @@ describe('a new Topic', () => {
     await world.condition(topics, 'wide', 'Ready', 'True')
   })
 
+  it('waits for brokers that are on their way, without a warning', async () => {
+    world.controller.brokers = 2
+    await world.createTopic('orders')
+    await world.condition(topics, 'orders', 'Ready', 'False', 'WaitingForBrokers')
+    world.controller.brokers = 3
+    await world.writeTable()
+    await world.condition(topics, 'orders', 'Ready', 'True')
+    await world.settled()
+    const told = world.kube.list('events.events.k8s.io', { namespace }).filter(event => event['type'] === 'Warning')
+    expect(told.filter(event => (event['regarding'] as { kind: string }).kind === 'Topic')).toEqual([])
+  })
+
   it('says what of its spec does not fit', async () => {
     await world.kube.patch(clusters, namespace, 'events', { spec: { topicDefaults: { replicas: 2 } } })
     await world.createTopic('odd', { minInSync: 3 })
