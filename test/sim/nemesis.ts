@@ -1,5 +1,6 @@
 // Does harm, as the plan says, and undoes all of it when told to heal. Events of the world, not of any
 // process; never more than the promises bear: one volume at most is lost in a run.
+import { tableKind } from '../../broker/controller/table-codec.ts'
 import type { SimBroker } from './broker.ts'
 import type { SimCluster } from './cluster.ts'
 import type { Coverage } from './coverage.ts'
@@ -25,6 +26,9 @@ export class Nemesis {
   #active = false
   #retired = false
   #volumesLost = 0
+  #calmUntilMs = 0
+  #cuts = 0
+  #backups: ReturnType<SimCluster['kube']['store']['backup']>[] = []
 
   constructor (cluster: SimCluster, plan: Plan, victims: Victims, coverage: Coverage) {
     this.#cluster = cluster
@@ -44,6 +48,7 @@ export class Nemesis {
     conditions.faults = this.#plan.kubeFaults
     this.#cluster.network.conditions = { ...this.#plan.net }
     for (const [kind, everyMs] of this.#plan.faults) this.#next(kind, everyMs)
+    if (this.#plan.faults.has('restored tables')) this.#backUp()
   }
 
   /** Everything is whole again from now on. */
@@ -59,6 +64,12 @@ export class Nemesis {
       broker.process?.clock.correct()
       broker.resume()
       if (!broker.running) broker.start()
+    }
+    // A controller learns that its tables are gone when it writes next, or the next one when it takes office.
+    if (this.counts.has('lost table') || this.counts.has('restored tables')) {
+      const controller = brokers.find((broker) => broker.node?.parts?.agent.counters.isController === 1)
+      controller?.end('kill')
+      controller?.start()
     }
   }
 
@@ -94,6 +105,7 @@ export class Nemesis {
   #strike (kind: FaultKind): void {
     const rng = this.#rng
     const broker = rng.pick(this.#cluster.brokers)
+    if (this.#cluster.scheduler.now < this.#calmUntilMs) return
     if (this.#harm(kind, broker)) this.counts.set(kind, (this.counts.get(kind) ?? 0) + 1)
   }
 
@@ -130,6 +142,9 @@ export class Nemesis {
       case 'client kill':
         this.#victims.restartOne(rng)
         return true
+      case 'lost lease': return this.#loseLease()
+      case 'lost table': return this.#loseTable()
+      case 'restored tables': return this.#restoreTables()
       case 'lost volume': return this.#loseVolume(broker)
     }
   }
@@ -166,7 +181,9 @@ export class Nemesis {
   #cut (pairs: readonly (readonly string[])[]): boolean {
     const { network } = this.#cluster
     for (const [from = '', to = ''] of pairs) network.cut(from, to)
+    this.#cuts++
     this.#for(this.#rng.exponential(this.#rng.pick([300, 3_000, 12_000])), () => {
+      this.#cuts--
       for (const [from = '', to = ''] of pairs) network.heal(from, to)
     })
     return pairs.length > 0
@@ -207,6 +224,47 @@ export class Nemesis {
   #jump (broker: SimBroker): boolean {
     broker.process?.clock.jump(Math.round(this.#rng.between(-1, 1) * this.#rng.pick([1_000, 60_000, 86_400_000])))
     return broker.running
+  }
+
+  #loseLease (): boolean {
+    const { store } = this.#cluster.kube
+    store.erase({ apiVersion: 'coordination.k8s.io/v1', plural: 'leases' }, `${this.#cluster.name}-controller`, 'nemesis')
+    return true
+  }
+
+  /**
+   * Tables that are lost or old are rebuilt from what brokers know. Promised only while those who know are
+   * there (docs/guarantees.md): so it strikes when all are, and nothing else strikes for a while.
+   */
+  #mayLoseTables (): boolean {
+    const { brokers, kube, scheduler } = this.#cluster
+    const whole = kube.conditions.state === 'up' && this.#cuts === 0 &&
+      brokers.every((broker) => broker.running && !broker.paused && broker.node?.notReady() === '')
+    if (whole) this.#calmUntilMs = scheduler.now + 6_000
+    return whole
+  }
+
+  #loseTable (): boolean {
+    const { store } = this.#cluster.kube
+    const names = store.list(tableKind, {}).map(({ metadata }) => metadata.name)
+    if (names.length === 0 || !this.#mayLoseTables()) return false
+    store.erase(tableKind, this.#rng.pick(names), 'nemesis')
+    return true
+  }
+
+  #restoreTables (): boolean {
+    const { store } = this.#cluster.kube
+    if (this.#backups.length === 0 || !this.#mayLoseTables()) return false
+    this.#coverage.reached('a backup of the API was restored')
+    store.restore(this.#rng.pick(this.#backups))
+    return true
+  }
+
+  #backUp (): void {
+    this.#later(2_000, () => {
+      this.#backups.push(this.#cluster.kube.store.backup())
+      if (this.#active) this.#backUp()
+    })
   }
 
   #loseVolume (broker: SimBroker): boolean {

@@ -1,8 +1,9 @@
 // Asserts what must hold for every row that is written to the Kubernetes API, and for who writes.
 import type { BrokerNode } from '../../broker/node.ts'
-import { decodeTable } from '../../broker/controller/table-codec.ts'
+import { decodeTable, tableKind } from '../../broker/controller/table-codec.ts'
+import { rootName } from '../../broker/controller/table.ts'
 import type { Table } from '../../broker/controller/table.ts'
-import { hasIdentity, identityText, nobody } from '../../broker/row.ts'
+import { hasIdentity, identityText, isNewerRow, nobody } from '../../broker/row.ts'
 import type { PartitionRow } from '../../broker/row.ts'
 import type { SimBroker } from './broker.ts'
 import type { SimCluster } from './cluster.ts'
@@ -12,16 +13,15 @@ import type { KubeWrite } from './kube-store.ts'
 import type { InvariantObserver } from './observer.ts'
 
 export class RowObserver {
+  readonly #cluster: SimCluster
   readonly #observer: InvariantObserver
   readonly #coverage: Coverage
   readonly #controllers = new Set<string>()
   readonly #latest = new Map<string, PartitionRow>()
   readonly #topicIds = new Map<string, string>()
   #office = ''
-  /** Set when tables were taken back or lost: until they are rebuilt rows may be older than the truth. */
-  tablesRestored = false
-
   constructor (cluster: SimCluster, observer: InvariantObserver, coverage: Coverage) {
+    this.#cluster = cluster
     this.#observer = observer
     this.#coverage = coverage
     cluster.kube.store.onWrite = (write) => {
@@ -33,11 +33,28 @@ export class RowObserver {
     }
   }
 
-  /** By 'topicId-partition', as last written. */
+  /** By 'topicId-partition', the newest ever written. */
   get latest (): ReadonlyMap<string, PartitionRow> { return this.#latest }
 
   /** Empty for a topic that is not there yet. */
   topicId (name: string): string { return this.#topicIds.get(name) ?? '' }
+
+  /** Are the newest rows what the API holds, in tables that the root names? */
+  isStored (): boolean {
+    const tables = this.#cluster.kube.store.list(tableKind, {}).map(decodeTable)
+    const named = new Set(tables.find((table) => table.name === rootName(this.#cluster.name))?.tables)
+    const stored = tables.filter(({ name }) => named.has(name) || name === rootName(this.#cluster.name))
+    for (const [key, row] of this.#latest) {
+      const found = stored.flatMap((table) => table.rows.get(row.topicId)?.[row.partition] ?? [])[0]
+      if (found?.leaderEpoch !== row.leaderEpoch || found.version !== row.version) {
+        this.notStored = key
+        return false
+      }
+    }
+    return true
+  }
+
+  notStored = ''
 
   controllerSeen (broker: SimBroker, parts: NonNullable<BrokerNode['parts']>, _atMs: number): void {
     const name = broker.process?.name ?? ''
@@ -54,7 +71,11 @@ export class RowObserver {
   controllerDied (name: string): void { this.#controllers.delete(name) }
 
   #written ({ plural, before, after, by }: KubeWrite): void {
-    if (plural !== 'partitiontables' || after === undefined) return
+    if (plural !== 'partitiontables') return
+    if (after === undefined) {
+      this.#coverage.reached('a table was lost')
+      return
+    }
     const [old, table] = [before === undefined ? undefined : decodeTable(before), decodeTable(after)]
     if (old !== undefined && table.controllerEpoch < old.controllerEpoch) {
       throw new SimFailure('controller epoch', `${by} wrote ${table.name} with controller epoch ` +
@@ -85,9 +106,13 @@ export class RowObserver {
     if (row.leader !== nobody && !row.inSync.some((member) => member.brokerId === row.leader)) {
       throw new SimFailure('election', `${where}: the leader ${row.leader} is not in sync`)
     }
+    const newest = this.#latest.get(key)
+    if (!isNewerRow(row, newest)) {
+      throw new SimFailure('row order', `${where}, which epoch ${newest!.leaderEpoch} version ${newest!.version} has been above`)
+    }
     if (old !== undefined) this.#count(row, old)
     this.#latest.set(key, row)
-    if (!this.tablesRestored) this.#holdsAll(row, where)
+    this.#holdsAll(row, where)
   }
 
   /** Every member of a set holds every committed record: any of them may be elected. */

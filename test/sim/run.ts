@@ -105,6 +105,7 @@ class Run {
     await this.#until(healedAtMs + healMsMax, 'reads do not end', () => this.#keys().every(({ key, id }) =>
       drain.positionOf(key) >= (ends.get(id) ?? 0)))
     await this.#until(healedAtMs + wholeMsMax, 'in-sync sets are not whole', () => this.#allInSync())
+    await this.#until(healedAtMs + wholeMsMax, 'tables are not what was written last', () => this.observer.rows.isStored())
     this.healedInMs = cluster.scheduler.now - healedAtMs
     await this.#check(healedAtMs)
     for (const broker of cluster.brokers) this.observer.count(broker)
