@@ -7,7 +7,6 @@ import type { Journal } from './journal.ts'
 import type { JournalFiles } from './journal-files.ts'
 import type { ReplicaLogImpl } from './replica-log.ts'
 import type { ReplicaTable } from './replica-table.ts'
-import type { SegmentIndexes } from './segment-index.ts'
 import type { SegmentWriter } from './segment-writer.ts'
 
 export interface CheckpointerOptions {
@@ -16,7 +15,6 @@ export interface CheckpointerOptions {
   readonly journal: Journal
   readonly journalFiles: JournalFiles
   readonly writer: SegmentWriter
-  readonly indexes: SegmentIndexes
   readonly table: ReplicaTable
   readonly logs: () => Iterable<ReplicaLogImpl>
   /** Resolves when everything journaled so far is durable; rejects when the volume failed. */
@@ -49,7 +47,7 @@ export class Checkpointer {
   }
 
   async #make (snapshotBytes: number): Promise<void> {
-    const { disk, uid, journal, journalFiles, writer, indexes, durable } = this.#options
+    const { disk, uid, journal, journalFiles, writer, durable } = this.#options
     for (const log of this.#options.logs()) {
       if (log.state.bytesSinceSnapshot >= snapshotBytes) log.snapshot(false)
     }
@@ -66,12 +64,7 @@ export class Checkpointer {
     this.#framesAtCut = journal.frames
     await durable()
     for (const { log, end } of cuts) {
-      if (needsWork(log)) await writer.writeLog(log, end)
-      if (log.removed) continue
-      for (const segment of [...log.state.segments]) {
-        if (segment.index.length > 0) await indexes.flush(log.state, segment)
-      }
-      await writer.writeSnapshots(log.state)
+      if (needsWork(log)) await writer.flushLog(log, end)
     }
     for (const { log, end } of cuts) {
       for (const segment of log.state.segments) {
@@ -93,5 +86,6 @@ export class Checkpointer {
 
 function needsWork ({ state }: ReplicaLogImpl): boolean {
   return state.tail.unwrittenBytes > 0 || state.condemned.length > 0 || state.leftovers.length > 0 ||
-    state.condemnedSnapshots.length > 0 || state.segments.some(segment => segment.clipped)
+    state.condemnedSnapshots.length > 0 || state.snapshots.some(({ bytes }) => bytes !== undefined) ||
+    state.segments.some(({ clipped, index }) => clipped || index.length > 0)
 }

@@ -65,7 +65,7 @@ export class SegmentWriter {
   /** Called when frames became durable. */
   wake (): void {
     if ((this.#departures[0]?.sequence ?? Infinity) <= this.#options.durableSequence()) {
-      void this.exclusive(() => this.#letDepart())
+      void this.exclusive(() => this.#letDepart(this.#options.durableSequence()))
     }
     if (this.#running || this.#stopped || this.unwrittenBytes < this.#options.settings.writeBehindBytes) return
     this.#running = true
@@ -94,8 +94,7 @@ export class SegmentWriter {
   }
 
   /** Called by writers before anything is made: a new log may have the folder name of a removed one. */
-  async #letDepart (): Promise<void> {
-    const durable = this.#options.durableSequence()
+  async #letDepart (durable: number): Promise<void> {
     while ((this.#departures[0]?.sequence ?? Infinity) <= durable) {
       const { state, to, done } = this.#departures.shift()!
       const folder = this.#options.files.folder(state)
@@ -111,21 +110,35 @@ export class SegmentWriter {
     }
   }
 
-  /** Writes what is durable and ends at or below `upTo`, and does what the log's truncations left to do. */
+  /**
+   * Writes what is durable and ends at or below `upTo`, and does what the log's truncations left to do.
+   * All by the frame that is durable at the begin: what was written to the journal before a name was freed
+   * must not be made before the file or folder of that name is gone.
+   */
   async writeLog (log: ReplicaLogImpl, upTo: number): Promise<void> {
     const { state } = log
-    await this.#letDepart()
+    const durable = this.#options.durableSequence()
+    await this.#letDepart(durable)
+    if (log.removed) return
+    await this.tidy(log, durable)
     while (!log.removed) {
-      // Before each write: a truncation may have freed the name of the file that is to be made. Both by
-      // the same frame, else a file would be made before the one of the same name is gone.
-      const durable = this.#options.durableSequence()
-      await this.tidy(log, durable)
       const run = state.tail.unwrittenRun(WRITE_BYTES_MAX, batch => batch.sequence <= durable && batch.end <= upTo)
       const first = run[0]
       if (first === undefined) break
       await this.#writeRun(log, first.segment, run)
     }
     if (state.tail.unwrittenBytes === 0) this.#logs.delete(log)
+  }
+
+  /** The same for a checkpoint: index entries and producer snapshots go to their files as well. */
+  async flushLog (log: ReplicaLogImpl, upTo: number): Promise<void> {
+    await this.writeLog(log, upTo)
+    // Its folder leaves when another log is written, not before.
+    if (log.removed) return
+    for (const segment of [...log.state.segments]) {
+      if (segment.index.length > 0) await this.#options.indexes.flush(log.state, segment)
+    }
+    await this.#writeSnapshots(log.state)
   }
 
   /** Removes leftovers and condemned files, finds the ends of clipped segments. */
@@ -152,7 +165,7 @@ export class SegmentWriter {
   }
 
   /** Snapshots that are only in memory. */
-  async writeSnapshots (state: LogState): Promise<void> {
+  async #writeSnapshots (state: LogState): Promise<void> {
     for (const snapshot of [...state.snapshots]) {
       if (snapshot.bytes === undefined) continue
       await this.#makeFolder(state)

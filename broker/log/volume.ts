@@ -126,7 +126,6 @@ class VolumeImpl implements Volume, LogHost {
       journal: this.#journal,
       journalFiles: this.#journalFiles,
       writer: this.#writer,
-      indexes,
       table,
       logs: () => this.#logs.values(),
       durable: () => this.#durable()

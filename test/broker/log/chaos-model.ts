@@ -103,3 +103,17 @@ export function isOldPrefix (states: readonly Model[], name: string, found: Foun
     return from >= 0 && records.slice(from, from + found.records.length).join() === wanted
   })
 }
+
+/** The states between two of a log that differ by appended batches. */
+export function between (before: ModelLog | undefined, now: ModelLog): ModelLog[] {
+  if (before === undefined || before === now || before.replicaGen !== now.replicaGen) return []
+  const known = before.batches.length
+  if (now.batches.length < known + 2 || now.batches[known]!.base !== before.logEnd) return []
+  return now.batches.slice(known, -1).map((last, i) => {
+    const epochs = now.epochs.filter(({ startOffset }) => startOffset < last.end)
+    return {
+      ...now, epochs, batches: now.batches.slice(0, known + i + 1), logEnd: last.end,
+      leaderEpochSeen: Math.max(before.leaderEpochSeen, epochs.at(-1)?.epoch ?? -1)
+    }
+  })
+}

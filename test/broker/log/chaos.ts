@@ -5,7 +5,7 @@ import type { VolumeSettings } from '../../../broker/log/settings.ts'
 import type { PartitionRow } from '../../../wire/messages.ts'
 import { WireError } from '../../../wire/errors.ts'
 import { SimRng } from '../../sim/rng.ts'
-import { differenceOf, isOldPrefix, nameOf, observe, shapeOf } from './chaos-model.ts'
+import { between, differenceOf, isOldPrefix, nameOf, observe, shapeOf } from './chaos-model.ts'
 import type { FoundLog, Model, ModelLog } from './chaos-model.ts'
 import { Bench, batch, readAll, recordsOf } from './support.ts'
 
@@ -63,8 +63,11 @@ export class Chaos {
   }
 
   async #act (): Promise<void> {
-    this.#mutate()
-    this.#observe()
+    // Now and then so much at once that a frame outgrows its buffers, or its limit.
+    for (let calls = this.#rng.chance(0.02) ? 150 : 1; calls > 0; calls--) {
+      this.#mutate()
+      this.#observe()
+    }
     const steps = this.#rng.integer(6)
     for (let i = 0; i < steps; i++) await this.#step()
     if (this.#rng.chance(0.1)) await this.#read()
@@ -321,6 +324,10 @@ export class Chaos {
     const names = Object.keys(now)
     if (names.length === Object.keys(before).length && names.every(name => now[name] === before[name])) return
     const states = this.#states
+    // Batches of one call may come to lie in two frames.
+    for (const name of names) {
+      for (const partial of between(before[name], now[name]!)) states.push({ ...before, [name]: partial })
+    }
     const index = states.push(now) - 1
     this.#volume.whenDurable(() => {
       if (this.#states === states) this.#durable = Math.max(this.#durable, index)
