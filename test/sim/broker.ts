@@ -14,6 +14,10 @@ import type { SimRng } from './rng.ts'
 import type { SimProcess } from './scheduler.ts'
 
 const MiB = 1024 * 1024
+/** More than any run writes. */
+const capacityBytes = 2 ** 40
+/** Free space above the reserve, when a disk becomes full. */
+const leftBytes = 128 * 1024
 
 /** Small files, so that rolls, checkpoints and cold reads happen within a short run. */
 const volumeSettings = {
@@ -159,6 +163,20 @@ export class SimBroker {
     this.#process?.resume()
     this.#cluster.network.review()
   }
+
+  /** From some operation on nothing can be made durable. */
+  failDisk (): void {
+    this.diskMayFail = true
+    this.#disk.fail(this.#rng.pick(['sync', 'write']), 'io', { after: this.#rng.integer(50), forever: true })
+  }
+
+  /** Somebody else takes the space, up to a little more than the reserve. */
+  fillDisk (): void {
+    const used = this.#disk.files().reduce((sum, path) => sum + this.#disk.contents(path).length, 0)
+    this.#disk.setCapacity(used + volumeSettings.reserveBytes + leftBytes)
+  }
+
+  emptyDisk (): void { this.#disk.setCapacity(capacityBytes) }
 
   /** An empty volume under the same broker id: a lost disk. Only while nothing runs. */
   wipe (): void {

@@ -61,6 +61,8 @@ export class Nemesis {
     for (const broker of brokers) {
       broker.syncMs = 1
       broker.syncStallChance = 0
+      broker.emptyDisk()
+      if (broker.diskMayFail) this.#replaceVolume(broker)
       broker.process?.clock.correct()
       broker.resume()
       if (!broker.running) broker.start()
@@ -138,6 +140,11 @@ export class Nemesis {
       case 'kube down': return this.#kube('down')
       case 'kube silent': return this.#kube('silent')
       case 'slow disk': return this.#slowDisk(broker)
+      case 'full disk':
+        broker.fillDisk()
+        this.#for(this.#rng.exponential(5_000), () => { broker.emptyDisk() })
+        return true
+      case 'disk error': return this.#failDisk(broker)
       case 'clock jump': return this.#jump(broker)
       case 'client kill':
         this.#victims.restartOne(rng)
@@ -265,6 +272,22 @@ export class Nemesis {
       this.#backups.push(this.#cluster.kube.store.backup())
       if (this.#active) this.#backUp()
     })
+  }
+
+  /** The broker must say so and end; later a person gives it an empty volume. */
+  #failDisk (broker: SimBroker): boolean {
+    if (this.#volumesLost > 0 || !broker.running) return false
+    this.#volumesLost++
+    broker.failDisk()
+    this.#for(3_000 + this.#rng.exponential(3_000), () => { this.#replaceVolume(broker) })
+    return true
+  }
+
+  #replaceVolume (broker: SimBroker): void {
+    this.#coverage.reached('a volume was lost')
+    broker.end('kill')
+    broker.wipe()
+    broker.start()
   }
 
   #loseVolume (broker: SimBroker): boolean {

@@ -7,7 +7,7 @@ import type { NetConditions } from './network.ts'
 import type { SimRng } from './rng.ts'
 
 export const faultKinds = ['kill', 'power', 'kill all', 'stop', 'pause', 'isolate', 'one way', 'halves', 'ring', 'kube cut', 'client cut',
-  'slow link', 'break', 'kube down', 'kube silent', 'slow disk', 'clock jump', 'client kill',
+  'slow link', 'break', 'kube down', 'kube silent', 'slow disk', 'full disk', 'disk error', 'clock jump', 'client kill',
   'lost lease', 'lost table', 'restored tables', 'lost volume'] as const
 
 export type FaultKind = typeof faultKinds[number]
@@ -75,7 +75,7 @@ export function drawPlan (seedRng: SimRng): Plan {
   const topics = Array.from({ length: 1 + rng.integer(2) }, (_, index) => drawTopic(rng, index, brokers))
   for (const kind of faultKinds) {
     // A set of one member does not survive the loss of its disk; nobody promises that.
-    if (kind === 'lost volume' && topics.some((topic) => topic.minInSync < 2)) continue
+    if ((kind === 'lost volume' || kind === 'disk error') && topics.some((topic) => topic.minInSync < 2)) continue
     if (rng.chance(share)) faults.set(kind, rng.pick([1_500, 4_000, 10_000]))
   }
   const kubeTrouble = rng.chance(0.3)
