@@ -86,8 +86,10 @@ export const replicateInFlightBytesPerStreamMax = 64 * MiB
 export const replicateRetryMsMax = 100
 /** A subscription that the leader refused is tried again after this, unless a row comes first. */
 export const subscribeRetryMs = 50
-/** An in-sync change that no row has ended is asked for again after this. */
+/** An in-sync change that no row has ended is asked for again after this, then after twice as long ... */
 export const inSyncRetryMs = 1_000
+/** ... and so on up to this: during an outage of the Kubernetes API thousands of leaders ask. */
+export const inSyncRetryMsMax = 8_000
 /** A replica to be added that was silent for so long, with records under way, is not caught up any more. */
 export const learnerSilentMs = 1_000
 /** A leader without streams from minInSync members for so long may lose the leadership. */

@@ -77,7 +77,8 @@ export class PartitionHost implements Partitions {
       broker,
       adopt: row => { this.#adoptFromPeer(row) },
       refused: (follower, next) => { this.#followerRefused(follower, next) },
-      get saturated () { return volume.full || volume.queuedBytes > limits.journalQueueBytesMax / 2 }
+      get saturated () { return volume.full || volume.queuedBytes > limits.journalQueueBytesMax / 2 },
+      whenDurable: callback => { volume.whenDurable(callback) }
     })
     this.#roster = new Roster(options, {
       stats: this.stats,
@@ -317,7 +318,7 @@ export class PartitionHost implements Partitions {
   #changeInSync (request: InSyncRequest): void {
     const { link, log } = this.#options
     const { topicId, partition, version } = request
-    log.info({ topicId, partition, version, inSync: request.inSync.map(member => member.brokerId) },
+    log.debug({ topicId, partition, version, inSync: request.inSync.map(member => member.brokerId) },
       'asking for another in-sync set')
     link.changeInSync(request, (error, row) => {
       if (row !== undefined) this.#adoptFromPeer(row)
@@ -352,9 +353,12 @@ export class PartitionHost implements Partitions {
 
   /** The replica that leads, or why there is none here. */
   #leader (ref: PartitionRef): Replica | WireError {
-    const replica = this.#find(ref)
-    if (replica instanceof WireError || replica.leader !== undefined) return replica
-    return noLeader(this.#options.link.view, this.#options.link.self.brokerId, replica.row)
+    const replica = ref.topicId === '' ? undefined : this.#roster.get(ref.topicId, ref.partition)
+    if (replica?.leader !== undefined) return replica
+    const { view, self } = this.#options.link
+    const found = this.#find(ref)
+    if (found instanceof WireError || found.leader !== undefined) return found
+    return noLeader(view, self.brokerId, found.row)
   }
 
   #leading (ref: PartitionRef): Replica {

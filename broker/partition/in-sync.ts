@@ -14,7 +14,10 @@ interface PendingChange {
   added: readonly Progress[]
   /** Every set that was asked for and may have been written. */
   readonly named: (readonly ReplicaIdentity[])[]
+  askedMs: number
+  /** When the same is asked for again, and the pause before the time after that. */
   retryMs: number
+  pauseMs: number
 }
 
 /** Where the leader's own log is. */
@@ -169,17 +172,27 @@ export class InSync {
         inSync: wanted.inSync,
         added: wanted.added,
         named: [wanted.inSync],
-        retryMs: nowMs + limits.inSyncRetryMs
+        askedMs: nowMs,
+        retryMs: nowMs + limits.inSyncRetryMs,
+        pauseMs: 2 * limits.inSyncRetryMs
       }
       this.#count()
       return wanted
     }
-    if (nowMs < pending.retryMs || this.row.version > pending.version) return undefined
-    pending.retryMs = nowMs + limits.inSyncRetryMs
-    if (wanted === undefined || !this.#isStep(pending, wanted)) {
+    if (this.row.version > pending.version) return undefined
+    const givingUp = sameSet(pending.inSync, this.row.inSync)
+    if (givingUp || (wanted !== undefined && this.#isStep(pending, wanted))) {
+      if (nowMs < pending.retryMs) return undefined
+      pending.retryMs = nowMs + pending.pauseMs
+      pending.pauseMs = Math.min(2 * pending.pauseMs, limits.inSyncRetryMsMax)
+    } else {
+      if (nowMs < pending.askedMs + limits.inSyncRetryMs) return undefined
       pending.inSync = this.row.inSync
       pending.added = []
+      pending.retryMs = nowMs + limits.inSyncRetryMs
+      pending.pauseMs = 2 * limits.inSyncRetryMs
     }
+    pending.askedMs = nowMs
     return { inSync: pending.inSync, added: pending.added }
   }
 
@@ -191,7 +204,8 @@ export class InSync {
 
   /** The controller refused: that decides nothing, but it may be asked again sooner. */
   refused (nowMs: number): void {
-    if (this.#pending !== undefined) this.#pending.retryMs = nowMs + limits.inSyncRetryMs / 4
+    const pending = this.#pending
+    if (pending !== undefined) pending.retryMs = Math.min(pending.retryMs, nowMs + pending.pauseMs / 4)
   }
 
   #count (): void {

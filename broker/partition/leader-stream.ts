@@ -146,8 +146,12 @@ export class LeaderStream {
     const { saturated } = this.#host
     if (this.#stream === undefined || saturated === this.#paused) return
     this.#paused = saturated
-    if (saturated) this.#stream.pause()
-    else this.#stream.resume()
+    if (!saturated) {
+      this.#stream.resume()
+      return
+    }
+    this.#stream.pause()
+    this.#host.whenDurable(() => { this.throttle() })
   }
 
   // Subscriptions

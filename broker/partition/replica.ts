@@ -187,13 +187,18 @@ export class Replica {
     this.#effects.damaged(this)
   }
 
+  /** The topic is gone: no role any more, until a row gives one again. */
+  retire (): void {
+    this.#stopFollowing()
+    if (this.#leader !== undefined) this.#resign(this.#leader, undefined, false)
+    this.#effects.roleChanged(this)
+  }
+
   /** Ends every role: the process stops, or the replica goes. */
   close (): void {
     this.#closed = true
-    this.#stopFollowing()
-    if (this.#leader !== undefined) this.#resign(this.#leader, undefined, false)
+    this.retire()
     this.wake()
-    this.#effects.roleChanged(this)
     this.log.onDurable = undefined
     this.log.onDamaged = undefined
     this.log.snapshotProducers = undefined

@@ -19,6 +19,8 @@ export interface ReplicatorHost {
   refused (follower: Follower, next: FollowerNext): void
   /** True while what was received waits for the disk: receive no more for now. */
   readonly saturated: boolean
+  /** Calls back when what waits for the disk now is there. */
+  whenDurable (callback: () => void): void
 }
 
 export class Replicator {
@@ -57,7 +59,7 @@ export class Replicator {
     for (const stream of this.#streams.values()) stream.brokersChanged()
   }
 
-  /** The disk has caught up, or not: goes on receiving, or pauses. */
+  /** There is room on the disk again, or none: goes on receiving, or pauses. */
   tick (): void {
     for (const stream of this.#streams.values()) stream.throttle()
   }

@@ -8,22 +8,17 @@ import type { PartitionRef } from './contract.ts'
 /** The replica that `ref` means, whether it leads or not. */
 export function resolve<R> (view: ClusterView, brokerId: number, ref: PartitionRef,
   find: (topicId: string, partition: number) => R | undefined): R | WireError {
-  let { topicId } = ref
-  if (topicId !== '') {
-    const replica = find(topicId, ref.partition)
-    if (replica !== undefined) return replica
-  }
   if (!view.loaded) return new WireError('LEADER_NOT_AVAILABLE', 'the broker has not joined the cluster yet')
-  const topic = topicId === '' ? view.topicByName(ref.topic) : view.topicById(topicId)
+  const topic = ref.topicId === '' ? view.topicByName(ref.topic) : view.topicById(ref.topicId)
   if (topic === undefined) {
-    return topicId === '' || view.topicByName(ref.topic) === undefined
+    return ref.topicId === '' || view.topicByName(ref.topic) === undefined
       ? new WireError('UNKNOWN_TOPIC', `no topic ${ref.topic}`)
       : new WireError('UNKNOWN_TOPIC_ID')
   }
   if (!Number.isInteger(ref.partition) || ref.partition < 0 || ref.partition >= topic.partitions) {
     return new WireError('UNKNOWN_PARTITION', `topic ${topic.name} has ${topic.partitions} partitions, not ${ref.partition}`)
   }
-  topicId = topic.topicId
+  const { topicId } = topic
   return find(topicId, ref.partition) ?? noLeader(view, brokerId, view.row(topicId, ref.partition))
 }
 

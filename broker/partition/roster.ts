@@ -71,6 +71,9 @@ export class Roster {
 
   /** @see LocalReplicas.apply */
   apply (push: SessionResponse_Push): void {
+    for (const topicId of push.topicsRemoved) {
+      for (const replica of this.#topics.get(topicId)?.values() ?? []) replica.retire()
+    }
     for (const topic of push.topics) this.#configure(topic)
     for (const row of push.rows) this.adopt(row)
     for (const row of [...this.#nameless.values()]) this.adopt(row)

@@ -249,6 +249,42 @@ describe('leaderships', () => {
   })
 })
 
+describe('a topic that is gone', () => {
+  test('is led no more; its data goes on an order, or to stray/ after a while', async () => {
+    let answer = ''
+    host.append(ref, valueBatch('a'), error => { answer = error?.code ?? '' })
+    world.push(0, { rows: [], topicsRemoved: [topicId], topics: [] })
+    expect(answer).toBe('LEADER_NOT_AVAILABLE')
+    expect(await append(valueBatch('b'))).toBe('UNKNOWN_TOPIC')
+    expect([...host.replicas()]).toHaveLength(1)
+    const { volume } = world.brokers[0]!.process!
+    const moved: string[] = []
+    volume.moveToStray = log => {
+      moved.push(log.topicId)
+      return Promise.resolve()
+    }
+    await world.advance(limits.strayAfterMs - 1_000)
+    expect(moved).toEqual([])
+    await world.advance(3_000)
+    expect(moved).toEqual([topicId])
+    expect(world.events).toContain('broker 0 reports removal')
+    expect([...host.replicas()]).toHaveLength(0)
+  })
+})
+
+test('a follower whose disk is slow receives no more for a while', async () => {
+  await cluster(2)
+  const { volume, net } = world.brokers[1]!.process!
+  volume.queuedBytes = limits.journalQueueBytesMax
+  host.append(ref, valueBatch('a'), () => {})
+  await world.settle()
+  world.network.link('0', '1').shift()!.deliver()
+  expect(net.pausedStreams).toBe(1)
+  volume.queuedBytes = 0
+  volume.sync()
+  expect(net.pausedStreams).toBe(0)
+})
+
 test('gauges', async () => {
   await cluster(2)
   world.row = { ...world.row!, inSync: [world.identity(0)], version: 2 }

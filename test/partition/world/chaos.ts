@@ -17,8 +17,18 @@ export interface ChaosOptions {
   readonly steps: number
 }
 
+const texts = new WeakMap<StoredBatch, string>()
+
 /** One record per batch: `value@epoch`. */
 function textOf (batch: StoredBatch): string {
+  const known = texts.get(batch)
+  if (known !== undefined) return known
+  const text = decode(batch)
+  texts.set(batch, text)
+  return text
+}
+
+function decode (batch: StoredBatch): string {
   return [...batches(batch.bytes)].flatMap(header => decodeRecords(batch.bytes, header))
     .map(record => `${new TextDecoder().decode(record.value!)}@${batch.epoch}`).join(',')
 }

@@ -122,6 +122,9 @@ export class TestNet implements Net {
     }
   }
 
+  /** Streams of this side that deliver no more for now. */
+  get pausedStreams (): number { return this.#ends.filter(({ end }) => end.paused).length }
+
   listen (_address: string, services: Services): Promise<Listener> {
     this.#network.serve(this.#name, services)
     return Promise.resolve({ address: this.#name, close: () => Promise.resolve() })

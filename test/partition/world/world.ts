@@ -38,11 +38,15 @@ class TestView implements ClusterView {
   loaded = false
   readonly #brokers = new Map<number, BrokerInfo>()
   readonly #rows = new Map<string, PartitionRow>()
+  #gone = false
 
   broker (brokerId: number): BrokerInfo | undefined { return this.#brokers.get(brokerId) }
   brokers (): readonly BrokerInfo[] { return [...this.#brokers.values()] }
-  topicByName (name: string): TopicInfo | undefined { return this.loaded && name === topic.name ? topic : undefined }
-  topicById (id: string): TopicInfo | undefined { return this.loaded && id === topicId ? topic : undefined }
+  topicByName (name: string): TopicInfo | undefined { return name === topic.name ? this.topicById(topicId) : undefined }
+  topicById (id: string): TopicInfo | undefined {
+    return this.loaded && !this.#gone && id === topicId ? topic : undefined
+  }
+
   topics (): readonly TopicInfo[] { return [topic] }
   row (id: string, partition: number): PartitionRow | undefined { return this.#rows.get(`${id}-${partition}`) }
   rows (): readonly PartitionRow[] { return [...this.#rows.values()] }
@@ -53,6 +57,10 @@ class TestView implements ClusterView {
 
   take (push: SessionResponse_Push): void {
     this.loaded = true
+    if (push.topicsRemoved.includes(topicId)) {
+      this.#gone = true
+      this.#rows.clear()
+    }
     for (const broker of push.brokers) this.#brokers.set(broker.brokerId, broker)
     for (const row of push.rows) this.adoptRow(row)
   }
