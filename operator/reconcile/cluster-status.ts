@@ -53,7 +53,8 @@ export async function writeClusterStatus (context: ClusterContext): Promise<void
   caches.clusters.observe(await api.apply(kinds.cluster, {
     apiVersion, kind, metadata: { name, ...namespace !== undefined && { namespace } }, status
   }, 'status'))
-  for (const happening of news(previous, verdicts)) events.record(cluster, happening)
+  const isPlanned = status.phase === 'Rolling' || status.phase === 'Scaling'
+  for (const happening of news(previous, verdicts, isPlanned)) events.record(cluster, happening)
 }
 
 function gather (context: ClusterContext): Facts {
@@ -127,10 +128,12 @@ function phase ({ cluster, notes }: ClusterContext, facts: Facts,
   if (cluster.metadata.deletionTimestamp !== undefined) return 'Deleting'
   if (notes.invalid !== undefined) return 'Invalid'
   if (!facts.wasReady && isReadyNow?.status !== true) return 'Creating'
-  if (notes.rolling !== undefined || notes.resizing !== undefined) return 'Rolling'
-  const before = cluster.status?.brokers?.total ?? facts.total
-  const grows = facts.total > before || (cluster.status?.phase === 'Scaling' && facts.ready < facts.total)
-  if (grows) return 'Scaling'
+  const { phase: before, brokers } = cluster.status ?? {}
+  // What was begun goes on until the last broker is back.
+  const isPending = facts.ready < facts.total
+  const rolls = notes.rolling !== undefined || notes.resizing !== undefined || (before === 'Rolling' && isPending)
+  if (rolls) return 'Rolling'
+  if (facts.total > (brokers?.total ?? facts.total) || (before === 'Scaling' && isPending)) return 'Scaling'
   const refusedOnly = isDegraded?.reason === 'ScaleDownRefused'
   return isDegraded?.status === true && !refusedOnly ? 'Degraded' : 'Running'
 }
@@ -150,14 +153,18 @@ function tagOf (image: string): string {
   return /:([^:/@]+)(?:@.*)?$/.exec(image)?.[1]?.slice(0, 64) ?? 'unknown'
 }
 
-function news (previous: ClusterStatus | undefined, verdicts: readonly Verdict[]): Happening[] {
+/** What brokers are missed for while a roll or a new broker is under way. */
+const expected: ReadonlySet<string> = new Set(['BrokersNotReady', 'UnderReplicated'])
+
+function news (previous: ClusterStatus | undefined, verdicts: readonly Verdict[], isPlanned: boolean): Happening[] {
   const told: Happening[] = []
   for (const { type, status, reason, message } of verdicts) {
     const before = condition(previous?.conditions, type)
     if (type === 'Ready' && status === true && before?.status !== 'True') {
       told.push({ type: 'Normal', reason: 'ClusterReady', action: 'Reconcile', note: message })
     }
-    if (type === 'Degraded' && status === true && before?.reason !== reason) {
+    const isNews = before?.reason !== reason && !(isPlanned && expected.has(reason))
+    if (type === 'Degraded' && status === true && isNews) {
       told.push({ type: 'Warning', reason, action: 'Reconcile', note: message })
     }
   }

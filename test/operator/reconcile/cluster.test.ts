@@ -216,8 +216,9 @@ describe('a roll', () => {
     stop()
     expect(order).toEqual(['events-2', 'events-1', 'events-0'])
     expect(Math.max(...most)).toBe(1)
-    const notes = world.kube.list('events.events.k8s.io', { namespace })
-      .filter(event => event['reason'] === 'BrokerRestart').map(event => event['note'])
+    const told = world.kube.list('events.events.k8s.io', { namespace })
+    const notes = told.filter(event => event['reason'] === 'BrokerRestart').map(event => event['note'])
+    expect(told.filter(event => event['type'] === 'Warning')).toEqual([])
     expect(notes.sort()).toEqual(['events-0', 'events-1', 'events-2']
       .map(pod => `${pod} is restarted: its pod template changed`))
   })
