@@ -255,7 +255,9 @@ describe('kubectl create', () => {
         template: { spec: { containers: [{ name: 'nginx', image: 'nginx:1', ports: [{ containerPort: 80 }] }] } }
       }
     })
-    expect(await get('role')).toMatchObject({ rules: [{ verbs: ['get', 'list'], apiGroups: [''], resources: ['pods'] }] })
+    expect(await get('role')).toMatchObject({
+      rules: [{ verbs: ['get', 'list'], apiGroups: [''], resources: ['pods'] }]
+    })
     expect(await get('service')).toMatchObject({ spec: { ports: [{ port: 80, targetPort: 8080, protocol: 'TCP' }] } })
     expect(await get('pdb')).toMatchObject({ spec: { maxUnavailable: '10%' } })
     expect((await kubectl.run('-n made create configmap words')).err).toContain('configmaps "words" already exists')

@@ -8,6 +8,7 @@ import { foregroundFinalizer, orphanFinalizer } from '../registry/deleter.ts'
 import type { Deleter } from '../registry/deleter.ts'
 import type { Target, Writer } from '../registry/writer.ts'
 import { ApiError } from '../status.ts'
+import { StorageError } from '../storage/store.ts'
 import type { Change, Store } from '../storage/store.ts'
 
 interface Place {
@@ -109,8 +110,9 @@ export class GarbageCollector {
       if (object.metadata.deletionTimestamp !== undefined) this.#end(target, object)
       else this.#checkOwners(target, object)
     } catch (error) {
-      // Another write came first; its change brings the object here again.
-      if (!(error instanceof ApiError)) throw error
+      // Another write came first; its change brings the object here again. A failed disk is told to
+      // whoever asks for a write.
+      if (!(error instanceof ApiError || error instanceof StorageError)) throw error
     }
   }
 

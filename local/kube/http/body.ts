@@ -1,10 +1,13 @@
 // Bodies of requests: bounded, JSON or YAML, and the duplicate fields that JSON.parse keeps silent about.
 import type { IncomingMessage } from 'node:http'
 import type { Json } from '../object.ts'
+import { clone } from '../object.ts'
 import { badRequest, tooLarge, unsupportedMedia } from '../status.ts'
 
 /** As a real API server's limit. */
 export const bodyBytesMax = 3 * 1024 * 1024
+
+const yamlAliasesMax = 100
 
 export async function readBody (request: IncomingMessage): Promise<Buffer> {
   const chunks: Buffer[] = []
@@ -48,12 +51,16 @@ export async function parseBody (bytes: Buffer, mediaType: string): Promise<Pars
 
 async function parseYaml (text: string): Promise<Parsed> {
   const { parseDocument } = await import('yaml')
-  const document = parseDocument(text, { uniqueKeys: true, maxAliasCount: 0 } as object)
-  const [error] = document.errors
-  if (error !== undefined) {
-    throw badRequest(`error converting YAML to JSON: yaml: ${error.message.split('\n', 1)[0] ?? ''}`)
+  try {
+    const document = parseDocument(text, { uniqueKeys: true })
+    const [error] = document.errors
+    if (error !== undefined) throw error
+    // Aliases share what they stand for: a copy of each, and not many (billion laughs).
+    return { value: clone(document.toJS({ maxAliasCount: yamlAliasesMax }) as Json), duplicates: [] }
+  } catch (error) {
+    const [line = ''] = (error as Error).message.split('\n', 1)
+    throw badRequest(`error converting YAML to JSON: yaml: ${line}`)
   }
-  return { value: document.toJS() as Json, duplicates: [] }
 }
 
 /** Fields given twice in one object of well-formed JSON. */

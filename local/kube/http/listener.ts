@@ -13,6 +13,8 @@ const connectionsMax = 4000
 /** Longer than clients keep idle connections, so that the server never closes one under a request. */
 const keepAliveMs = 120_000
 
+const localHosts = new Set(['127.0.0.1', 'localhost', '[::1]', ''])
+
 const refusals: Record<number, [reason: string, message: string]> = {
   401: ['Unauthorized', 'Unauthorized'],
   403: ['Forbidden', 'forbidden: the request was refused'],
@@ -65,6 +67,7 @@ export class Listener {
         const value = message.headers[name]
         return Array.isArray(value) ? value.join(',') : value ?? ''
       })
+      refuseBrowsers(request)
       const faultRequest = this.#faultRequest(request)
       const fault = this.#faults?.onRequest?.(faultRequest)
       if (fault !== undefined && await this.#fail(fault, message, response)) return
@@ -119,6 +122,19 @@ export class Listener {
         return false
     }
   }
+}
+
+/**
+ * No web page may talk to the API behind its reader's back: there is no password to keep it out. A
+ * page's requests carry Origin or Sec-Fetch-Site; one that renames itself to this address (DNS
+ * rebinding) is told by the Host.
+ */
+function refuseBrowsers (request: KubeRequest): void {
+  const site = request.header('sec-fetch-site')
+  const host = request.header('host').replace(/:\d+$/, '')
+  const isPage = request.header('origin') !== '' || (site !== '' && site !== 'none')
+  if (!isPage && localHosts.has(host)) return
+  throw new ApiError(403, 'Forbidden', 'forbidden: the local API serves programs on this machine, not web pages')
 }
 
 /** A response whose first byte breaks the connection instead. */

@@ -1,6 +1,8 @@
 // One served resource in one version: what discovery, validation, storage and printing know of it.
-import type { KubeObject } from '../object.ts'
+import type { JsonObject, KubeObject } from '../object.ts'
+import { clone, equal } from '../object.ts'
 import type { CelRules } from '../schema/cel.ts'
+import { applyDefaults, prune } from '../schema/prune.ts'
 import type { Schema } from '../schema/schema.ts'
 import type { FieldError } from '../status.ts'
 
@@ -77,11 +79,27 @@ export function apiVersionOf (type: { group: string, version: string }): string 
   return type.group === '' ? type.version : `${type.group}/${type.version}`
 }
 
+/** Stored objects as a type shows them; a definition that changes makes a new type. */
+const presented = new WeakMap<ResourceType, WeakMap<KubeObject, KubeObject>>()
+
 /** An object as its stored version has it, in the version of `type`. */
 export function present (type: ResourceType, stored: KubeObject): KubeObject {
   if (type.strategy.fromStorage !== undefined) return type.strategy.fromStorage(stored)
-  const apiVersion = apiVersionOf(type)
-  return stored.apiVersion === apiVersion ? stored : { ...stored, apiVersion }
+  if (!type.custom) return stored
+  let known = presented.get(type)
+  if (known === undefined) presented.set(type, known = new WeakMap())
+  let object = known.get(stored)
+  if (object === undefined) known.set(stored, object = presentCustom(type, stored))
+  return object
+}
+
+/** Objects older than their definition get its new defaults, and lose what it no longer declares. */
+function presentCustom (type: ResourceType, stored: KubeObject): KubeObject {
+  const { metadata, ...content } = stored
+  const shown = { ...clone(content), apiVersion: apiVersionOf(type) } as unknown as JsonObject
+  prune(shown, type.schema, '', [], true)
+  applyDefaults(shown, type.schema)
+  return equal(shown, content) ? stored : { ...shown, metadata } as unknown as KubeObject
 }
 
 export function toStorage (type: ResourceType, object: KubeObject): KubeObject {

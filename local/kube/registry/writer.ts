@@ -206,7 +206,8 @@ export class Writer {
 
 function customErrors (type: ResourceType, object: KubeObject, old: KubeObject | undefined): FieldError[] {
   const { metadata, ...content } = object
-  const errors = validate(content as JsonObject, type.schema, '')
+  const { metadata: _metadata, ...before } = old ?? { metadata }
+  const errors = validate(content as JsonObject, type.schema, '', old === undefined ? undefined : before as JsonObject)
     .filter(error => !(error.reason === 'FieldValueRequired' && error.field === 'metadata'))
   if (metadata === undefined || type.rules === undefined) return errors
   if (errors.some(error => blocking.has(error.reason))) {

@@ -11,6 +11,7 @@ import { CelTypes } from './cel-types.ts'
 import type { CelType } from './cel-types.ts'
 import { child, index } from './schema.ts'
 import type { Schema, ValidationRule } from './schema.ts'
+import { correlated } from './validate.ts'
 
 type Evaluate = (context: Record<string, unknown>) => unknown
 
@@ -206,19 +207,13 @@ function run (node: CelRules, value: Json, old: Json | undefined, path: string, 
   }
 }
 
-/** The old item of the same keys, in a list of type map. */
-function correlated (schema: Schema, item: Json, old: Json | undefined): Json | undefined {
-  const keys = schema['x-kubernetes-list-map-keys']
-  if (schema['x-kubernetes-list-type'] !== 'map' || keys === undefined || !Array.isArray(old)) return undefined
-  return old.find(candidate => isObject(candidate) && isObject(item) &&
-    keys.every(key => equal(candidate[key], item[key])))
-}
-
 function runRules (node: CelRules, value: Json, old: Json | undefined, path: string, errors: FieldError[]): void {
   const self = node.type.convert(value)
   const oldSelf = old === undefined || old === null ? undefined : node.type.convert(old)
+  const isSame = old !== undefined && equal(value, old)
   for (const compiled of node.rules) {
     const { rule } = compiled
+    if (isSame && !compiled.usesOldSelf) continue
     const isOptional = rule.optionalOldSelf === true
     if (compiled.usesOldSelf && oldSelf === undefined && !isOptional) continue
     const context = {

@@ -1,6 +1,6 @@
 // Value validation of custom resources, in the words of kube-openapi's validator.
-import type { Json } from '../object.ts'
-import { equal, isObject } from '../object.ts'
+import type { Json, JsonObject } from '../object.ts'
+import { equal, getOwn, isObject } from '../object.ts'
 import { duplicate, invalidValue, notSupported, required } from '../status.ts'
 import type { FieldError } from '../status.ts'
 import { isValidFormat } from './formats.ts'
@@ -126,7 +126,15 @@ function uniqueErrors (value: Json[], schema: Schema, path: string): FieldError[
   return errors
 }
 
-function arrayErrors (value: Json[], schema: Schema, path: string): FieldError[] {
+/** The old item that a new one continues: of the same keys, in a list of type map. */
+export function correlated (schema: Schema, item: Json, old: Json | undefined): Json | undefined {
+  const keys = schema['x-kubernetes-list-map-keys']
+  if (schema['x-kubernetes-list-type'] !== 'map' || keys === undefined || !Array.isArray(old)) return undefined
+  return old.find(candidate => isObject(candidate) && isObject(item) &&
+    keys.every(key => equal(candidate[key], item[key])))
+}
+
+function arrayErrors (value: Json[], schema: Schema, path: string, old: Json | undefined): FieldError[] {
   const errors: FieldError[] = []
   if (schema.maxItems !== undefined && value.length > schema.maxItems) {
     errors.push(tooMany(path, value.length, schema.maxItems))
@@ -138,12 +146,14 @@ function arrayErrors (value: Json[], schema: Schema, path: string): FieldError[]
   errors.push(...uniqueErrors(value, schema, path))
   const items = itemSchema(schema)
   if (items !== undefined) {
-    value.forEach((item, at) => { errors.push(...validate(item, items, index(path, at))) })
+    value.forEach((item, at) => {
+      errors.push(...validate(item, items, index(path, at), correlated(schema, item, old)))
+    })
   }
   return errors
 }
 
-function objectErrors (value: { [name: string]: Json }, schema: Schema, path: string): FieldError[] {
+function objectErrors (value: JsonObject, schema: Schema, path: string, old: Json | undefined): FieldError[] {
   const errors: FieldError[] = []
   const count = Object.keys(value).length
   if (schema.maxProperties !== undefined && count > schema.maxProperties) {
@@ -156,9 +166,11 @@ function objectErrors (value: { [name: string]: Json }, schema: Schema, path: st
   for (const name of schema.required ?? []) {
     if (!Object.hasOwn(value, name)) errors.push(required(child(path, name)))
   }
+  const before = isObject(old) ? old : {}
   for (const [name, item] of Object.entries(value)) {
     const declared = fieldSchema(schema, name)
-    if (declared !== undefined) errors.push(...validate(item, declared, child(path, name)))
+    if (declared === undefined) continue
+    errors.push(...validate(item, declared, child(path, name), getOwn(before, name) as Json | undefined))
   }
   return errors
 }
@@ -184,8 +196,13 @@ function junctorErrors (value: Json, schema: Schema, path: string): FieldError[]
   return errors
 }
 
-/** Everything wrong with `value` by the schema's types, bounds, patterns and required fields. */
-export function validate (value: Json, schema: Schema, path: string): FieldError[] {
+/**
+ * Everything wrong with `value` by the schema's types, bounds, patterns and required fields. What is
+ * as it was in `old` is not looked at again, so that a stricter schema does not block every update
+ * of what was valid before (ratcheting).
+ */
+export function validate (value: Json, schema: Schema, path: string, old?: Json): FieldError[] {
+  if (old !== undefined && equal(value, old)) return []
   if (value === null && schema.nullable === true) return []
   if (!matchesType(value, schema)) {
     const expected = isIntOrString(schema) ? 'integer,string' : schema.type ?? ''
@@ -197,8 +214,8 @@ export function validate (value: Json, schema: Schema, path: string): FieldError
   }
   if (typeof value === 'string') errors.push(...stringErrors(value, schema, path))
   else if (typeof value === 'number') errors.push(...numberErrors(value, schema, path))
-  else if (Array.isArray(value)) errors.push(...arrayErrors(value, schema, path))
-  else if (isObject(value)) errors.push(...objectErrors(value, schema, path))
+  else if (Array.isArray(value)) errors.push(...arrayErrors(value, schema, path, old))
+  else if (isObject(value)) errors.push(...objectErrors(value, schema, path, old))
   errors.push(...junctorErrors(value, schema, path))
   return errors
 }

@@ -17,6 +17,9 @@ export interface Change {
   readonly object: KubeObject
 }
 
+/** The disk failed: nothing can be written any more. */
+export class StorageError extends Error {}
+
 /** History is bounded in bytes too: a partition table is up to 256 KiB, and each write keeps one. */
 const historyBytesMax = 64 * 1024 * 1024
 
@@ -187,7 +190,7 @@ export class Store {
   #announce (changes: readonly Change[]): void {
     for (const change of changes) {
       this.#announced = change.revision
-      for (const listener of [...this.#listeners]) listener(change)
+      for (const listener of [...this.#listeners]) call(listener, change)
     }
     const done = this.#waiters.filter(waiter => waiter.revision <= this.#announced)
     this.#waiters = this.#waiters.filter(waiter => waiter.revision > this.#announced)
@@ -207,7 +210,7 @@ export class Store {
 
   /** After a failed write the disk's state is unknown: nothing is accepted or shown any more. */
   #fail (error: Error): void {
-    this.#failure = new Error(`the state could not be written: ${error.message}`)
+    this.#failure = new StorageError(`the state could not be written: ${error.message}`)
     const waiters = this.#waiters
     this.#waiters = []
     for (const waiter of waiters) waiter.reject(this.#failure)
@@ -275,6 +278,15 @@ export class Store {
     while (this.#flushing !== undefined) await this.#flushing
     this.#listeners.clear()
     await this.#file?.close()
+  }
+}
+
+/** A listener that throws is a programmer's error: it ends the process, but not in the middle of a commit. */
+function call (listener: (change: Change) => void, change: Change): void {
+  try {
+    listener(change)
+  } catch (error) {
+    setImmediate(() => { throw error })
   }
 }
 

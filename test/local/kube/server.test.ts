@@ -93,6 +93,15 @@ describe('limits', () => {
     expect((await client.patch(`${path}/x`, 'text/plain', 'x')).status).toBe(415)
   })
 
+  it('refuses web pages and foreign host names', async () => {
+    const pages = [{ origin: 'http://evil.example' }, { 'sec-fetch-site': 'cross-site' }, { host: 'evil.example' }]
+    for (const headers of pages) {
+      const { status, body } = await client.post('/api/v1/namespaces/default/configmaps', map('x'), { headers })
+      expect([status, body.reason]).toEqual([403, 'Forbidden'])
+    }
+    expect((await client.get('/readyz', { headers: { host: 'localhost:1' } })).status).toBe(200)
+  })
+
   it('keeps fields named like parts of JavaScript apart from them', async () => {
     const body = '{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"proto"},' +
       '"data":{"__proto__":"a","constructor":"b","toString":"c"}}'

@@ -134,6 +134,23 @@ export function crdSuite (world: World): void {
       expect(reply.body.spec.b).toBe(7)
     })
 
+    it('give old objects new defaults, and let them be although they no longer fit', async () => {
+      const definition = crd('Relic', spec({ a: { type: 'string' }, b: { type: 'string' } }))
+      await world.define(definition)
+      const path = world.in(`${group}/v1`, 'relics', 'old')
+      await world.client.post(world.in(`${group}/v1`, 'relics'),
+        { apiVersion: `${group}/v1`, kind: 'Relic', metadata: { name: 'old' }, spec: { a: 'much too long', b: 'x' } })
+      await world.client.patch(`${world.crds}/relics.${group}`, media.jsonPatch, [{
+        op: 'replace',
+        path: '/spec/versions/0/schema/openAPIV3Schema/properties/spec/properties',
+        value: { a: { type: 'string', maxLength: 3 }, b: { type: 'string' }, c: { type: 'integer', default: 7 } }
+      }])
+      await world.client.eventually(path, reply => reply.body.spec?.c === 7)
+      const touched = await world.client.patch(path, media.merge, { spec: { b: 'y' } })
+      expect([touched.status, touched.body.spec]).toEqual([200, { a: 'much too long', b: 'y', c: 7 }])
+      expect((await world.client.patch(path, media.merge, { spec: { a: 'still too long' } })).status).toBe(422)
+    })
+
     it('take their objects along when they are deleted', async () => {
       const widgets = world.in(`${group}/v1`, 'widgets')
       expect((await world.client.get(widgets)).body.items.length).toBeGreaterThan(0)
