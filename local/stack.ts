@@ -32,26 +32,18 @@ const stopMsMax = 2_500
 
 export class Stack {
   readonly api: KubeApi
-  readonly kubeconfig: string
   readonly operatorMetricsPort: number
   readonly #runner: PodRunner
   readonly #sets: StatefulSetController
   readonly #services: ServiceController
-  readonly #operator: Supervised
-  readonly #operatorLog: PodLog
+  readonly #operator: Operator
 
-  private constructor (api: KubeApi, options: StackOptions, kubeconfig: string, operatorMetricsPort: number) {
+  private constructor (api: KubeApi, options: StackOptions, operator: Operator) {
     const { folder, bootstrap, onTrouble } = options
     const onError = (key: string, error: unknown): void => { onTrouble(`${key}: ${(error as Error).message}`) }
     this.api = api
-    this.kubeconfig = kubeconfig
-    this.operatorMetricsPort = operatorMetricsPort
-    this.#operatorLog = new PodLog(join(folder, 'logs/operator.log'))
-    this.#operator = new Supervised({ file: join(rootFolder, 'operator/main.ts'), args: [] }, {
-      KUBECONFIG: kubeconfig,
-      MILLRACE_LISTEN_METRICS: `${address}:${operatorMetricsPort}`
-    }, chunk => { this.#operatorLog.write(chunk) },
-    how => { onTrouble(`the operator ended (${how}) and is started again; see ${join(folder, 'logs/operator.log')}`) })
+    this.operatorMetricsPort = operator.metricsPort
+    this.#operator = operator
     this.#runner = new PodRunner({ api, dataFolder: folder, program: programOf, onError })
     this.#sets = new StatefulSetController(api, onError)
     this.#services = new ServiceController({
@@ -65,14 +57,17 @@ export class Stack {
   static async start (options: StackOptions): Promise<Stack> {
     const { folder, brokers } = options
     const api = await startKubeApi({ folder: join(folder, 'kube') })
+    let operator: Operator | undefined
     try {
-      const kubeconfig = join(folder, 'kubeconfig')
-      writeKubeconfig(kubeconfig, { url: api.url })
+      writeKubeconfig(kubeconfigOf(folder), { url: api.url })
       await Promise.all([applyCrds(api, join(rootFolder, 'crds')), releaseOperatorLease(api)])
       await forgetReadiness(api)
+      // It takes longer to load than the examples to be written.
+      operator = startOperator(folder, await freePort(), options.onTrouble)
       await applyExamples(api, join(rootFolder, 'examples'), brokers)
-      return new Stack(api, options, kubeconfig, await freePort())
+      return new Stack(api, options, operator)
     } catch (error) {
+      await operator?.process.stop(stopMsMax)
       await api.close()
       throw error
     }
@@ -81,11 +76,32 @@ export class Stack {
   /** Everything stops, pods and operator together; the API last, since they say goodbye there. */
   async stop (): Promise<void> {
     await this.#sets.stop()
-    await Promise.all([this.#runner.stop(stopMsMax), this.#operator.stop(stopMsMax)])
+    await Promise.all([this.#runner.stop(stopMsMax), this.#operator.process.stop(stopMsMax)])
     await this.#services.stop()
     await this.api.close()
-    this.#operatorLog.close()
+    this.#operator.log.close()
   }
+}
+
+interface Operator {
+  readonly process: Supervised
+  readonly log: PodLog
+  readonly metricsPort: number
+}
+
+function startOperator (folder: string, metricsPort: number, onTrouble: (text: string) => void): Operator {
+  const path = join(folder, 'logs/operator.log')
+  const log = new PodLog(path)
+  const process = new Supervised({ file: join(rootFolder, 'operator/main.ts'), args: [] }, {
+    KUBECONFIG: kubeconfigOf(folder),
+    MILLRACE_LISTEN_METRICS: `${address}:${metricsPort}`
+  }, chunk => { log.write(chunk) },
+  how => { onTrouble(`the operator ended (${how}) and is started again; see ${path}`) })
+  return { process, log, metricsPort }
+}
+
+export function kubeconfigOf (folder: string): string {
+  return join(folder, 'kubeconfig')
 }
 
 /** What the image of a container does, told by its arguments. */

@@ -11,7 +11,7 @@ import { address, portsOf } from './pods/types.ts'
 import { Proxy } from './pods/proxy.ts'
 import { Progress } from './progress.ts'
 import { everythingReady } from './readiness.ts'
-import { Stack } from './stack.ts'
+import { kubeconfigOf, Stack } from './stack.ts'
 import { StartError } from './start-error.ts'
 
 const { version } = JSON.parse(readFileSync(join(rootFolder, 'package.json'), 'utf8')) as { version: string }
@@ -104,7 +104,7 @@ function sayReady (stack: Stack, { folder }: StartOptions, port: number): void {
     ...pods.map(pod => [pod.metadata.name, portsOf(pod).metrics ?? 0] as const),
     ['operator', stack.operatorMetricsPort] as const
   ].map(([name, each]) => `http://${address}:${each}/metrics  ${name}`)
-  const kubeconfig = shown(stack.kubeconfig)
+  const kubeconfig = shown(kubeconfigOf(folder))
   const millrace = shown(join(rootFolder, 'bin/millrace'))
   const commands = [
     `export KUBECONFIG=${kubeconfig}`,
