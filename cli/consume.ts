@@ -126,6 +126,7 @@ class Session {
 
   async #take (batch: ConsumedBatch): Promise<void> {
     const output = this.#output
+    if (!this.#next.has(batch.partition)) this.#next.set(batch.partition, batch.firstOffset)
     const end = this.#open?.get(batch.partition) ?? Infinity
     // With -e, a partition that has reached its end gives no more, whatever has been added since.
     if (this.#open !== undefined && end === Infinity) return
@@ -169,11 +170,20 @@ class Session {
 
   async #commit (): Promise<void> {
     if (this.#options.group === undefined) return
+    this.#noteStarts()
     const news = [...this.#next].filter(([partition, offset]) => this.#committed.get(partition) !== offset)
     if (news.length === 0) return
     await this.#consumer.commit(news.map(([partition, offset]) => ({ topic: this.#topic, partition, offset })),
       { timeoutMs: this.#options.timeout })
     for (const [partition, offset] of news) this.#committed.set(partition, offset)
+  }
+
+  /** A partition without a record yet is committed where it begins: the group goes on there. */
+  #noteStarts (): void {
+    for (const { topic, partition } of this.#consumer.assignment()) {
+      const position = this.#consumer.position({ topic, partition })
+      if (position !== undefined && !this.#next.has(partition)) this.#next.set(partition, position)
+    }
   }
 
   async #finish (): Promise<void> {

@@ -24,7 +24,7 @@ const pollMs = 100
 /** Refusals that do not pass by themselves. */
 const final = new Set(['Conflict', 'InvalidSpec', 'ApplyFailed', 'NotApplied'])
 /** How long there may be too few brokers, or no cluster: one that starts gets there sooner. */
-const settleMs = 5_000
+const settleMs = 2_000
 
 export async function topicCreate (name: string, options: TopicCreateOptions): Promise<number> {
   return await withKube(options, async kube => {

@@ -284,21 +284,27 @@ export class Producer {
   }
 
   /**
-   * Sends what was accepted, then closes. After it every promise of `send` is settled: those that were not
-   * acknowledged within `timeoutMs` are rejected with CLOSED.
+   * Sends what was accepted, then closes. After it every promise of `send` is settled: with `timeoutMs`, those
+   * that were not acknowledged in time are rejected with CLOSED.
    */
   async close (options: { readonly timeoutMs?: number } = {}): Promise<void> {
     if (this.#closing) return
     this.#closing = true
-    const { timeoutMs = this.#settings.deliveryTimeoutMs } = options
-    await new Promise<void>(resolve => {
+    const { timeoutMs } = options
+    const flushed = this.flush()
+    // Every record is settled by its delivery timeout: without a timeout of one's own this ends too.
+    await (timeoutMs === undefined ? flushed : this.#within(flushed, timeoutMs))
+    this.#shut()
+  }
+
+  #within (done: Promise<void>, timeoutMs: number): Promise<void> {
+    return new Promise(resolve => {
       const timer = this.#ports.clock.setTimer(timeoutMs, resolve)
-      void this.flush().then(() => {
+      void done.then(() => {
         timer.cancel()
         resolve()
       })
     })
-    this.#shut()
   }
 
   #shut (): void {

@@ -12,8 +12,7 @@ import { parseBatchHeader, stampBaseOffset, stampLeaderEpoch, validateBatch } fr
 import type { BatchHeader } from '../../wire/record-batch.ts'
 import { partitionOfKey } from '../../wire/murmur2.ts'
 import { utf8 } from '../../wire/bytes.ts'
-import type { Stream, StreamHandlers } from '../../wire/ports.ts'
-import type { FakeNet } from './fake-net.ts'
+import type { Services, Stream, StreamHandlers } from '../../wire/ports.ts'
 
 const limits = { batchBytesMax: 1 << 20, recordsMax: 1 << 20, timestampMax: Number.MAX_SAFE_INTEGER }
 
@@ -49,8 +48,14 @@ interface Subscription {
   readonly stream: Stream<FetchResponse>
 }
 
+/** Where the brokers listen. */
+export interface Ground {
+  listen (address: string, services: Services): unknown
+  stop (address: string): void
+}
+
 export class FakeCluster {
-  readonly #net: FakeNet
+  readonly #net: Ground
   readonly topics = new Map<string, { info: TopicInfo, partitions: FakePartition[] }>()
   readonly addresses: string[]
   readonly live = new Set<number>()
@@ -62,7 +67,7 @@ export class FakeCluster {
   readonly produced: ProduceRequest[] = []
   #nextTopic = 1
 
-  constructor (net: FakeNet, brokers = 3) {
+  constructor (net: Ground, brokers = 3) {
     this.#net = net
     this.addresses = Array.from({ length: brokers }, (_, id) => `broker-${id}:9090`)
     for (let id = 0; id < brokers; id++) this.start(id)

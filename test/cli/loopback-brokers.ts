@@ -1,0 +1,29 @@
+// The brokers of the client's tests, on real sockets of 127.0.0.1.
+import { GrpcNet } from '../../wire/adapters/grpc-net.ts'
+import type { Listener } from '../../wire/ports.ts'
+import { FakeCluster } from '../client/fake-cluster.ts'
+
+export interface LoopbackBrokers {
+  readonly cluster: FakeCluster
+  readonly bootstrap: string
+  close (): Promise<void>
+}
+
+export async function loopbackBrokers (): Promise<LoopbackBrokers> {
+  const net = new GrpcNet()
+  const listening: Promise<Listener>[] = []
+  const cluster = new FakeCluster({
+    listen: (_address, services) => { listening.push(net.listen('127.0.0.1:0', services)) },
+    stop: () => {}
+  })
+  const listeners = await Promise.all(listening)
+  for (const [id, listener] of listeners.entries()) cluster.addresses[id] = listener.address
+  return {
+    cluster,
+    bootstrap: cluster.addresses.join(','),
+    close: async () => {
+      await Promise.all(listeners.map(listener => listener.close(0)))
+      await net.close()
+    }
+  }
+}
