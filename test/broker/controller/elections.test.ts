@@ -1,0 +1,97 @@
+import { expect, test } from 'vitest'
+import { Elections } from '../../../broker/controller/elections.ts'
+import type { PartitionKey } from '../../../wire/messages.ts'
+import { SimRng } from '../../sim/rng.ts'
+import { Scheduler } from '../../sim/scheduler.ts'
+import { ends, row } from './make.ts'
+
+function simulate (away: number[] = []) {
+  const scheduler = new Scheduler(new SimRng(1))
+  const process = scheduler.process('b0')
+  const asked: { brokerId: number, questionId: number, partitions: readonly PartitionKey[] }[] = []
+  let ready = 0
+  const elections = new Elections({
+    clock: process.clock,
+    ask: (brokerId, questionId, partitions) => {
+      if (away.includes(brokerId)) return false
+      asked.push({ brokerId, questionId, partitions })
+      return true
+    },
+    ready: () => { ready += 1 }
+  })
+  const pass = async (ms: number): Promise<void> => { await scheduler.run(scheduler.now + ms) }
+  return { elections, asked, pass, ready: () => ready }
+}
+
+const one = row({ partition: 0 })
+const two = row({ partition: 1 })
+const wish = { row: one, ask: [1, 2], preferred: -1 }
+
+test('many partitions are one question to a broker; the poll closes with the last answer', async () => {
+  const { elections, asked, pass, ready } = simulate()
+  expect(elections.want(wish)).toBe(true)
+  elections.want({ ...wish, row: two, ask: [1] })
+  await pass(1)
+  expect(asked).toEqual([
+    { brokerId: 1, questionId: 1, partitions: [{ topicId: one.topicId, partition: 0 }, { topicId: one.topicId, partition: 1 }] },
+    { brokerId: 2, questionId: 2, partitions: [{ topicId: one.topicId, partition: 0 }] }
+  ])
+  elections.answer(1, 1, [ends(1, 5, 10), ends(1, 5, 20, { partition: 1 })])
+  expect(ready()).toBe(1)
+  expect(elections.poll(one)).toBeUndefined()
+  expect(elections.poll(two)?.answers).toHaveLength(1)
+  elections.answer(2, 2, [ends(2, 5, 11)])
+  expect(elections.poll(one)?.answers.map(answer => answer.durableEnd)).toEqual([10, 11])
+  expect(ready()).toBe(2)
+})
+
+test('after 200 ms one answer is enough, none is not', async () => {
+  const { elections, pass } = simulate()
+  elections.want(wish)
+  await pass(150)
+  elections.answer(1, 1, [ends(1, 5, 10)])
+  expect(elections.poll(one)).toBeUndefined()
+  await pass(60)
+  expect(elections.poll(one)?.answers).toHaveLength(1)
+  elections.want({ ...wish, row: two })
+  await pass(300)
+  expect(elections.poll(two)).toBeUndefined()
+  expect(elections.want({ ...wish, row: two })).toBe(false)
+  elections.answer(2, 4, [ends(2, 5, 10, { partition: 1 })])
+  expect(elections.poll(two)?.answers).toHaveLength(1)
+})
+
+test('who goes, or was not there, is not waited for', async () => {
+  const { elections, pass, ready } = simulate([1])
+  elections.want(wish)
+  await pass(1)
+  elections.gone(2)
+  expect(ready()).toBe(1)
+  expect(elections.poll(one)?.answers).toEqual([])
+})
+
+test('answers count for the broker that was asked, once, and for the epoch that was asked about', async () => {
+  const { elections, pass } = simulate()
+  elections.want(wish)
+  await pass(1)
+  elections.answer(2, 1, [ends(2, 5, 10)])
+  elections.answer(1, 1, [ends(2, 5, 99), ends(1, 5, 10)])
+  elections.answer(1, 1, [ends(1, 5, 50)])
+  elections.answer(2, 2, [ends(2, 5, 11)])
+  expect(elections.poll(one)?.answers.map(answer => answer.durableEnd)).toEqual([10, 11])
+  expect(elections.poll(row({ leaderEpoch: 6 }))).toBeUndefined()
+  elections.forget(one)
+  expect(elections.poll(one)).toBeUndefined()
+})
+
+test('a need outranks a preference, not the other way round', async () => {
+  const { elections, asked, pass } = simulate()
+  elections.want({ ...wish, preferred: 1 })
+  await pass(1)
+  elections.want(wish)
+  await pass(1)
+  expect(asked.length).toBe(4)
+  elections.want({ ...wish, preferred: 1 })
+  await pass(1)
+  expect(asked.length).toBe(4)
+})
