@@ -15,7 +15,9 @@ import { Operator } from './operator.ts'
 
 const exitError = 1
 const leaseName = 'millrace-operator'
-/** A stop takes one request; more means that the API server does not answer. */
+/** Work that waits for an answer is not waited for: the next operator does it again. */
+const workDeadlineMs = 500
+/** Then the Lease is released by one request; more means that the API server does not answer. */
 const stopDeadlineMs = 900
 
 const { version } = JSON.parse(readFileSync(join(import.meta.dirname, '../package.json'), 'utf8')) as
@@ -97,8 +99,10 @@ function stopOnSignals (operator: Operator, lease: LeaderLease, log: Logger): vo
   const stop = (signal: NodeJS.Signals): void => {
     log.info({ signal }, 'stopping')
     setTimeout(() => { process.exit(0) }, stopDeadlineMs).unref()
-    // The Lease goes last: until then nobody else acts.
-    operator.stop().then(async () => { await lease.stop() }).then(() => { process.exit(0) }, fail)
+    const deadline = new Promise<void>(resolve => { setTimeout(resolve, workDeadlineMs).unref() })
+    Promise.race([operator.stop(), deadline])
+      .then(async () => { await lease.stop() })
+      .then(() => { process.exit(0) }, fail)
   }
   process.once('SIGTERM', stop)
   process.once('SIGINT', stop)

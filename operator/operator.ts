@@ -1,7 +1,7 @@
 // The operator as a whole: what is watched, which change concerns which object, who works on it. All of
 // the outside world comes in through the constructor; main.ts hands in the real one.
 import type { Clock, Net, Rng } from '../wire/ports.ts'
-import type { KubeApi } from './kube/api.ts'
+import { KubeError, type KubeApi } from './kube/api.ts'
 import { KubeEvents } from './kube/events.ts'
 import type { Log } from './kube/log.ts'
 import { keyOf, type KubeObject } from './kube/types.ts'
@@ -14,7 +14,7 @@ import { isReady } from './reconcile/cluster-context.ts'
 import type { Surroundings } from './reconcile/context.ts'
 import { ControllerClient } from './reconcile/controller-client.ts'
 import { Deadlines } from './reconcile/deadlines.ts'
-import { NextLoop } from './reconcile/steps.ts'
+import { NextLoop, StepFailed } from './reconcile/steps.ts'
 import { reconcileTopic, rivals, unready } from './reconcile/topic.ts'
 import { clusterKey, TopicIndex } from './reconcile/topic-index.ts'
 import { Views } from './reconcile/views.ts'
@@ -173,7 +173,9 @@ export class Operator {
         if (error.afterMs !== undefined) queue.addAfter(key, error.afterMs)
         return 'later' as const
       }
-      queue.addRateLimited(key)
+      const waitMs = retryAfterMs(error)
+      if (waitMs > 0) queue.addAfter(key, waitMs)
+      else queue.addRateLimited(key)
       // What repeats is worth a line; one conflict is how compare-and-swap works.
       const level = queue.failures(key) > 3 ? 'warn' : 'debug'
       log[level]({ kind, key, err: error instanceof Error ? error.message : String(error) }, 'reconcile failed')
@@ -205,6 +207,12 @@ export class Operator {
       this.#resyncLater()
     })
   }
+}
+
+/** What the API server asks for (429, 503 with Retry-After); 0 for every other failure. */
+function retryAfterMs (error: unknown): number {
+  const cause = error instanceof StepFailed ? error.cause : error
+  return cause instanceof KubeError ? cause.retryAfterMs : 0
 }
 
 function ownerKey (object: KubeObject): string | undefined {

@@ -4,8 +4,12 @@ import type { Kind, KubeObject } from './types.ts'
 /** Who owns the fields that the operator writes (server-side apply). */
 export const fieldManager = 'millrace-operator'
 
-/** Reasons that no server sends: the outcome of a write is unknown after the last two. */
-export type TransportReason = 'ConnectionRefused' | 'ConnectionBroken' | 'TimedOut'
+/**
+ * Reasons that no server sends. After ConnectionBroken and TimedOut the outcome of a write is unknown; after
+ * the others it was never sent, or (TooLarge) its answer was not read.
+ */
+export type TransportReason =
+  'CredentialsFailed' | 'ConnectionRefused' | 'ConnectionBroken' | 'TimedOut' | 'TooLarge'
 
 /** Whatever the API server refused, or why it could not be asked. */
 export class KubeError extends Error {

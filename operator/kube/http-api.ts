@@ -177,7 +177,9 @@ export class HttpApi implements KubeApi {
     for (const [name, value] of Object.entries(call.query ?? {})) {
       if (value !== undefined && value !== '') url.searchParams.set(name, String(value))
     }
-    const options = await credentials.requestOptions()
+    const options = await credentials.requestOptions().catch((error: unknown) => {
+      throw new KubeError(0, 'CredentialsFailed', `no credentials: ${(error as Error).message}`, 0, { cause: error })
+    })
     const body = call.body === undefined ? undefined : JSON.stringify(call.body)
     const send = url.protocol === 'https:' ? httpsRequest : httpRequest
     const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>()

@@ -240,6 +240,11 @@ describe('credentials', () => {
     api.close()
   })
 
+  it('is an error like others when the token cannot be read', async () => {
+    const api = await client({ KUBECONFIG: kubeconfig({ tokenFile: 'missing' }) })
+    await expect(api.get(kinds.topic, 'n', 'a')).rejects.toMatchObject({ status: 0, reason: 'CredentialsFailed' })
+  })
+
   it('says in one line what is wrong with a kubeconfig', async () => {
     const path = join(folder, 'empty')
     writeFileSync(path, '')

@@ -131,7 +131,60 @@ it('an operator that dies after the k-th write is finished by the next one, for 
   expect(await forEvery(dieAfter)).toBeGreaterThan(15)
 }, 60_000)
 
+async function dieDeletingAfter (k: number): Promise<boolean> {
+  return await inWorld(async world => {
+    await world.startOperator()
+    await world.createCluster({ storage: { size: '1Gi', deletePolicy: 'Delete' } })
+    await world.createTopic('audit', { deletePolicy: 'Delete' })
+    await brokersStart(world)
+    await world.condition(clusters, 'events', 'Ready', 'True')
+    await world.condition(topics, 'audit', 'Ready', 'True')
+    await world.settled()
+    await world.stopOperator()
+    const mortal = await startMortal(world, k)
+    const gone = Promise.resolve()
+      .then(async () => { await world.kube.delete(topics, namespace, 'audit') })
+      .then(async () => { await world.untilGone(topics, 'audit') })
+      .then(async () => { await world.kube.delete(clusters, namespace, 'events') })
+      .then(async () => { await world.untilGone(clusters, 'events') })
+    await Promise.race([mortal.died, gone])
+    const wasDead = mortal.isDead()
+    await world.stopOperator()
+    world.controller.onCall = () => undefined
+    await world.startOperator()
+    await gone
+    for (const resource of [...kept, 'partitiontables.millrace.dev']) {
+      const left = world.kube.list(resource, { namespace }).map(object => object.metadata.name)
+      for (const name of left) await world.untilGone(resource, name)
+    }
+    expect(world.controller.deleted, `after write ${k}`).toEqual(['audit'])
+    return wasDead
+  })
+}
+
+it('an operator that dies while it deletes leaves nothing behind, for every k', async () => {
+  // DeleteTopic, finalizer; status, StatefulSet, table, three volumes, finalizer.
+  expect(await forEvery(dieDeletingAfter)).toBeGreaterThan(7)
+}, 60_000)
+
 describe('an API server', () => {
+  it('that asks for patience is given it', async () => {
+    const at: number[] = []
+    await inWorld(async world => {
+      await world.startOperator()
+      await world.createCluster()
+      await world.until('serviceaccounts', 'events-broker', () => true)
+    }, {
+      onRequest: request => {
+        if (request.resource !== 'serviceaccounts' || !isWrite(request)) return undefined
+        at.push(performance.now())
+        return at.length === 1 ? { kind: 'throttle', retryAfterSeconds: 1 } : undefined
+      }
+    })
+    expect(at).toHaveLength(2)
+    expect(at[1]! - at[0]!).toBeGreaterThan(950)
+  })
+
   const isWrite = ({ verb, userAgent }: FaultRequest): boolean =>
     userAgent.startsWith('millrace-operator') && ['create', 'update', 'patch', 'apply', 'delete'].includes(verb)
 
