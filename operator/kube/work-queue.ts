@@ -26,7 +26,6 @@ export class WorkQueue {
   get depth (): number { return this.#waiting.size }
   /** Nothing waits and nothing is worked on; what is delayed does not count. */
   get isIdle (): boolean { return this.#waiting.size === 0 && this.#processing.size === 0 }
-  get delayed (): number { return this.#delayed.size }
 
   add (key: string): void {
     if (this.#stopped) return
