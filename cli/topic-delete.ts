@@ -1,5 +1,6 @@
 // millrace topic delete: deletes the Topic object, and the records if that is its policy or is asked for.
 import { createInterface } from 'node:readline/promises'
+import { finalizer } from '../operator/objects/names.ts'
 import { kinds } from '../operator/kube/types.ts'
 import { CliError, exitCodes } from './exit.ts'
 import { pause, withKube } from './kube.ts'
@@ -26,11 +27,7 @@ export async function topicDelete (name: string, options: TopicDeleteOptions): P
       ? 'its records are deleted too'
       : 'its records are kept and still served; a new Topic of that name takes them over (--records deletes them)'
     await confirm(`delete ${what}: ${fate}`, options.yes === true)
-    if (records && topic.spec.deletePolicy !== 'Delete') {
-      await kube.reach(() => kube.api.patch(kinds.topic, kube.namespace, topic.metadata.name, {
-        metadata: { resourceVersion: topic.metadata.resourceVersion }, spec: { deletePolicy: 'Delete' }
-      }))
-    }
+    if (records) await commitToDelete(kube, topic, options.timeout)
     const { uid } = topic.metadata
     const exactly = uid === undefined ? {} : { uid }
     await kube.reach(() => kube.api.delete(kinds.topic, kube.namespace, topic.metadata.name, exactly))
@@ -60,6 +57,28 @@ async function confirm (question: string, yes: boolean): Promise<void> {
     if (!/^y(es)?$/i.test(answer.trim())) throw new CliError('nothing was deleted')
   } finally {
     terminal.close()
+  }
+}
+
+/** Sets the policy Delete and waits until the operator holds on to the object for it. */
+async function commitToDelete (kube: Kube, topic: TopicObject, timeoutMs: number): Promise<void> {
+  const { name, resourceVersion } = topic.metadata
+  if (topic.spec.deletePolicy !== 'Delete') {
+    await kube.reach(() => kube.api.patch(kinds.topic, kube.namespace, name, {
+      metadata: { resourceVersion }, spec: { deletePolicy: 'Delete' }
+    }))
+  }
+  const waiting = new WaitingNotes()
+  const deadline = performance.now() + timeoutMs
+  for (;;) {
+    const now = await kube.reach(() => kube.api.get(kinds.topic, kube.namespace, name))
+    if (now === undefined || now.metadata.finalizers?.includes(finalizer) === true) return
+    if (performance.now() + pollMs > deadline) {
+      throw new CliError(`the operator did not take note within ${timeoutMs / 1_000} s that the records of ${name} ` +
+        'are to be deleted; nothing was deleted. Does the operator run?', exitCodes.unavailable)
+    }
+    waiting.waiting('the operator to take note that the records are to be deleted')
+    await pause(pollMs)
   }
 }
 

@@ -69,7 +69,7 @@ describe('topic delete', () => {
     await run('topic create careful')
     const { code, stderr } = await run('topic delete careful')
     expect(code).toBe(2)
-    expect(stderr).toContain('delete topic careful of cluster events (Topic careful, namespace default, context millrace)')
+    expect(stderr).toContain('topic careful of cluster events (Topic careful, namespace default, context millrace)')
     expect(stderr).toContain('--yes')
     expect(world.kube.get(topics, 'default', 'careful')).toBeDefined()
   })
