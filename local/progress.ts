@@ -44,7 +44,8 @@ export class Progress {
 
   #draw (): void {
     const up = this.#linesShown > 0 ? `\u001b[${this.#linesShown}A` : ''
-    const width = this.#terminal.columns ?? 80
+    // Some terminals say 0.
+    const width = Math.max(this.#terminal.columns ?? 0, 40)
     const lines = [...this.#items.values()].map(item => `\u001b[2K${line(item).slice(0, width - 1)}\n`)
     this.#terminal.write(`${up}${lines.join('')}\u001b[J`)
     this.#linesShown = lines.length

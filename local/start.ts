@@ -57,14 +57,15 @@ async function main (): Promise<void> {
 }
 
 /**
- * Resolves at the first SIGINT or SIGTERM, more of them change nothing; or when scripts/start.mjs, which
- * passes signals on, is gone without a word.
+ * Resolves at the first SIGINT, SIGTERM or SIGHUP, more of them change nothing; or when
+ * scripts/start.mjs, which passes signals on, is gone without a word.
  */
 async function stopSignal (): Promise<void> {
   const parent = process.env.MILLRACE_PARENT
   await new Promise<void>(resolve => {
     process.on('SIGINT', () => { resolve() })
     process.on('SIGTERM', () => { resolve() })
+    process.on('SIGHUP', () => { resolve() })
     if (parent === undefined) return
     setInterval(() => { if (String(process.ppid) !== parent) resolve() }, parentAskedMs).unref()
   })
@@ -130,6 +131,10 @@ In another terminal:
 Ctrl-C stops it; the data stays, npm start${again} goes on with it.
 `)
 }
+
+// A terminal that was closed, a pipe that nobody reads: everything still has to be stopped in order.
+process.stdout.on('error', () => {})
+process.stderr.on('error', () => {})
 
 main().then(() => { process.exit(0) }, (error: unknown) => {
   const text = error instanceof StartError ? error.message : (error as Error).stack ?? String(error)
