@@ -116,18 +116,12 @@ export class Tables {
    * @param bytes that it adds to the table
    */
   async operate (name: string, bytes: number, run: (draft: TableDraft) => void): Promise<Table> {
-    let shelf = this.#byName.get(name)
-    const exists = shelf !== undefined
-    if (shelf === undefined) {
-      shelf = this.#roomFor(bytes) ?? await this.#addShelf()
-      // Somebody else may have made it meanwhile.
-      shelf = this.#byName.get(name) ?? shelf
-      this.#byName.set(name, shelf)
-    } else if (this.#filled(shelf) + bytes > growthMax) {
-      throw new WireError('INVALID_TOPIC', `topic '${name}' cannot grow: its partition table is full`)
+    const known = this.#byName.get(name)
+    const exists = known !== undefined
+    if (bytes > growthMax || (known !== undefined && bytes > 0 && this.#filled(known) + bytes > growthMax)) {
+      throw new WireError('INVALID_TOPIC', `topic '${name}' is too large: its partitions and replicas do not fit into one table`)
     }
-    const { writer } = shelf
-    this.#reserve(writer.table.name, bytes)
+    const shelf = known === undefined ? await this.#claim(name, bytes) : this.#reserve(known, bytes)
     try {
       return await submit(shelf, run)
     } catch (error) {
@@ -135,7 +129,20 @@ export class Tables {
       if (!exists && this.#byName.get(name) === shelf && this.topicByName(name) === undefined) this.#byName.delete(name)
       throw error
     } finally {
-      this.#reserve(writer.table.name, -bytes)
+      this.#reserve(shelf, -bytes)
+    }
+  }
+
+  /** Finds room for a topic of a new name, and takes both. */
+  async #claim (name: string, bytes: number): Promise<Shelf> {
+    for (;;) {
+      // Somebody else may have made the topic, or filled the table, while a table was made.
+      const shelf = this.#byName.get(name) ?? this.#roomFor(bytes)
+      if (shelf !== undefined) {
+        this.#byName.set(name, shelf)
+        return this.#reserve(shelf, bytes)
+      }
+      await this.#addShelf()
     }
   }
 
@@ -155,8 +162,10 @@ export class Tables {
     return bytes + (table.name === this.#rootName ? limits.brokersMax * brokerBytes : 0)
   }
 
-  #reserve (name: string, bytes: number): void {
+  #reserve (shelf: Shelf, bytes: number): Shelf {
+    const { name } = shelf.writer.table
     this.#reserved.set(name, (this.#reserved.get(name) ?? 0) + bytes)
+    return shelf
   }
 
   #addShelf (): Promise<Shelf> {
