@@ -173,7 +173,8 @@ class FollowerFeed implements Feed {
   #reading = false
   #ended = false
 
-  constructor (feeder: Feeder, request: ReplicateRequest_Subscribe, identity: ReplicaIdentity, leader: Leader | undefined) {
+  constructor (feeder: Feeder, request: ReplicateRequest_Subscribe, identity: ReplicaIdentity,
+    leader: Leader | undefined) {
     this.#feeder = feeder
     this.#leader = leader
     this.identity = identity

@@ -16,7 +16,8 @@ export function resolve<R> (view: ClusterView, brokerId: number, ref: PartitionR
       : new WireError('UNKNOWN_TOPIC_ID')
   }
   if (!Number.isInteger(ref.partition) || ref.partition < 0 || ref.partition >= topic.partitions) {
-    return new WireError('UNKNOWN_PARTITION', `topic ${topic.name} has ${topic.partitions} partitions, not ${ref.partition}`)
+    return new WireError('UNKNOWN_PARTITION',
+      `topic ${topic.name} has ${topic.partitions} partitions, not ${ref.partition}`)
   }
   const { topicId } = topic
   return find(topicId, ref.partition) ?? noLeader(view, brokerId, view.row(topicId, ref.partition))

@@ -138,9 +138,7 @@ export class Roster {
     }
     this.#drop(replica)
     log.info({ topic: replica.log.topic, partition, replicaGen }, 'replica removed')
-    volume.remove(replica.log).then(
-      () => { link.reportReplicas([removedReport(order)]) },
-      (error: unknown) => { log.error({ topicId, partition, error: String(error) }, 'a replica could not be removed') })
+    this.#report(volume.remove(replica.log), order)
   }
 
   #isNamed (replica: Replica): boolean {
@@ -160,17 +158,23 @@ export class Roster {
 
   /** Moves away what no row has named for strayAfterMs; producers that went silent are forgotten. */
   maintain (nowMs: number): void {
-    const { log, volume, link } = this.#options
+    const { log, volume } = this.#options
     for (const replica of this.all()) replica.producers.expire(nowMs)
     for (const [replica, sinceMs] of [...this.#unnamed]) {
       if (nowMs - sinceMs < limits.strayAfterMs || this.#isNamed(replica)) continue
       const { topicId, topic, partition, replicaGen } = replica.log
       this.#drop(replica)
       log.warn({ topic, topicId, partition, replicaGen }, 'no row names this replica: its data goes to stray/')
-      volume.moveToStray(replica.log).then(
-        () => { link.reportReplicas([removedReport(replica.log)]) },
-        (error: unknown) => { log.error({ topic, partition, error: String(error) }, 'a replica could not be moved away') })
+      this.#report(volume.moveToStray(replica.log), replica.log)
     }
+  }
+
+  #report (removal: Promise<void>, key: SessionResponse_RemoveReplica): void {
+    const { log, link } = this.#options
+    const { topicId, partition } = key
+    removal.then(() => { link.reportReplicas([removedReport(key)]) }, (error: unknown) => {
+      log.error({ topicId, partition, error: String(error) }, 'the data of a replica could not be removed')
+    })
   }
 
   close (): void {

@@ -10,7 +10,8 @@ export function listOffsetsServices (partitions: Partitions): Services {
     unary: {
       ListOffsets: async ({ queries }) => {
         if (queries.length > limits.offsetsPerRequestMax) {
-          throw new WireError('INVALID_REQUEST', `${queries.length} queries; the limit is ${limits.offsetsPerRequestMax}`)
+          throw new WireError('INVALID_REQUEST',
+            `${queries.length} queries; the limit is ${limits.offsetsPerRequestMax}`)
         }
         return { results: await Promise.all(queries.map(query => answer(partitions, query))) }
       }
@@ -18,7 +19,8 @@ export function listOffsetsServices (partitions: Partitions): Services {
   }
 }
 
-async function answer (partitions: Partitions, query: ListOffsetsRequest_Query): Promise<Sent<ListOffsetsResponse_Result>> {
+async function answer (partitions: Partitions,
+  query: ListOffsetsRequest_Query): Promise<Sent<ListOffsetsResponse_Result>> {
   const { topic, partition } = query
   try {
     return { topic, partition, ...await find(partitions, query) }

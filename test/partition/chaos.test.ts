@@ -13,7 +13,8 @@ async function failures (brokers: number, minInSync: number, steps: number): Pro
     try {
       await chaos.run()
     } catch (error) {
-      found.push(`seed ${seed}: ${String(error)}\n${only === undefined ? '' : chaos.trace.join('\n')}\n${(error as Error).stack}`)
+      const trace = only === undefined ? '' : chaos.trace.join('\n')
+      found.push(`seed ${seed}: ${String(error)}\n${trace}\n${(error as Error).stack}`)
     }
   }
   return found

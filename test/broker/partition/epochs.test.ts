@@ -1,5 +1,7 @@
 import { describe, expect, test } from 'vitest'
-import { divergence, endOffsetFor, epochAt, hasEmptyEpoch, lastEpoch, truncationOffset } from '../../../broker/partition/epochs.ts'
+import {
+  divergence, endOffsetFor, epochAt, hasEmptyEpoch, lastEpoch, truncationOffset
+} from '../../../broker/partition/epochs.ts'
 import type { EpochLog } from '../../../broker/partition/epochs.ts'
 
 function log (logEnd: number, epochs: [number, number][], logStart = 0): EpochLog {
@@ -62,7 +64,8 @@ describe('truncation', () => {
   })
 
   // The cases of Vanlightly's 3_log_divergence.md: leader and follower epochs, and where they end up.
-  const cases: { name: string, leader: [number, [number, number][]], follower: [number, [number, number][]], end: number }[] = [
+  type Side = [end: number, epochs: [epoch: number, start: number][]]
+  const cases: { name: string, leader: Side, follower: Side, end: number }[] = [
     { name: 'behind', leader: [6, [[1, 0]]], follower: [4, [[1, 0]]], end: 4 },
     { name: 'ahead in the same epoch', leader: [4, [[1, 0]]], follower: [6, [[1, 0]]], end: 4 },
     { name: 'follower has a later epoch', leader: [4, [[1, 0]]], follower: [6, [[1, 0], [2, 4]]], end: 4 },

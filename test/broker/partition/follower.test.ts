@@ -19,6 +19,10 @@ function batch (value: string, offset: number, epoch: number): Uint8Array {
   return bytes
 }
 
+function broken (bytes: Uint8Array): Uint8Array {
+  return bytes.map((byte, index) => index === 65 ? byte ^ 1 : byte)
+}
+
 function records (bytes: Uint8Array[], highWatermark = 0, logStart = 0, leaderEpoch = 2): ReplicateResponse {
   return {
     response: 'records',
@@ -34,7 +38,16 @@ function diverged (epoch: number, endOffset: number, leaderEpoch = 2): Replicate
 
 function row (leaderEpoch: number): PartitionRow {
   return {
-    topicId: 'a', partition: 0, replicas: [0, 1], leader: 0, leaderEpoch, inSync: [], version: 1, minInSync: 1, adding: [], removing: []
+    topicId: 'a',
+    partition: 0,
+    replicas: [0, 1],
+    leader: 0,
+    leaderEpoch,
+    inSync: [],
+    version: 1,
+    minInSync: 1,
+    adding: [],
+    removing: []
   }
 }
 
@@ -64,8 +77,8 @@ describe('what is not taken in', () => {
     ['a gap', [batch('d', 4, 2)]],
     ['a batch that is there already', [batch('c', 2, 1), batch('d', 3, 2)]],
     ['a batch that is cut off', [batch('d', 3, 2).subarray(0, 65)]],
-    ['a broken batch', [batch('d', 3, 2).map((byte, index) => index === 65 ? byte ^ 1 : byte)]],
-    ['a good batch before a broken one', [batch('d', 3, 2), batch('e', 4, 2).map((byte, index) => index === 65 ? byte ^ 1 : byte)]]
+    ['a broken batch', [broken(batch('d', 3, 2))]],
+    ['a good batch before a broken one', [batch('d', 3, 2), broken(batch('e', 4, 2))]]
   ])('%s', (_name, bytes) => {
     expect(follower.receive(records(bytes, 9), 0)).toBe('retry')
     expect(follower.reason).not.toBe('')
@@ -100,7 +113,8 @@ describe('marks', () => {
 describe('divergence', () => {
   test('truncates, and says so in its next subscription', () => {
     expect(follower.receive(diverged(1, 2), 0)).toBe('resubscribe')
-    expect(follower.subscribe(2, 5)).toMatchObject({ leaderEpoch: 2, fetchOffset: 2, lastEpoch: 1, durableEnd: 2, brokerEpoch: 5 })
+    expect(follower.subscribe(2, 5))
+      .toMatchObject({ leaderEpoch: 2, fetchOffset: 2, lastEpoch: 1, durableEnd: 2, brokerEpoch: 5 })
   })
 
   test('never below the own high watermark', () => {

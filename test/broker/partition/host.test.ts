@@ -84,7 +84,8 @@ describe('producing', () => {
     expect(await append(new Uint8Array(10))).toBe('CORRUPT_BATCH')
     expect(await append(valueBatch('a').map((byte, index) => index === 65 ? byte ^ 1 : byte))).toBe('CORRUPT_BATCH')
     expect(await append(valueBatch('a'.repeat(limits.batchBytesDefault)))).toBe('RECORD_TOO_LARGE')
-    expect(await append(valueBatch('a', undefined, 1_800_000_000_000 + 2 * limits.timestampAheadMsMax))).toBe('INVALID_TIMESTAMP')
+    const late = 1_800_000_000_000 + 2 * limits.timestampAheadMsMax
+    expect(await append(valueBatch('a', undefined, late))).toBe('INVALID_TIMESTAMP')
     expect(await append(valueBatch('a'))).toBe('0')
   })
 
@@ -109,7 +110,8 @@ describe('producing', () => {
     expect(answers).toHaveLength(limits.appendsPendingPerPartitionMax + 1)
     expect(answers[7]).toBe('7')
     expect(answers.at(-1)).toBe('BROKER_BUSY')
-    expect(host.stats).toMatchObject({ pendingAppends: 0, pendingBytes: 0, appends: limits.appendsPendingPerPartitionMax })
+    expect(host.stats).toMatchObject({ pendingAppends: 0, pendingBytes: 0 })
+    expect(host.stats.appends).toBe(limits.appendsPendingPerPartitionMax)
   })
 })
 
@@ -290,5 +292,7 @@ test('gauges', async () => {
   world.row = { ...world.row!, inSync: [world.identity(0)], version: 2 }
   world.push(0, { rows: [world.row] })
   await world.runFor(600)
-  expect(host.stats).toMatchObject({ replicas: 1, leaders: 1, underReplicated: 1, underMinInSync: 1, offline: 0, damaged: 0, inSyncShrinks: 1 })
+  expect(host.stats).toMatchObject({
+    replicas: 1, leaders: 1, underReplicated: 1, underMinInSync: 1, offline: 0, damaged: 0, inSyncShrinks: 1
+  })
 })

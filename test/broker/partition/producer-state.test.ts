@@ -5,7 +5,8 @@ import { ProducerStates, lastSequenceOf, sequenceAfter } from '../../../broker/p
 import * as limits from '../../../broker/limits.ts'
 import type { BatchHeader } from '../../../wire/record-batch.ts'
 
-function header (producerId: number, producerEpoch: number, baseSequence: number, recordsCount: number, baseOffset = 0): BatchHeader {
+function header (producerId: number, producerEpoch: number, baseSequence: number, recordsCount: number,
+  baseOffset = 0): BatchHeader {
   return {
     position: 0,
     sizeBytes: 100,

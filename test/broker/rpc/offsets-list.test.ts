@@ -30,6 +30,6 @@ test('answers in the order of the queries, an error for itself', async () => {
 
 test('too many at once', async () => {
   const list = listOffsetsServices(new FakePartitions()).unary!.ListOffsets!
-  const queries = new Array<ListOffsetsRequest_Query>(limits.offsetsPerRequestMax + 1).fill(query('OFFSET_TARGET_LATEST'))
+  const queries = Array.from({ length: limits.offsetsPerRequestMax + 1 }, () => query('OFFSET_TARGET_LATEST'))
   await expect(list({ queries }, { peer: '' })).rejects.toMatchObject({ code: 'INVALID_REQUEST' })
 })

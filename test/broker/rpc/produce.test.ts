@@ -32,8 +32,8 @@ test('hands batches on as they are and answers each', () => {
   expect(partitions.appended[0]!.ref).toEqual({ topic: 't', topicId: '', partition: 3 })
   answer(1, new WireError('NOT_LEADER', undefined, { leader: 2 }))
   answer(0)
-  expect(stream.sent).toEqual([
-    { correlationId: 6, baseOffset: -1, leaderEpoch: -1, error: expect.objectContaining({ code: 'NOT_LEADER', leader: 2 }) as unknown },
+  expect(stream.sent).toMatchObject([
+    { correlationId: 6, baseOffset: -1, leaderEpoch: -1, error: { code: 'NOT_LEADER', leader: 2 } },
     { correlationId: 5, baseOffset: 40, leaderEpoch: 7 }
   ])
 })

@@ -1,5 +1,7 @@
 // One end of a stream, and partitions, as a test plays them.
-import type { AppendDone, FetchResult, ListedOffset, PartitionRef, Partitions } from '../../../broker/partition/contract.ts'
+import type {
+  AppendDone, FetchResult, ListedOffset, PartitionRef, Partitions
+} from '../../../broker/partition/contract.ts'
 import { WireError } from '../../../wire/errors.ts'
 import type { Sent } from '../../../wire/messages.ts'
 import type { Stream } from '../../../wire/ports.ts'

@@ -56,7 +56,8 @@ class Client {
     const value = `p${this.#id}-${this.#sequence}`
     const attempt = ++this.#attempt
     this.waitingFor = broker
-    process.host.append(ref, valueBatch(value, { id: this.#id, epoch: 0, sequence: this.#sequence }), (error, offset) => {
+    const batch = valueBatch(value, { id: this.#id, epoch: 0, sequence: this.#sequence })
+    process.host.append(ref, batch, (error, offset) => {
       if (error === undefined) this.#committed(value, offset)
       else assert(error.retriable, `${value}: ${error.code}`)
       if (attempt === this.#attempt) this.waitingFor = -1
@@ -193,7 +194,8 @@ export class Chaos {
     const { world } = this
     world.row = { ...world.row!, ...changes, version: world.row!.version + 1 }
     const { leader, leaderEpoch, version, inSync } = world.row
-    this.#note(`row e${leaderEpoch} v${version} leader ${leader} in-sync ${inSync.map(member => member.brokerId).join(',')}`)
+    const members = inSync.map(member => member.brokerId).join(',')
+    this.#note(`row e${leaderEpoch} v${version} leader ${leader} in-sync ${members}`)
     for (const queue of this.#pushes) queue.push(world.row)
   }
 
@@ -207,7 +209,8 @@ export class Chaos {
     const { world } = this
     const row = world.row!
     const live = row.inSync.filter(member => this.#isLive(member))
-    const answers = live.map(member => world.brokers[member.brokerId]!.process!.host.ends([{ topicId, partition: 0 }])[0]!)
+    const answers = live.map(({ brokerId }) =>
+      world.brokers[brokerId]!.process!.host.ends([{ topicId, partition: 0 }])[0]!)
     const committed = Math.max(0, ...answers.map(ends => ends.highWatermark))
     const candidates = answers.filter(ends => ends.present && ends.durableEnd >= committed)
     const best = this.#rng.integer(3) === 0
@@ -361,13 +364,15 @@ export class Chaos {
       for (const queue of this.#pushes) queue.length = 0
       this.#check()
     }
-    assert(this.#isWhole(), `not whole after healing:\n${world.describeRow()}\n${this.#all.map(id => world.describe(id)).join('\n')}`)
+    const state = [world.describeRow(), ...this.#all.map(id => world.describe(id))].join('\n')
+    assert(this.#isWhole(), `not whole after healing:\n${state}`)
     this.#checkClients()
   }
 
   #isWhole (): boolean {
     const { world } = this
-    const [first, ...rest] = this.#all.map(id => world.records(id).map(record => `${record.value}@${record.epoch}`).join())
+    const [first, ...rest] = this.#all.map(id =>
+      world.records(id).map(record => `${record.value}@${record.epoch}`).join())
     return world.row!.inSync.length === this.#options.brokers && rest.every(text => text === first) &&
       this.#all.every(id => world.replica(id)?.state.highWatermark === world.replica(id)?.log.logEnd) &&
       this.#clients.every(client => client.acknowledged.length > 0)

@@ -88,7 +88,8 @@ export class Scenario {
     const [from = '', to = ''] = (positional[0] ?? '').split(/[>-]/)
     switch (name) {
       case 'elect':
-        world.row = { ...world.row!, leader: first, leaderEpoch: world.row!.leaderEpoch + 1, version: world.row!.version + 1 }
+        world.row = { ...world.row!, leader: first, version: world.row!.version + 1 }
+        world.row.leaderEpoch++
         if (named['in'] !== undefined) world.row.inSync = ids(named['in'], []).map(id => world.identity(id))
         return this.#push(world, ids(named['to'], all))
       case 'row':
@@ -111,7 +112,9 @@ export class Scenario {
         await (positional.length > 0 ? world.runFor(first) : world.run())
         return []
       case 'deliver': return this.#deliver(world, from, to, positional[1])
-      case 'drop': return world.network.link(from, to).splice(0, Number(positional[1] ?? Infinity)).map(m => `lost ${m.text}`)
+      case 'drop':
+        return world.network.link(from, to).splice(0, Number(positional[1] ?? Infinity))
+          .map(({ text }) => `lost ${text}`)
       case 'transit': return world.network.link(from, to).map(message => message.text)
       case 'fsync':
         for (const id of positional) world.brokers[Number(id)]!.process!.volume.sync()
@@ -141,7 +144,7 @@ export class Scenario {
         world.brokers[first]!.process!.host.deleteRecordsBefore(ref, Number(positional[1]))
         return []
       case 'order':
-        world.push(first, { rows: [], remove: [{ topicId, partition: 0, replicaGen: world.identity(first).replicaGen }] })
+        world.push(first, { rows: [], remove: [{ topicId, partition: 0, ...world.identity(first) }] })
         await world.settle()
         return []
       case 'cut':
@@ -230,7 +233,8 @@ export class Scenario {
 function ends (world: World, id: number): string {
   const [answer] = world.brokers[id]!.process!.host.ends([{ topicId, partition: 0 }])
   const { lastEpoch, durableEnd, highWatermark, present } = answer!
-  return present ? `broker ${id}: epoch ${lastEpoch}, durable end ${durableEnd}, hw ${highWatermark}` : `broker ${id}: absent`
+  if (!present) return `broker ${id}: absent`
+  return `broker ${id}: epoch ${lastEpoch}, durable end ${durableEnd}, hw ${highWatermark}`
 }
 
 function attempt (run: () => string): string {

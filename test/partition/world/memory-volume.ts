@@ -271,7 +271,8 @@ export class MemoryLog implements ReplicaLog {
     return Uint8Array.from(Buffer.concat(parts))
   }
 
-  offsetForTimestamp (timestamp: number, offsetEnd: number): Promise<{ offset: number, timestamp: number } | undefined> {
+  offsetForTimestamp (timestamp: number,
+    offsetEnd: number): Promise<{ offset: number, timestamp: number } | undefined> {
     const batch = this.batches.find(found => found.maxTimestamp >= timestamp && found.lastOffset < offsetEnd)
     return Promise.resolve(batch && { offset: batch.baseOffset, timestamp: batch.maxTimestamp })
   }

@@ -1,5 +1,5 @@
 // Streams between processes whose messages wait until the test delivers them, in order per direction.
-import type { ReplicateRequest, ReplicateResponse, Sent } from '../../../wire/messages.ts'
+import type { PartitionRow, ReplicateRequest, ReplicateResponse, Sent } from '../../../wire/messages.ts'
 import type { Listener, Net, Services, Stream, StreamHandlers, StreamMethod } from '../../../wire/ports.ts'
 import { WireError } from '../../../wire/errors.ts'
 
@@ -150,12 +150,20 @@ function complete (message: Sent<ReplicateRequest> | Sent<ReplicateResponse>): n
 
 function describe (message: Sent<ReplicateRequest> & Sent<ReplicateResponse>): string {
   const { subscribe, acks, unsubscribe, records, diverged, refused, row } = message
-  if (subscribe) return `subscribe e${subscribe.leaderEpoch} from ${subscribe.fetchOffset}(e${subscribe.lastEpoch}) durable ${subscribe.durableEnd}`
+  if (subscribe) {
+    const { leaderEpoch, fetchOffset, lastEpoch, durableEnd } = subscribe
+    return `subscribe e${leaderEpoch} from ${fetchOffset}(e${lastEpoch}) durable ${durableEnd}`
+  }
   if (acks) return `ack ${(acks.acks ?? []).map(ack => `e${ack.leaderEpoch} ${ack.durableEnd}`).join(', ')}`
   if (unsubscribe) return 'unsubscribe'
-  if (records) return `records e${message.leaderEpoch} ${records.records?.length === 0 ? 'none' : ''} hw ${records.highWatermark}`.replace('  ', ' ')
+  if (records) {
+    return `records e${message.leaderEpoch}${records.records?.length === 0 ? ' none' : ''} hw ${records.highWatermark}`
+  }
   if (diverged) return `diverged e${message.leaderEpoch}: epoch ${diverged.epoch} ends at ${diverged.endOffset}`
-  if (refused) return `refused ${refused.error?.code}${refused.row ? ` row e${refused.row.leaderEpoch} v${refused.row.version}` : ''}`
-  if (row) return `row e${row.leaderEpoch} v${row.version}`
-  return '?'
+  if (refused) return `refused ${refused.error?.code}${refused.row ? ` ${rowText(refused.row)}` : ''}`
+  return row ? rowText(row) : '?'
+}
+
+function rowText ({ leaderEpoch, version }: Sent<PartitionRow>): string {
+  return `row e${leaderEpoch} v${version}`
 }

@@ -258,7 +258,8 @@ export class World {
     for (const { bytes } of log?.batches ?? []) {
       for (const header of batches(bytes)) {
         for (const record of decodeRecords(bytes, header)) {
-          found.push({ value: new TextDecoder().decode(record.value!), epoch: header.leaderEpoch, offset: header.baseOffset })
+          const value = new TextDecoder().decode(record.value!)
+          found.push({ value, epoch: header.leaderEpoch, offset: header.baseOffset })
         }
       }
     }
@@ -281,7 +282,8 @@ export class World {
 
   describeRow (): string {
     const row = this.row!
-    return `row e${row.leaderEpoch} v${row.version} leader ${row.leader} in-sync ${row.inSync.map(m => m.brokerId).join(',')}`
+    const members = row.inSync.map(member => member.brokerId).join(',')
+    return `row e${row.leaderEpoch} v${row.version} leader ${row.leader} in-sync ${members}`
   }
 
   memberText (id: number): string { return identityText(this.identity(id)) }
