@@ -106,6 +106,12 @@ export class JournalFiles {
     }
   }
 
+  /** Gives the space of files that wait to be used again back. */
+  async dropSpares (): Promise<void> {
+    const { disk, spares } = this.#options
+    for (let spare = spares.shift(); spare !== undefined; spare = spares.shift()) await disk.remove(spare)
+  }
+
   /** Called regularly: tries again for what disk space was missing. */
   retry (): void { this.#starved = false }
 

@@ -328,7 +328,9 @@ class VolumeImpl implements Volume, LogHost {
       if (condemned.length + leftovers.length > 0) await this.#writer.exclusive(() => this.#writer.tidy(log))
     }
     await this.#purge(wallTime)
-    const late = this.clock.now() >= this.#checkpointAt && this.#checkpointer.framesSince > 0
+    // A full disk is helped by what the journal lets go.
+    const late = (this.#full || this.clock.now() >= this.#checkpointAt) && this.#checkpointer.framesSince > 0
+    if (this.#full) await this.#journalFiles.dropSpares()
     if (late || this.#checkpointer.bytesSince >= this.#settings.checkpointBytes) await this.#checkpoint()
   }
 
