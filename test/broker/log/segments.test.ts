@@ -65,7 +65,7 @@ describe('segments', () => {
     expect(read('.timeindex')).toBe([2, 4, 6, 8].map(time).join(''))
   })
 
-  it.each([
+  it.each<[string, (bench: Bench, path: string) => Promise<void> | void]>([
     ['missing', async (bench: Bench, path: string) => { await bench.wait(bench.disk.remove(path)) }],
     ['empty', async (bench: Bench, path: string) => {
       const file = await bench.wait(bench.disk.open(path))
@@ -84,7 +84,7 @@ describe('segments', () => {
     for (const suffix of ['.index', '.timeindex']) {
       const { bench } = await filled(25)
       await bench.close()
-      for (const name of files(bench, suffix)) damage(bench, `topics/orders-0.${topicId}/${name}`)
+      for (const name of files(bench, suffix)) await damage(bench, `topics/orders-0.${topicId}/${name}`)
       bench.kill()
       const log = (await bench.open()).get(topicId, 0)!
       for (const offset of [9, 3, 14, 0, 24]) {
