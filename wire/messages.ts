@@ -410,6 +410,11 @@ export interface SessionRequest_Register {
   /** The highest controller epoch that this broker has persisted. */
   controllerEpochSeen: number
   replicas: ReplicaReport[]
+  /**
+   * To a peer that has a session with the controller, from a broker that cannot reach the controller
+   * itself: pass this session on. It is passed on without this, so that one hop is all.
+   */
+  relay: boolean
 }
 
 /** Every 200 ms. */

@@ -24,10 +24,11 @@ import { Link } from './link.ts'
 import type { LinkEnd } from './link.ts'
 import { newCounters } from './options.ts'
 import type { AgentCounters, AgentOptions } from './options.ts'
+import { relaySession } from './relay.ts'
 import { isSame, Search } from './search.ts'
 import type { Whereabouts } from './search.ts'
 import { View } from './view.ts'
-import { refuse } from './waiting-room.ts'
+import { afterFirst, refuse } from './waiting-room.ts'
 
 /** Between two tries to connect again, and between two rounds of asking. */
 const againMs = 50
@@ -35,6 +36,8 @@ const askAgainMs = 100
 const rejectedAgainMs = 1_000
 /** Then the lost controller is tried again: it may have been away only from here. */
 const campaignMs = 1_000
+/** A relayed session looks so often whether it can do without. */
+const straightenMs = 5_000
 /** Longest wait for MayStop, and for a controller to ask for it. */
 const stopMsMax = 3_000
 const stopAloneMsMax = 500
@@ -131,7 +134,14 @@ export class SessionAgent implements ControllerLink {
   }
 
   session (stream: Stream<SessionResponse>): StreamHandlers<SessionRequest> {
-    return this.#candidacy.session(stream) ?? refuse(stream, this.#controller.address)
+    return this.#candidacy.session(stream) ?? afterFirst(first => this.#passOn(stream, first))
+  }
+
+  /** For a broker that is cut off from the controller, while this one is not. */
+  #passOn (stream: Stream<SessionResponse>, first: SessionRequest): StreamHandlers<SessionRequest> {
+    const { address, via } = this.#controller
+    const mayRelay = first.register?.relay === true && this.isRegistered && via === undefined
+    return mayRelay ? relaySession(this.#options.net, address, stream, first) : refuse(stream, address)
   }
 
   askController (_request: AskControllerRequest): Sent<AskControllerResponse> {
@@ -206,11 +216,12 @@ export class SessionAgent implements ControllerLink {
         self: this.self,
         volume,
         replicas,
-        address: where.address,
+        address: where.via ?? where.address,
+        relay: where.via !== undefined,
         registered: (controllerEpoch, controller) => {
           registered = true
           this.#lostSince = undefined
-          this.#registered({ controllerEpoch, controller, address: where.address })
+          this.#registered({ ...where, controllerEpoch, controller })
         },
         push: push => { this.#push(push) },
         mayStop: () => { this.#released?.() },
@@ -224,7 +235,23 @@ export class SessionAgent implements ControllerLink {
       })
       this.#link = link
       this.#interrupt = () => { link.drop() }
+      if (where.via !== undefined) void this.#straighten(link, where.address)
     })
+  }
+
+  /** Goes back to the controller itself as soon as it can be reached again. */
+  async #straighten (link: Link, address: string): Promise<void> {
+    const { clock, net } = this.#options
+    while (this.#link === link) {
+      await pause(clock, straightenMs)
+      try {
+        await net.call(address, 'AskController', { brokerId: this.self.brokerId }, limits.askControllerMs)
+        if (this.#link === link) link.drop()
+      } catch (error) {
+        // Still cut off.
+        if (!(error instanceof WireError)) throw error
+      }
+    }
   }
 
   #registered (where: Whereabouts): void {
@@ -250,9 +277,11 @@ export class SessionAgent implements ControllerLink {
   async #campaign (lost: Whereabouts | undefined): Promise<void> {
     const { clock } = this.#options
     const began = clock.now()
+    let way: Whereabouts | undefined
     do {
-      const { found, agreed, epochSeen } = await this.#search.ask(lost, this.#candidacy.patienceMs)
+      const { found, through, agreed, epochSeen } = await this.#search.ask(lost, this.#candidacy.patienceMs)
       if (this.#closed || this.#hint !== undefined) return
+      way = through
       if (found !== undefined) this.#hint = found
       else if (agreed && !this.#stopping && this.#candidacy.mayTry) await this.#takeOffice(epochSeen, lost?.controllerEpoch ?? 0)
       else await this.#pause(askAgainMs)
@@ -260,6 +289,8 @@ export class SessionAgent implements ControllerLink {
       const lease = await this.#search.lease()
       if (lease !== undefined && !isSame(lease, lost) && lease.controller !== this.self.brokerId) this.#hint ??= lease
     } while (this.#hint === undefined && clock.now() - began < campaignMs)
+    // All others still have what is lost here.
+    this.#hint ??= way
   }
 
   async #takeOffice (epochSeen: number, leaseEpoch: number): Promise<void> {

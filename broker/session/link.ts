@@ -22,6 +22,8 @@ export interface LinkOptions {
   readonly volume: Pick<Volume, 'controllerEpoch' | 'fsyncAgeMs'>
   readonly replicas: LocalReplicas
   readonly address: string
+  /** The address is not the controller's but a peer's, who shall pass the session on. */
+  readonly relay: boolean
   registered (controllerEpoch: number, controller: number): void
   /** Whole: parts have been put together. */
   push (push: SessionResponse_Push): void
@@ -67,6 +69,7 @@ export class Link {
         clusterUid: self.clusterUid,
         broker: brokerOf(self),
         controllerEpochSeen: volume.controllerEpoch,
+        relay: options.relay,
         replicas: replicas.reports()
       }
     })

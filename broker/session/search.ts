@@ -19,11 +19,15 @@ export interface Whereabouts {
   /** Broker id. */
   readonly controller: number
   readonly address: string
+  /** Peer address of a broker to go through, as the controller itself cannot be reached. */
+  readonly via?: string
 }
 
 export interface Findings {
   /** A controller that a peer has a session with, or the Lease names. */
   readonly found: Whereabouts | undefined
+  /** What was lost, through a peer that still has it. */
+  readonly through: Whereabouts | undefined
   /** More than half of the unfenced brokers, by a quorum read, agree that there is none. */
   readonly agreed: boolean
   /** The highest controller epoch that anybody who was asked has seen. */
@@ -92,12 +96,15 @@ export class Search {
     let epochSeen = 0
     let agreeing = 0
     let found: Whereabouts | undefined
+    let witness = ''
     for (const { broker, answer } of answers) {
       if (typeof answer === 'object') {
         epochSeen = Math.max(epochSeen, answer.controllerEpoch)
         if (answer.connected && answer.controllerEpoch >= (found?.controllerEpoch ?? 0)) {
           const { controllerEpoch, controller, controllerAddress } = answer
           found = { controllerEpoch, controller, address: controllerAddress }
+          // The controller itself has no session to pass others on to.
+          witness = broker.brokerId === controller ? '' : broker.peerAddress
         }
       }
       if (!broker.fenced && this.#agrees(broker.brokerId, answer, patienceMs)) agreeing += 1
@@ -105,7 +112,9 @@ export class Search {
     const unfenced = brokers.filter(broker => !broker.fenced)
     if (unfenced.some(broker => broker.brokerId === this.#options.self.brokerId)) agreeing += 1
     const agreed = table !== undefined && found === undefined && (unfenced.length === 0 || agreeing * 2 > unfenced.length)
-    return { found: isSame(found, lost) ? undefined : found, agreed, epochSeen }
+    if (!isSame(found, lost)) return { found, through: undefined, agreed, epochSeen }
+    const through = found === undefined || witness === '' ? undefined : { ...found, via: witness }
+    return { found: undefined, through, agreed, epochSeen }
   }
 
   #agrees (brokerId: number, answer: AskControllerResponse | 'refused' | 'silent', patienceMs: number): boolean {

@@ -55,6 +55,19 @@ export class WaitingRoom {
   }
 }
 
+/** Waits for the first message of a stream, then gives it and all else to what `choose` answers. */
+export function afterFirst (choose: (first: SessionRequest) => Handlers): Handlers {
+  let chosen: Handlers | undefined
+  return {
+    message: message => {
+      if (chosen === undefined) chosen = choose(message)
+      else chosen.message(message)
+    },
+    drain: () => { chosen?.drain?.() },
+    close: error => { chosen?.close(error) }
+  }
+}
+
 /** Says that this broker is not the controller, and ends the stream. */
 export function refuse (stream: Stream<SessionResponse>, controllerAddress: string): Handlers {
   const error = new WireError('NOT_CONTROLLER', undefined, { controllerAddress })

@@ -145,7 +145,7 @@ export class TestCluster {
     }
   }
 
-  /** Cuts or joins a broker and the others, both ways. */
+  /** Cuts or joins a broker and others, all unless named, both ways. */
   isolate (brokerId: number, cut: boolean, others = [...this.brokers.keys()]): void {
     for (const other of others) {
       if (other === brokerId) continue

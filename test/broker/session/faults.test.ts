@@ -230,3 +230,25 @@ test('a broker cut off from everybody is fenced; it does not become a second con
   expect(controllerId()).not.toBe(old)
   await cluster.until(() => cluster.agreesOn(topicId))
 })
+
+test('a broker cut off from the controller alone registers through a peer, and directly when it can again', async () => {
+  const { cluster, topicId, controllerId, others } = await withTopic({ brokers: 3 })
+  const controller = controllerId()
+  const [cut] = others()
+  cluster.isolate(cut!, true, [controller])
+  await cluster.pass(2_500)
+  await cluster.until(() => cluster.isSettled(), 5_000)
+  expect(controllerId()).toBe(controller)
+  // It stays registered, and learns what is decided.
+  await cluster.pass(20_000)
+  expect(cluster.isSettled()).toBe(true)
+  await cluster.applyTopic({ name: 'orders', partitions: 7, replicas: 3 })
+  await cluster.until(() => cluster.agreesOn(topicId))
+  expect(cluster.broker(cut!).agent.counters.registrations).toBeLessThan(5)
+  cluster.isolate(cut!, false, [controller])
+  const registered = cluster.broker(cut!).agent.counters.registrations
+  await cluster.until(() => cluster.broker(cut!).agent.counters.registrations === registered + 1)
+  const root = cluster.tables().get('events-0')!.brokers.get(cut!)
+  await cluster.pass(3_000)
+  expect(cluster.tables().get('events-0')!.brokers.get(cut!)).toEqual(root)
+})

@@ -49,7 +49,7 @@ async function storm (cluster: TestCluster, rng: SimRng, brokers: number): Promi
         else broker.process.pause()
         break
       case 3:
-        cluster.isolate(id, rng.chance(0.5))
+        cluster.isolate(id, rng.chance(0.5), rng.chance(0.5) ? undefined : [rng.integer(brokers)])
         break
       case 4:
         for (const host of [`b${id}`]) {
