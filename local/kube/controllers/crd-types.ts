@@ -126,22 +126,27 @@ function namesErrors (spec: CrdSpec): FieldError[] {
   return errors
 }
 
-function versionErrors (version: CrdVersion, path: string): FieldError[] {
+/**
+ * `path` is that of the version. Errors of a definition with one schema for all versions name
+ * `spec.validation` and so on, where a real server keeps what all versions share.
+ */
+function versionErrors (version: CrdVersion, path: string, isShared: boolean): FieldError[] {
   const errors: FieldError[] = []
+  const part = (name: string): string => isShared ? `spec.${name}` : `${path}.${name}`
   if (!/^[a-z]([-a-z0-9]{0,61}[a-z0-9])?$/.test(version.name)) {
     errors.push(...nameErrors(version.name, 'label1035', `${path}.name`))
   }
   const schema = version.schema?.openAPIV3Schema
-  const schemaPath = `${path}.schema.openAPIV3Schema`
+  const schemaPath = isShared ? 'spec.validation.openAPIV3Schema' : `${path}.schema.openAPIV3Schema`
   if (schema === undefined) {
-    errors.push(required(schemaPath, 'schemas are required'))
+    errors.push(required(`${path}.schema.openAPIV3Schema`))
   } else {
     const structural = structuralErrors(schema, schemaPath)
     errors.push(...structural)
     if (structural.length === 0) errors.push(...compileRules(schema, schemaPath).errors)
   }
   version.additionalPrinterColumns?.forEach((column, at) => {
-    const field = `${path}.additionalPrinterColumns[${at}]`
+    const field = part(`additionalPrinterColumns[${at}]`)
     if (!['integer', 'number', 'string', 'boolean', 'date'].includes(column.type)) {
       errors.push(notSupported(`${field}.type`, column.type, ['boolean', 'date', 'integer', 'number', 'string']))
     }
@@ -150,7 +155,7 @@ function versionErrors (version: CrdVersion, path: string): FieldError[] {
     }
   })
   const scale = version.subresources?.scale
-  if (scale !== undefined) errors.push(...scaleErrors(scale, `${path}.subresources.scale`))
+  if (scale !== undefined) errors.push(...scaleErrors(scale, part('subresources.scale')))
   return errors
 }
 
@@ -200,6 +205,9 @@ export function crdErrors (crd: KubeObject): FieldError[] {
     errors.push(invalidValue('spec.versions', spec.versions.map(version => version.name),
       'must have exactly one version marked as storage version'))
   }
-  spec.versions.forEach((version, at) => { errors.push(...versionErrors(version, `spec.versions[${at}]`)) })
+  const isShared = spec.versions.length === 1
+  spec.versions.forEach((version, at) => {
+    errors.push(...versionErrors(version, `spec.versions[${at}]`, isShared))
+  })
   return errors
 }

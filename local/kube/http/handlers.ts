@@ -12,7 +12,9 @@ import type { ResourceType } from '../registry/resource.ts'
 import { scaleOf, withScale } from '../registry/scale.ts'
 import { checkFieldManager } from '../registry/writer.ts'
 import type { Target, Writer } from '../registry/writer.ts'
-import { badRequest, methodNotAllowed, noSuchPath, unsupportedMedia } from '../status.ts'
+import {
+  badRequest, forbiddenField, invalid, methodNotAllowed, noSuchPath, notSupported, required, unsupportedMedia
+} from '../status.ts'
 import type { Parsed } from './body.ts'
 import { parseBody } from './body.ts'
 import type { KubeRequest, ResourcePath } from './request.ts'
@@ -179,8 +181,8 @@ export async function patch (call: Call): Promise<Answer> {
   const context = { ...writeContext(call, duplicates), patch: body.toString('utf8') }
   const target = targetOf(call)
   if (isTrue(request.query.get('force'))) {
-    throw badRequest('PatchOptions.meta.k8s.io "" is invalid: force: Forbidden: may not be specified ' +
-      'for non-apply patch')
+    throw invalid('meta.k8s.io', 'PatchOptions', '',
+      [forbiddenField('force', 'may not be specified for non-apply patch')])
   }
   const change = changeOf(media, value, type)
   if (path.subresource === 'scale') {
@@ -198,8 +200,7 @@ async function apply (call: Call): Promise<Answer> {
   const { body, services, request } = call
   const { value, duplicates } = await parseBody(body, 'application/yaml')
   if ((request.query.get('fieldManager') ?? '') === '') {
-    throw badRequest('PatchOptions.meta.k8s.io "" is invalid: fieldManager: Required value: is ' +
-      'required for apply patch')
+    throw invalid('meta.k8s.io', 'PatchOptions', '', [required('fieldManager', 'is required for apply patch')])
   }
   if (call.path.subresource !== undefined && call.path.subresource !== 'status') throw noSuchPath()
   const target = targetOf(call)
@@ -226,8 +227,8 @@ function deleteOptions (body: JsonObject, query: URLSearchParams): DeleteOptions
   const policy = body.propagationPolicy ?? query.get('propagationPolicy') ??
     (orphan === true ? 'Orphan' : orphan === false ? 'Background' : undefined)
   if (policy !== undefined && policy !== 'Background' && policy !== 'Foreground' && policy !== 'Orphan') {
-    throw badRequest('DeleteOptions.meta.k8s.io "" is invalid: propagationPolicy: Unsupported value: ' +
-      `${JSON.stringify(policy)}: supported values: "Foreground", "Background", "Orphan", "nil"`)
+    throw invalid('meta.k8s.io', 'DeleteOptions', '',
+      [notSupported('propagationPolicy', policy, ['Foreground', 'Background', 'Orphan', 'nil'])])
   }
   const preconditions = isObject(body.preconditions) ? body.preconditions : {}
   const { uid, resourceVersion } = preconditions

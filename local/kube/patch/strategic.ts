@@ -65,7 +65,7 @@ function listDirectives (result: JsonObject, patch: JsonObject, schema: Schema |
       const held = getOwn(result, field)
       if (Array.isArray(held) && !Object.hasOwn(patch, field)) {
         const declared = schema === undefined ? undefined : fieldSchema(schema, field)
-        setOwn(result, field, inOrder(held, value, declared?.['x-kubernetes-patch-merge-key']))
+        setOwn(result, field, inOrder(held, value, held, declared?.['x-kubernetes-patch-merge-key']))
       }
     }
   }
@@ -90,15 +90,21 @@ function mergeList (held: Json | undefined, patch: Json[], schema: Schema | unde
   order: Json | undefined): Json {
   if (!strategies(schema).includes('merge')) return patch.map(withoutDirectives)
   const base = Array.isArray(held) ? held : []
+  const wanted = Array.isArray(order) ? order : undefined
   const mergeKey = schema?.['x-kubernetes-patch-merge-key']
   if (mergeKey === undefined || !patch.every(isObject)) {
     const merged = [...base, ...patch.filter(item => !base.some(one => equal(one, item)))]
-    return Array.isArray(order) ? inOrder(merged, order, undefined) : merged
+    return inOrder(merged, wanted ?? patch, base, undefined)
   }
   if (patch.some(item => isObject(item) && item.$patch === 'replace' && Object.keys(item).length === 1)) {
     return patch.filter(item => !(isObject(item) && item.$patch === 'replace')).map(withoutDirectives)
   }
-  const items = schema === undefined ? undefined : itemSchema(schema)
+  const merged = mergeItems(base, patch, mergeKey, schema === undefined ? undefined : itemSchema(schema))
+  return inOrder(merged, wanted ?? patch, base, mergeKey)
+}
+
+function mergeItems (base: readonly Json[], patch: readonly Json[], mergeKey: string,
+  items: Schema | undefined): Json[] {
   let merged = [...base]
   for (const item of patch) {
     const key = keyOf(item, mergeKey)
@@ -111,20 +117,28 @@ function mergeList (held: Json | undefined, patch: Json[], schema: Schema | unde
       merged[at] = strategicMerge(merged[at], item, items)
     }
   }
-  return Array.isArray(order) ? inOrder(merged, order, mergeKey) : merged
+  return merged
 }
 
-/** Items named by `order` in its order; the others keep their place after the one before them. */
-function inOrder (list: readonly Json[], order: readonly Json[], mergeKey: string | undefined): Json[] {
-  const rank = (item: Json): number => order.findIndex(wanted => mergeKey === undefined
-    ? equal(wanted, item)
-    : equal(keyOf(wanted, mergeKey), keyOf(item, mergeKey)))
-  const named = list.filter(item => rank(item) >= 0).toSorted((a, b) => rank(a) - rank(b))
+/**
+ * Items that `order` names in its order, the others in that of the old list; between the two the old
+ * list decides, and where it cannot (a new item) the named one comes first.
+ */
+function inOrder (merged: readonly Json[], order: readonly Json[], old: readonly Json[],
+  mergeKey: string | undefined): Json[] {
+  const rankIn = (list: readonly Json[], item: Json): number => list.findIndex(one => mergeKey === undefined
+    ? equal(one, item)
+    : equal(keyOf(one, mergeKey), keyOf(item, mergeKey)))
+  const sorted = (items: readonly Json[], list: readonly Json[]): Json[] =>
+    items.toSorted((a, b) => rankIn(list, a) - rankIn(list, b))
+  const named = sorted(merged.filter(item => rankIn(order, item) >= 0), order)
+  const others = sorted(merged.filter(item => rankIn(order, item) < 0), old)
   const result: Json[] = []
-  let next = 0
-  for (const item of list) {
-    // Named items take the places of named items, the others stay where they are.
-    result.push(rank(item) < 0 ? item : named[next++] ?? item)
+  while (named.length > 0 || others.length > 0) {
+    const [one, other] = [named[0], others[0]]
+    const isOtherFirst = one === undefined ||
+      (other !== undefined && rankIn(old, one) >= 0 && rankIn(old, other) < rankIn(old, one))
+    result.push((isOtherFirst ? others : named).shift() ?? null)
   }
   return result
 }

@@ -32,8 +32,15 @@ function cannotBeHandled (type: ResourceType, why: string): Error {
   return badRequest(`${type.kind} in version "${type.version}" cannot be handled as a ${type.kind}: ${why}`)
 }
 
-/** apiVersion and kind as the path wants them; absent ones are an error, as on a real server. */
+/**
+ * apiVersion and kind as the path wants them. Absent ones are an error for custom kinds; for built-in
+ * ones the path says what they are.
+ */
 function checkKind (type: ResourceType, raw: JsonObject): void {
+  if (!type.custom) {
+    raw.kind ??= type.kind
+    raw.apiVersion ??= apiVersionOf(type)
+  }
   const { apiVersion, kind } = raw
   if (typeof kind !== 'string' || kind === '') {
     throw badRequest(`Object 'Kind' is missing in '${JSON.stringify(raw).slice(0, 200)}'`)

@@ -130,20 +130,6 @@ function ownerErrors (meta: ObjectMeta): FieldError[] {
   return errors
 }
 
-const plainFinalizers = new Set(['foregroundDeletion', 'orphan', 'kubernetes',
-  'customresourcecleanup.apiextensions.k8s.io'])
-
-function finalizerErrors (finalizers: readonly string[], field: string): FieldError[] {
-  const errors: FieldError[] = []
-  for (const finalizer of finalizers) {
-    errors.push(...qualifiedNameErrors(finalizer, field))
-    if (!finalizer.includes('/') && !plainFinalizers.has(finalizer)) {
-      errors.push(invalidValue(field, finalizer,
-        'name is neither a standard finalizer name nor is it fully qualified'))
-    }
-  }
-  return errors
-}
 
 export function metadataErrors (type: ResourceType, object: KubeObject): FieldError[] {
   const meta = object.metadata
@@ -158,7 +144,7 @@ export function metadataErrors (type: ResourceType, object: KubeObject): FieldEr
   }
   errors.push(...labelErrors(meta.labels ?? {}, 'metadata.labels'))
   errors.push(...annotationErrors(meta.annotations ?? {}, 'metadata.annotations'))
-  errors.push(...finalizerErrors(meta.finalizers ?? [], 'metadata.finalizers'))
+  errors.push(...(meta.finalizers ?? []).flatMap(one => qualifiedNameErrors(one, 'metadata.finalizers')))
   errors.push(...ownerErrors(meta))
   return errors
 }

@@ -266,7 +266,7 @@ function merged (target: Target, live: KubeObject, wanted: KubeObject): KubeObje
     generation: live.metadata.generation,
     resourceVersion: live.metadata.resourceVersion,
     uid: live.metadata.uid,
-    creationTimestamp: wanted.metadata.creationTimestamp ?? live.metadata.creationTimestamp,
+    creationTimestamp: live.metadata.creationTimestamp,
     deletionTimestamp: live.metadata.deletionTimestamp,
     deletionGracePeriodSeconds: live.metadata.deletionGracePeriodSeconds,
     namespace: target.namespace

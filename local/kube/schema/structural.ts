@@ -4,7 +4,7 @@ import { clone } from '../object.ts'
 import type { Json } from '../object.ts'
 import { forbiddenField, invalidValue, notSupported, required } from '../status.ts'
 import type { FieldError } from '../status.ts'
-import { applyDefaults } from './prune.ts'
+import { applyDefaults, prune } from './prune.ts'
 import { child, index } from './schema.ts'
 import type { Schema } from './schema.ts'
 import { validate } from './validate.ts'
@@ -56,9 +56,6 @@ class Checker {
       }
     } else if (!types.includes(schema.type)) {
       this.#add(notSupported(child(path, 'type'), schema.type, types))
-    } else if (schema['x-kubernetes-int-or-string'] === true) {
-      this.#add(forbiddenField(child(path, 'type'),
-        'must be empty if x-kubernetes-int-or-string is true'))
     }
   }
 
@@ -68,13 +65,9 @@ class Checker {
       this.#add(forbiddenField(child(path, 'uniqueItems'),
         'uniqueItems cannot be set to true since the runtime complexity becomes quadratic'))
     }
-    if (schema.additionalProperties === false) {
-      this.#add(forbiddenField(child(path, 'additionalProperties'),
-        'additionalProperties cannot be set to false'))
-    }
-    if (schema.properties !== undefined && schema.additionalProperties !== undefined) {
-      this.#add(forbiddenField(child(path, 'additionalProperties'),
-        'additionalProperties and properties are mutual exclusive'))
+    if (schema.additionalProperties !== undefined) this.#additional(schema, child(path, 'additionalProperties'), isRoot)
+    for (const name of ['id', 'definitions', 'dependencies', 'patternProperties', 'additionalItems']) {
+      if (Object.hasOwn(schema, name)) this.#add(forbiddenField(child(path, name), `${name} is not supported`))
     }
     if (isRoot && schema.nullable === true) {
       this.#add(forbiddenField(child(path, 'nullable'), 'nullable cannot be true at the root'))
@@ -85,6 +78,15 @@ class Checker {
     if (schema['x-kubernetes-preserve-unknown-fields'] === false) {
       this.#add(invalidValue(child(path, 'x-kubernetes-preserve-unknown-fields'), false,
         'must be true or undefined'))
+    }
+  }
+
+  #additional (schema: Schema, path: string, isRoot: boolean): void {
+    if (isRoot) this.#add(forbiddenField(path, 'must not be used at the root'))
+    else if (schema.properties !== undefined) {
+      this.#add(forbiddenField(path, 'additionalProperties and properties are mutual exclusive'))
+    } else if (schema.additionalProperties === false) {
+      this.#add(forbiddenField(path, 'additionalProperties cannot be set to false'))
     }
   }
 
@@ -103,7 +105,7 @@ class Checker {
         'must be array if x-kubernetes-list-type is specified'))
     }
     if (!['atomic', 'set', 'map'].includes(listType)) {
-      this.#add(notSupported(typePath, listType, ['atomic', 'map', 'set']))
+      this.#add(notSupported(typePath, listType, ['atomic', 'set', 'map']))
     }
     if (listType !== 'map') return
     if (keys === undefined || keys.length === 0) {
@@ -111,11 +113,11 @@ class Checker {
         'must not be empty if x-kubernetes-list-type is map'))
     }
     const items = schema.items
-    keys?.forEach((key, at) => {
-      const field = index(child(path, 'x-kubernetes-list-map-keys'), at)
+    keys?.forEach(key => {
       const property = items?.properties?.[key]
       if (property === undefined) {
-        this.#add(invalidValue(field, key, 'entries must all be names of item properties'))
+        this.#add(invalidValue(child(path, 'x-kubernetes-list-map-keys'), keys,
+          'entries must all be names of item properties'))
       } else if (items?.required?.includes(key) !== true && property.default === undefined) {
         this.#add(required(`${path}.items.properties[${key}].default`,
           'this property is in x-kubernetes-list-map-keys, so it must have a default or be a ' +
@@ -140,7 +142,13 @@ class Checker {
     if (schema.default === undefined) return
     const value: Json = clone(schema.default)
     applyDefaults(value, schema)
-    for (const error of validate(value, schema, child(path, 'default'))) this.#add(error)
+    const field = child(path, 'default')
+    for (const error of validate(value, schema, '')) {
+      this.#add({ ...error, field: error.field === '' ? field : `${field}.${error.field}` })
+    }
+    const unknown: string[] = []
+    prune(value, schema, '', unknown)
+    if (unknown.length > 0) this.#add(invalidValue(field, schema.default, 'must not have unknown fields'))
   }
 
   /** Inside allOf, anyOf, oneOf and not: only value validation, of fields declared outside. */
@@ -152,14 +160,7 @@ class Checker {
       this.#add(forbiddenField(child(path, name), 'must be empty to be structural'))
     }
     for (const [name, property] of Object.entries(schema.properties ?? {})) {
-      const declared = outside.properties?.[name]
-      const field = `${path}.properties[${name}]`
-      if (declared === undefined && typeof outside.additionalProperties !== 'object') {
-        this.#add(required(field.replace(/\.(?:allOf|anyOf|oneOf)\[\d+\]|\.not/, ''),
-          `because it is defined in ${field}`))
-      } else {
-        this.#nested(property, declared ?? {}, field)
-      }
+      this.#nested(property, outside.properties?.[name] ?? {}, `${path}.properties[${name}]`)
     }
     if (schema.items !== undefined) this.#nested(schema.items, outside.items ?? {}, child(path, 'items'))
     this.#pattern(schema, path)

@@ -23,7 +23,7 @@ function typeOf (value: Json): string {
 }
 
 function inBody (path: string): string {
-  return path === '' ? '<nil> in body' : `${path} in body`
+  return `${path} in body`
 }
 
 function typeError (path: string, expected: string, actual: string): FieldError {

@@ -91,7 +91,7 @@ export class Client {
         response.on('error', reject)
         response.on('end', () => {
           const text = Buffer.concat(chunks).toString()
-          const isJson = response.headers['content-type']?.includes('json') === true
+          const isJson = text.startsWith('{') || text.startsWith('[')
           resolve({
             status: response.statusCode ?? 0, headers: response.headers, text,
               body: isJson ? JSON.parse(text) : undefined

@@ -146,7 +146,7 @@ export function applySuite (world: World): void {
     it('wants a manager, the right version and declared fields', async () => {
       const { path, apply } = fresh()
       const name = path.split('/').at(-1) ?? ''
-      expect((await world.client.patch(path, media.apply, world.gadget(name))).status).toBe(400)
+      expect((await world.client.patch(path, media.apply, world.gadget(name))).status).toBe(422)
       expect((await world.client.apply(path, { ...world.gadget(name), apiVersion: `${group}/v9` },
         'one')).status).toBe(400)
       const unknown = await apply({ size: 3, sizze: 1 })

@@ -87,7 +87,7 @@ export function deleteSuite (world: World): void {
     })
 
     it('must be qualified names', async () => {
-      const reply = await world.makeGadget(world.name(), { size: 1 }, { finalizers: ['plain'] })
+      const reply = await world.makeGadget(world.name(), { size: 1 }, { finalizers: ['not plain'] })
       expect([reply.status, reply.body.details.causes[0].field]).toEqual([422, 'metadata.finalizers'])
     })
   })

@@ -92,7 +92,7 @@ export function patchSuite (world: World): void {
     it('adds to and deletes from lists of scalars', async () => {
       const path = await pod()
       const added = await world.client.patch(path, media.strategic, { metadata: { finalizers: ['b.example/y'] } })
-      expect(added.body.metadata.finalizers).toEqual(['a.example/x', 'b.example/y'])
+      expect(added.body.metadata.finalizers).toEqual(['b.example/y', 'a.example/x'])
       const removed = await world.client.patch(path, media.strategic,
         { metadata: { '$deleteFromPrimitiveList/finalizers': ['a.example/x'] } })
       expect(removed.body.metadata.finalizers).toEqual(['b.example/y'])
