@@ -5,7 +5,7 @@ import * as limits from '../limits.ts'
 import { stampBaseOffset, stampLeaderEpoch, validateBatch } from '../../wire/record-batch.ts'
 import type { BatchHeader } from '../../wire/record-batch.ts'
 import { WireError } from '../../wire/errors.ts'
-import { nobody } from '../row.ts'
+import { hasIdentity, nobody } from '../row.ts'
 import type { PartitionRow, ReplicaIdentity } from '../row.ts'
 import type { InSyncRequest } from '../session/contract.ts'
 import type { AppendDone } from './contract.ts'
@@ -64,6 +64,7 @@ export class Leader {
 
   /** Begins the epoch of `row` in the log. The caller calls `serve` when that is durable. */
   constructor (state: ReplicaState, row: PartitionRow, pending: PendingAppends, effects: LeaderEffects, nowMs: number) {
+    assert(hasIdentity(row.inSync, state.identity), 'a leader is a member of its set')
     this.epoch = row.leaderEpoch
     this.#state = state
     this.#pending = pending
