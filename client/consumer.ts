@@ -14,12 +14,10 @@ import * as limits from './limits.ts'
 import type { ClientPorts, Metadata } from './metadata.ts'
 import { GROUPS_TOPIC, Offsets } from './offsets.ts'
 import type { ListedOffset, PartitionOffset, Patience } from './offsets.ts'
-import { PartitionReader } from './partition-reader.ts'
-import type { ReaderHost } from './partition-reader.ts'
+import type { PartitionReader, ReaderHost } from './partition-reader.ts'
+import { partitionOf, ReaderSet } from './reader-set.ts'
 import { Starts } from './starts.ts'
 import { retry } from './waiting.ts'
-
-const PREFETCH_BYTES_MIN = 16_384
 
 export interface CallOptions {
   /** How long brokers and leaders are waited for (30,000). */
@@ -38,8 +36,7 @@ export class Consumer implements AsyncIterable<ConsumerRecord>, BatchSource {
   readonly #offsets: Offsets
   readonly #starts: Starts
   readonly #commits: Commits | undefined
-  readonly #readers = new Map<string, PartitionReader>()
-  readonly #tracked = new Set<string>()
+  readonly #readers: ReaderSet
   readonly #channels = new Map<string, FetchChannel>()
   /** Readers with something to hand out, each in turn, so that none holds up another. */
   readonly #ready = new Set<PartitionReader>()
@@ -47,7 +44,6 @@ export class Consumer implements AsyncIterable<ConsumerRecord>, BatchSource {
   #failure: MillraceError | undefined
   #tick: Timer | undefined
   #closed = false
-  #prefetchBytes: number
   readonly #stopListening: () => void
   readonly #onClosed: () => void
 
@@ -57,77 +53,43 @@ export class Consumer implements AsyncIterable<ConsumerRecord>, BatchSource {
     this.#metadata = metadata
     this.#options = options
     this.#onClosed = onClosed
-    this.#prefetchBytes = options.prefetchBytes ?? limits.prefetchBytes
     this.#offsets = new Offsets(ports, metadata)
     this.#starts = new Starts(ports, this.#offsets, error => { this.#fail(error) })
+    this.#readers = new ReaderSet({
+      metadata,
+      offsets: this.#offsets,
+      readerHost: this.#readerHost(),
+      begin: reader => { this.#starts.add(reader) },
+      failed: error => { this.#fail(error) }
+    }, options)
     this.#stopListening = metadata.onChange(() => {
-      for (const reader of this.#readers.values()) reader.pump()
+      for (const reader of this.#readers.all()) reader.pump()
+      this.#readers.grow()
       this.#forgetChannels()
     })
     const { group, autoCommitIntervalMs = limits.autoCommitMs } = options
     if (group === undefined) return
     this.#commits = new Commits(ports, this.#offsets, group)
-    this.#track(GROUPS_TOPIC)
+    this.#readers.track(GROUPS_TOPIC)
     if (autoCommitIntervalMs > 0) {
       this.#commits.every(autoCommitIntervalMs, () => this.#commitFinished({}), error => { this.#fail(error) })
     }
   }
 
-  #track (topic: string): void {
-    if (this.#tracked.has(topic)) return
-    this.#tracked.add(topic)
-    this.#metadata.track(topic)
-  }
-
   /**
-   * Begins to read these partitions, beside those assigned before. Resolves when the topics are known and
-   * what the group committed has been found; a partition without a leader is waited for later.
+   * Begins to read these partitions, beside those assigned before; 'all' includes those that the topic is
+   * given later. Resolves when the topics are known and what the group committed has been found; a partition
+   * without a leader is waited for later.
    * @throws MillraceError UNKNOWN_TOPIC, UNKNOWN_PARTITION, TIMED_OUT, CANCELLED, CLOSED.
    */
   async assign (assignments: readonly Assignment[], options: CallOptions = {}): Promise<void> {
     this.#check()
-    const readers: PartitionReader[] = []
-    for (const { topic, partitions, from = 'start' } of assignments) {
-      this.#track(topic)
-      const { timeoutMs, signal } = patience(options)
-      const view = await this.#metadata.waitForTopic(topic, timeoutMs, signal)
-      const count = view.partitions.length
-      for (const partition of partitions === 'all' ? view.partitions.keys() : partitions) {
-        if (!Number.isInteger(partition) || partition < 0 || partition >= count) {
-          throw errorOf('UNKNOWN_PARTITION',
-            `topic ${topic} has partitions 0 to ${count - 1}, not ${partition}`, { topic, partition })
-        }
-        if (this.#readers.has(keyOf({ topic, partition }))) continue
-        readers.push(new PartitionReader(this.#readerHost(), topic, partition, view.topicId, from))
-      }
-    }
-    if (this.#readers.size + readers.length > limits.partitionsAssignedMax) {
-      throw errorOf('INVALID_REQUEST', `more than ${limits.partitionsAssignedMax} partitions assigned`)
-    }
-    await this.#findCommitted(readers, patience(options))
-    this.#check()
-    for (const reader of readers) this.#readers.set(keyOf(reader), reader)
-    const share = Math.floor((this.#options.maxBufferedBytes ?? limits.consumerBufferedBytesMax) / this.#readers.size)
-    const wanted = this.#options.prefetchBytes ?? limits.prefetchBytes
-    this.#prefetchBytes = Math.max(PREFETCH_BYTES_MIN, Math.min(share, wanted))
-    for (const reader of readers) this.#starts.add(reader)
+    await this.#readers.assign(assignments, patience(options))
     this.#tick ??= this.#startTick()
   }
 
-  async #findCommitted (readers: readonly PartitionReader[], patience: Patience): Promise<void> {
-    if (this.#commits === undefined || readers.length === 0) return
-    const committed = await this.#offsets.committed(this.#commits.group, readers.map(partitionOf), patience)
-    const offsets = new Map(committed.map(each => [`${each.topicId}/${each.partition}`, each.offset]))
-    for (const reader of readers) {
-      const offset = offsets.get(`${reader.topicId}/${reader.partition}`)
-      if (offset === undefined) continue
-      reader.from = offset
-      reader.committed = offset
-    }
-  }
-
   #readerHost (): ReaderHost {
-    const prefetchBytes = (): number => this.#prefetchBytes
+    const prefetchBytes = (): number => this.#readers.prefetchBytes
     return {
       ports: this.#ports,
       metadata: this.#metadata,
@@ -166,7 +128,7 @@ export class Consumer implements AsyncIterable<ConsumerRecord>, BatchSource {
       const now = this.#ports.clock.now()
       const { waitTimeoutMs } = this.#options
       let quiet = false
-      for (const reader of this.#readers.values()) {
+      for (const reader of this.#readers.all()) {
         quiet ||= reader.isQuiet(now, limits.quietMs)
         const stuck = waitTimeoutMs === undefined ? undefined : reader.stuckFor(now, waitTimeoutMs)
         if (stuck !== undefined) this.#fail(this.#waitedTooLong(stuck))
@@ -235,7 +197,7 @@ export class Consumer implements AsyncIterable<ConsumerRecord>, BatchSource {
   }
 
   assignment (): TopicPartition[] {
-    return [...this.#readers.values()].map(({ place }) => place)
+    return [...this.#readers.all()].map(({ place }) => place)
   }
 
   /** Resolves when it is known where every assigned partition begins. Partitions without a leader are waited for. */
@@ -243,7 +205,7 @@ export class Consumer implements AsyncIterable<ConsumerRecord>, BatchSource {
     const { clock, rng } = this.#ports
     return retry({ clock, rng, ...patience(options), what: 'where to begin' }, () => {
       if (this.#failure !== undefined) return Promise.reject(this.#failure)
-      const open = [...this.#readers.values()].find(reader => reader.position < 0)
+      const open = [...this.#readers.all()].find(reader => reader.position < 0)
       if (open === undefined) return Promise.resolve()
       const { topic, partition } = open.place
       return Promise.reject(errorOf('LEADER_NOT_AVAILABLE', `${topic}/${partition} does not answer`, open.place))
@@ -286,7 +248,7 @@ export class Consumer implements AsyncIterable<ConsumerRecord>, BatchSource {
 
   #reader (partition: TopicPartition): PartitionReader {
     this.#check()
-    const reader = this.#readers.get(keyOf(partition))
+    const reader = this.#readers.get(partition)
     if (reader !== undefined) return reader
     throw errorOf('UNKNOWN_PARTITION', `${partition.topic}/${partition.partition} is not assigned`, partition)
   }
@@ -305,7 +267,7 @@ export class Consumer implements AsyncIterable<ConsumerRecord>, BatchSource {
       const places = chosen ?? this.#places(reader => reader.position)
       // The caller's word: automatic commits go on from here.
       for (const place of places) {
-        const reader = this.#readers.get(keyOf(place))
+        const reader = this.#readers.get(place)
         if (reader !== undefined) reader.finished = place.offset
       }
       return places
@@ -318,7 +280,7 @@ export class Consumer implements AsyncIterable<ConsumerRecord>, BatchSource {
 
   /** Where the readers stand that have moved since their last commit. */
   #places (placeOf: (reader: PartitionReader) => number): PartitionOffset[] {
-    return [...this.#readers.values()]
+    return [...this.#readers.all()]
       .filter(reader => placeOf(reader) >= 0 && placeOf(reader) !== reader.committed)
       .map(reader => ({ ...partitionOf(reader), offset: placeOf(reader) }))
   }
@@ -329,7 +291,7 @@ export class Consumer implements AsyncIterable<ConsumerRecord>, BatchSource {
     }
     return this.#commits.commit(choose, committed => {
       for (const each of committed) {
-        const reader = this.#readers.get(keyOf(each))
+        const reader = this.#readers.get(each)
         if (reader !== undefined) reader.committed = each.offset
       }
     }, patience(options))
@@ -343,13 +305,13 @@ export class Consumer implements AsyncIterable<ConsumerRecord>, BatchSource {
     this.#commits?.stop()
     this.#tick?.cancel()
     this.#starts.stop()
-    for (const reader of this.#readers.values()) reader.stop()
+    this.#readers.stop()
     for (const channel of this.#channels.values()) channel.end()
     try {
       if (this.#commits !== undefined && this.#options.autoCommitIntervalMs !== 0) await this.#commitFinished(options)
     } finally {
       this.#stopListening()
-      for (const topic of this.#tracked) this.#metadata.untrack(topic)
+      this.#readers.untrack()
       this.#onClosed()
     }
   }
@@ -357,12 +319,4 @@ export class Consumer implements AsyncIterable<ConsumerRecord>, BatchSource {
   async [Symbol.asyncDispose] (): Promise<void> {
     await this.close()
   }
-}
-
-function keyOf ({ topic, partition }: TopicPartition): string {
-  return `${topic}/${partition}`
-}
-
-function partitionOf ({ topic, topicId, partition }: PartitionReader): Omit<PartitionOffset, 'offset'> {
-  return { topic, topicId, partition }
 }

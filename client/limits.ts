@@ -37,7 +37,7 @@ export const requestTimeoutMs = 30_000
 /** Batches on their way per partition; the broker recognises repeats of the last 5 (KIP-98). */
 export const inFlightMax = 5
 /** Bytes at which a batch is sent without waiting. */
-export const batchBytes = 256 * KiB
+export const batchBytes = 512 * KiB
 /** How long a batch waits for more records while others of its partition are on their way. */
 export const lingerMs = 5
 /** One record in its batch; what topics accept unless set otherwise. */

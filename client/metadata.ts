@@ -1,10 +1,11 @@
 // What the client knows of topics, leaders and addresses. It never goes back: a row counts only when its
 // (leaderEpoch, version) is not below the known one, so a stale broker cannot lead it astray.
 import type {
-  BrokerInfo, ErrorDetail, GetMetadataResponse, PartitionRow, Sent, TopicInfo, TopicMetadata
+  ErrorDetail, GetMetadataResponse, PartitionRow, Sent, TopicInfo, TopicMetadata
 } from '../wire/messages.ts'
 import type { Clock, Net, Rng, Timer } from '../wire/ports.ts'
 import { Backoff } from './backoff.ts'
+import { BrokerAddresses } from './broker-addresses.ts'
 import { errorOf, toMillraceError } from './errors.ts'
 import type { MillraceError } from './errors.ts'
 import { formerTopicIdsMax, goneTopicMs, metadataAgeMsMax, unknownTopicMs } from './limits.ts'
@@ -48,18 +49,16 @@ function isNewer (row: PartitionRow, than: PartitionRow): boolean {
 
 export class Metadata {
   readonly #ports: ClientPorts
-  readonly #bootstrap: readonly string[]
   readonly #topics = new Map<string, TopicState>()
   /** Names that somebody wants to know about, with how many do. */
   readonly #tracked = new Map<string, number>()
   /** When a broker first said that there is no such topic, while none has said otherwise since. */
   readonly #unknownSince = new Map<string, number>()
   readonly #gone = new Set<string>()
-  readonly #addresses = new Map<number, string>()
+  readonly #addresses: BrokerAddresses
   readonly #listeners = new Set<() => void>()
   #failure: MillraceError | undefined
   #controllerEpoch = -1
-  #turn: number
   #running = false
   #again = false
   #ageTimer: Timer | undefined
@@ -69,9 +68,8 @@ export class Metadata {
 
   constructor (ports: ClientPorts, bootstrap: readonly string[]) {
     this.#ports = ports
-    this.#bootstrap = bootstrap
+    this.#addresses = new BrokerAddresses(ports.net, ports.rng, bootstrap)
     this.#backoff = new Backoff(ports.rng)
-    this.#turn = ports.rng.integer(1_000)
   }
 
   /** Why the last question failed; undefined when it was answered. */
@@ -101,9 +99,7 @@ export class Metadata {
 
   /** True when a broker of the cluster has the address now, or it is a bootstrap address. */
   isKnownAddress (address: string): boolean {
-    if (this.#bootstrap.includes(address)) return true
-    for (const known of this.#addresses.values()) if (known === address) return true
-    return false
+    return this.#addresses.isKnown(address)
   }
 
   /** Calls `listener` after every answer and every failure. Returns its end. */
@@ -165,7 +161,7 @@ export class Metadata {
     if (failure === undefined && this.#unresolved() === undefined) this.#backoff.reset()
     // A topic that is not there yet and a cluster that does not answer are asked about again.
     const missing = this.#unresolved()
-    if (failure !== undefined) this.#ports.onWaiting(`a broker at ${this.#bootstrap.join(', ')} (${failure.message})`)
+    if (failure !== undefined) this.#ports.onWaiting(`a broker at ${this.#addresses.bootstrap} (${failure.message})`)
     else if (missing !== undefined) this.#ports.onWaiting(`topic ${missing}`)
     if (failure !== undefined || missing !== undefined || this.#again) {
       this.#retryTimer = this.#ports.clock.setTimer(this.#backoff.next(), () => {
@@ -186,10 +182,7 @@ export class Metadata {
 
   /** One question to whoever answers; another broker is the first to be asked each time. */
   ask (topics: readonly string[], includeInternal: boolean): Promise<GetMetadataResponse> {
-    const known = [...new Set([...this.#addresses.values(), ...this.#bootstrap])]
-    const first = this.#turn++ % known.length
-    const candidates = [...known.slice(first), ...known.slice(0, first)]
-    return askForMetadata(this.#ports, candidates, { topics, includeInternal })
+    return askForMetadata(this.#ports, this.#addresses.candidates(), { topics, includeInternal })
   }
 
   #apply (response: GetMetadataResponse): boolean {
@@ -197,7 +190,7 @@ export class Metadata {
     const current = response.controllerEpoch >= this.#controllerEpoch
     if (current) {
       this.#controllerEpoch = response.controllerEpoch
-      news = this.#applyBrokers(response.brokers)
+      news = this.#addresses.update(response.brokers, response.controller >= 0)
     }
     for (const metadata of response.topics) {
       if (metadata.topic !== undefined && metadata.error === undefined) {
@@ -206,16 +199,6 @@ export class Metadata {
     }
     // A broker without a session does not know what exists.
     if (current && response.controller >= 0) this.#applyUnknown(response)
-    return news
-  }
-
-  #applyBrokers (brokers: readonly BrokerInfo[]): boolean {
-    let news = false
-    for (const { brokerId, clientAddress } of brokers) {
-      if (clientAddress === '' || this.#addresses.get(brokerId) === clientAddress) continue
-      this.#addresses.set(brokerId, clientAddress)
-      news = true
-    }
     return news
   }
 
@@ -273,8 +256,7 @@ export class Metadata {
     const { leader = -1, leaderEpoch = -1, leaderAddress = '' } = detail
     if (state === undefined || row === undefined || leader < 0 || leaderEpoch < row.leaderEpoch) return false
     const moved = leaderEpoch > row.leaderEpoch
-    const readdressed = leaderAddress !== '' && this.#addresses.get(leader) !== leaderAddress
-    if (readdressed) this.#addresses.set(leader, leaderAddress)
+    const readdressed = this.#addresses.set(leader, leaderAddress)
     if (moved) state.partitions[partition] = { ...row, leader, leaderEpoch, version: -1 }
     return moved || (readdressed && leader === row.leader)
   }
@@ -317,7 +299,7 @@ export class Metadata {
 
   #timedOut (topic: string, timeoutMs: number): MillraceError {
     const why = this.#failure === undefined ? `topic ${topic} is not known yet` : this.#failure.message
-    return errorOf('TIMED_OUT', `no broker at ${this.#bootstrap.join(', ')} told about topic ${topic} within ` +
+    return errorOf('TIMED_OUT', `no broker at ${this.#addresses.bootstrap} told about topic ${topic} within ` +
       `${timeoutMs / 1000} s: ${why}`, { topic }, { cause: this.#failure })
   }
 

@@ -6,7 +6,7 @@ import type { Partitioner } from './partitioner.ts'
 export interface ProducerOptions {
   /** Default: murmur2 of the key as Kafka does, sticky without a key. */
   readonly partitioner?: Partitioner | undefined
-  /** Bytes at which a batch is sent without waiting (256 KiB). */
+  /** Bytes at which a batch is sent without waiting (512 KiB). */
   readonly batchBytes?: number | undefined
   /** Largest batch, and so the largest record (1 MiB, as topics accept). */
   readonly batchBytesMax?: number | undefined

@@ -136,6 +136,17 @@ describe('reading', () => {
     expect(values).toEqual(['0', '1', '2', '25', '26', '0', '1'])
   })
 
+  it('takes up partitions that a topic is given later, from their start', async () => {
+    const consumer = client.consumer()
+    const chosen = client.consumer()
+    await clock.finish(consumer.assign([{ topic: 'orders', partitions: 'all', from: 'end' }]))
+    await clock.finish(chosen.assign([{ topic: 'orders', partitions: [0, 1, 2] }]))
+    cluster.grow('orders', 5)
+    await fill(world, 4, range(0, 10))
+    expect(await take(world, consumer, 10)).toEqual(range(0, 10))
+    expect(chosen.assignment()).toHaveLength(3)
+  })
+
   it('ends when its signal is aborted or it is closed', async () => {
     const consumer = client.consumer()
     await clock.finish(consumer.assign([{ topic: 'orders', partitions: 'all' }]))

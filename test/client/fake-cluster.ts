@@ -118,6 +118,13 @@ export class FakeCluster {
     })
   }
 
+  /** Gives a topic more partitions. */
+  grow (name: string, partitions: number): void {
+    const topic = this.topics.get(name)!
+    topic.info.partitions = partitions
+    while (topic.partitions.length < partitions) topic.partitions.push(new FakePartition())
+  }
+
   partition (topic: string, partition: number): FakePartition {
     const state = this.topics.get(topic)?.partitions[partition]
     if (state === undefined) throw new WireError('UNKNOWN_TOPIC')

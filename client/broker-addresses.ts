@@ -1,0 +1,73 @@
+// Where brokers are, and whom to ask next.
+import type { BrokerInfo } from '../wire/messages.ts'
+import type { Net, Rng } from '../wire/ports.ts'
+
+export class BrokerAddresses {
+  readonly #net: Net
+  readonly #bootstrap: readonly string[]
+  readonly #addresses = new Map<number, string>()
+  /** Brokers that the controller counts as lost. */
+  readonly #fenced = new Set<number>()
+  #turn: number
+
+  constructor (net: Net, rng: Rng, bootstrap: readonly string[]) {
+    this.#net = net
+    this.#bootstrap = bootstrap
+    this.#turn = rng.integer(1_000)
+  }
+
+  get bootstrap (): string { return this.#bootstrap.join(', ') }
+
+  get (brokerId: number): string | undefined {
+    return this.#addresses.get(brokerId)
+  }
+
+  /** True when it is news. */
+  set (brokerId: number, address: string): boolean {
+    const before = this.#addresses.get(brokerId)
+    if (address === '' || address === before) return false
+    this.#addresses.set(brokerId, address)
+    this.#letGo(before)
+    return true
+  }
+
+  /** True when a broker of the cluster has the address now, or it is a bootstrap address. */
+  isKnown (address: string): boolean {
+    if (this.#bootstrap.includes(address)) return true
+    for (const known of this.#addresses.values()) if (known === address) return true
+    return false
+  }
+
+  /** @param complete brokers that are left out do not exist any more. True when there is news. */
+  update (brokers: readonly BrokerInfo[], complete: boolean): boolean {
+    let news = false
+    for (const { brokerId, clientAddress, fenced } of brokers) {
+      news = this.set(brokerId, clientAddress) || news
+      if (fenced) this.#fenced.add(brokerId)
+      else this.#fenced.delete(brokerId)
+    }
+    if (!complete || brokers.length === 0) return news
+    const present = new Set(brokers.map(({ brokerId }) => brokerId))
+    for (const [brokerId, address] of this.#addresses) {
+      if (present.has(brokerId)) continue
+      this.#addresses.delete(brokerId)
+      this.#fenced.delete(brokerId)
+      this.#letGo(address)
+    }
+    return news
+  }
+
+  #letGo (address: string | undefined): void {
+    if (address !== undefined && !this.isKnown(address)) this.#net.forget(address)
+  }
+
+  /** Everybody who may be asked, another one first each time, lost brokers last. */
+  candidates (): string[] {
+    const of = (fenced: boolean): string[] => [...this.#addresses]
+      .filter(([brokerId]) => this.#fenced.has(brokerId) === fenced)
+      .map(([, address]) => address)
+    const first = [...new Set([...of(false), ...this.#bootstrap])]
+    const start = this.#turn++ % first.length
+    return [...new Set([...first.slice(start), ...first.slice(0, start), ...of(true)])]
+  }
+}

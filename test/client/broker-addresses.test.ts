@@ -1,0 +1,51 @@
+import { beforeEach, describe, expect, it } from 'vitest'
+import { BrokerAddresses } from '../../client/broker-addresses.ts'
+import type { BrokerInfo } from '../../wire/messages.ts'
+import type { Net } from '../../wire/ports.ts'
+import { SeededRng } from './fake-clock.ts'
+
+let forgotten: string[]
+let addresses: BrokerAddresses
+
+beforeEach(() => {
+  forgotten = []
+  const net = { forget: (address: string) => { forgotten.push(address) } } as unknown as Net
+  addresses = new BrokerAddresses(net, new SeededRng(1), ['boot:1', 'a:1'])
+})
+
+function broker (brokerId: number, clientAddress: string, fenced = false): BrokerInfo {
+  return {
+    brokerId, clientAddress, fenced, volumeId: '', brokerEpoch: 1, incarnation: '', stopping: false, peerAddress: '',
+    rack: ''
+  }
+}
+
+describe('addresses of brokers', () => {
+  it('are asked in turn, lost brokers last', () => {
+    addresses.update([broker(0, 'a:1'), broker(1, 'b:1', true), broker(2, 'c:1')], true)
+    const rounds = Array.from({ length: 6 }, () => addresses.candidates())
+    expect(rounds.map(round => round.at(-1))).toEqual(Array(6).fill('b:1'))
+    expect(new Set(rounds.map(round => round[0]))).toEqual(new Set(['a:1', 'c:1', 'boot:1']))
+    for (const round of rounds) expect([...round].sort()).toEqual(['a:1', 'b:1', 'boot:1', 'c:1'])
+  })
+
+  it('are let go of when nobody has them any more', () => {
+    expect(addresses.update([broker(0, 'a:1'), broker(1, 'b:1')], true)).toBe(true)
+    expect(addresses.update([broker(0, 'a:2'), broker(1, 'b:2')], true)).toBe(true)
+    expect(addresses.update([broker(0, 'a:2'), broker(1, 'b:2')], true)).toBe(false)
+    // a:1 is a bootstrap address.
+    expect(forgotten).toEqual(['b:1'])
+    expect(['a:1', 'a:2', 'b:1', 'b:2'].map(each => addresses.isKnown(each))).toEqual([true, true, false, true])
+  })
+
+  it('of brokers that are left out are dropped only when the answer is complete', () => {
+    addresses.update([broker(0, 'x:1'), broker(1, 'y:1')], true)
+    addresses.update([broker(0, 'x:1')], false)
+    expect(addresses.get(1)).toBe('y:1')
+    addresses.update([], true)
+    expect(addresses.get(1)).toBe('y:1')
+    addresses.update([broker(0, 'x:1')], true)
+    expect([addresses.get(0), addresses.get(1)]).toEqual(['x:1', undefined])
+    expect(forgotten).toEqual(['y:1'])
+  })
+})
