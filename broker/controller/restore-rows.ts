@@ -4,24 +4,31 @@ import * as limits from '../limits.ts'
 import { isNewerRow, nobody, partitionKeyText } from '../row.ts'
 import type { TableDraft } from './table.ts'
 
+/**
+ * Rows may have been stored after the last ones that any broker heard of, and been lost with the table.
+ * Restored leader epochs begin above those: each controller that restores begins another thousand. (A
+ * batch holds its leader epoch in 31 bits: enough for two million of them.)
+ */
+const epochsPerController = 1_000
+
 type Reports = ReadonlyMap<string, readonly ReplicaReport[]>
 
 /**
  * Every row of the table becomes the highest of what it was and what was reported, without a leader, in
- * a leader epoch above every one that was ever seen: the election that follows asks the members.
+ * a leader epoch above every one that there ever was: the election that follows asks the members.
  */
-export function restoreRows (draft: TableDraft, reports: Reports): void {
+export function restoreRows (draft: TableDraft, reports: Reports, controllerEpoch: number): void {
   for (const topic of draft.topics.values()) {
     if (topic.deleting) continue
     for (const row of draft.rows(topic.topicId)) {
       const known = reports.get(partitionKeyText(row.topicId, row.partition)) ?? []
-      const next = highest(known, row)
+      const next = highest(known, row, controllerEpoch)
       if (next !== undefined) draft.setRow(next)
     }
     // Partitions that the topic got later.
     let partition = draft.rows(topic.topicId).length
     for (;;) {
-      const row = highest(reports.get(partitionKeyText(topic.topicId, partition)) ?? [], undefined)
+      const row = highest(reports.get(partitionKeyText(topic.topicId, partition)) ?? [], undefined, controllerEpoch)
       if (row === undefined) break
       draft.setRow(row)
       partition += 1
@@ -37,11 +44,12 @@ export function undecidable (reports: readonly ReplicaReport[]): number[] {
 }
 
 /** A topic that no table names: orphaned until its Topic object adopts it, and kept without limit until then. */
-export function restoreTopic (draft: TableDraft, topicId: string, name: string, reports: readonly ReplicaReport[]): void {
+export function restoreTopic (draft: TableDraft, topicId: string, name: string, reports: readonly ReplicaReport[],
+  controllerEpoch: number): void {
   const rows: PartitionRow[] = []
   const partitions = Math.max(...reports.map(report => report.partition)) + 1
   for (let partition = 0; partition < partitions; partition += 1) {
-    const row = highest(reports.filter(report => report.partition === partition), undefined)
+    const row = highest(reports.filter(report => report.partition === partition), undefined, controllerEpoch)
     if (row !== undefined) rows.push(row)
   }
   const internal = name.startsWith('__')
@@ -62,7 +70,8 @@ export function restoreTopic (draft: TableDraft, topicId: string, name: string, 
   for (const row of rows) draft.setRow(row)
 }
 
-function highest (reports: readonly ReplicaReport[], stored: PartitionRow | undefined): PartitionRow | undefined {
+function highest (reports: readonly ReplicaReport[], stored: PartitionRow | undefined,
+  controllerEpoch: number): PartitionRow | undefined {
   let best = stored
   let epoch = stored?.leaderEpoch ?? 0
   let version = stored?.version ?? 0
@@ -71,5 +80,7 @@ function highest (reports: readonly ReplicaReport[], stored: PartitionRow | unde
     version = Math.max(version, row?.version ?? 0)
     if (row !== undefined && isNewerRow(row, best)) best = row
   }
-  return best === undefined ? undefined : { ...best, leader: nobody, leaderEpoch: epoch + 1, version: version + 1 }
+  if (best === undefined) return undefined
+  const leaderEpoch = Math.max(epoch + 1, controllerEpoch * epochsPerController)
+  return { ...best, leader: nobody, leaderEpoch, version: version + 1 }
 }

@@ -25,6 +25,7 @@ export interface RestoreOptions {
   readonly tables: Tables
   readonly removals: Removals
   readonly brokersExpected: number
+  readonly controllerEpoch: number
   /** From the takeover: why all tables are doubted, empty when they are not. */
   readonly suspicion: string
   /** Something was restored: look at everything again. */
@@ -138,7 +139,7 @@ export class Restore {
     for (const shelf of [...tables.shelves()]) {
       const { name } = shelf.writer.table
       if (!this.isFrozen(name)) continue
-      await submit(shelf, draft => { restoreRows(draft, reports) })
+      await submit(shelf, draft => { restoreRows(draft, reports, this.#options.controllerEpoch) })
       this.#frozen.delete(name)
       log.warn({ table: name }, 'table restored from what brokers reported')
     }
@@ -152,7 +153,7 @@ export class Restore {
   }
 
   async #restoreTopic (topicId: string, reports: ReadonlyMap<string, readonly ReplicaReport[]>): Promise<void> {
-    const { tables, log, removals } = this.#options
+    const { tables, log, removals, controllerEpoch } = this.#options
     const ofTopic = [...reports.values()].flat().filter(report => report.topicId === topicId && report.row !== undefined)
     const name = ofTopic.find(report => report.topic !== '')?.topic ?? ''
     if (ofTopic.length === 0 || tables.shelfOfTopic(topicId) !== undefined || removals.isDeleted(topicId)) return
@@ -163,7 +164,7 @@ export class Restore {
       return
     }
     const partitions = Math.max(...ofTopic.map(report => report.partition)) + 1
-    await tables.operate(name, topicBytes({ name, partitions, replicas: 3 }), draft => { restoreTopic(draft, topicId, name, ofTopic) })
+    await tables.operate(name, topicBytes({ name, partitions, replicas: 3 }), draft => { restoreTopic(draft, topicId, name, ofTopic, controllerEpoch) })
     log.warn({ topicId, topic: name, partitions }, 'topic restored from what brokers reported; its settings come with its Topic')
   }
 

@@ -128,7 +128,7 @@ async function runSeed (seed: number): Promise<void> {
     return true
   }
   await cluster.until(() => revive() && cluster.live().length === brokers && cluster.isSettled(), 60_000)
-  const isWell = (): boolean => cluster.agreesOn(topicId) && cluster.rows(topicId).every(row => row.leader >= 0 &&
+  const isWell = (): boolean => revive() && cluster.agreesOn(topicId) && cluster.rows(topicId).every(row => row.leader >= 0 &&
     cluster.broker(row.leader).replicas.leads(topicId, row.partition) && row.inSync.length === 3)
   await cluster.until(isWell, 30_000).catch((error: unknown) => {
     const lines = cluster.rows(topicId).map(row => JSON.stringify(row))
