@@ -1,5 +1,6 @@
 // Brokers in memory that keep one perfect log per partition and follow the rules of producer state
 // (replication.md), so that tests of the client can fail them in every way and look at the logs.
+import { BatchBuilder } from '../../wire/batch-builder.ts'
 import { decodeRecords } from '../../wire/batch-reader.ts'
 import { WireError } from '../../wire/errors.ts'
 import type { ErrorCode } from '../../wire/errors.ts'
@@ -118,6 +119,15 @@ export class FakeCluster {
     })
   }
 
+  /** Appends one batch without a producer. */
+  write (name: string, partition: number, values: readonly string[]): void {
+    const builder = new BatchBuilder(64)
+    for (const value of values) builder.append(1, null, utf8(value))
+    const bytes = builder.finish()
+    this.#append(this.partition(name, partition), bytes, parseBatchHeader(bytes))
+    this.#push()
+  }
+
   /** Gives a topic more partitions. */
   grow (name: string, partitions: number): void {
     const topic = this.topics.get(name)!
@@ -201,7 +211,7 @@ export class FakeCluster {
 
   #append (partition: FakePartition, bytes: Uint8Array, header: BatchHeader): number {
     const { producerId, producerEpoch, baseSequence: first, recordsCount: count } = header
-    let state = partition.producers.get(producerId)
+    let state = producerId < 0 ? undefined : partition.producers.get(producerId)
     if (state !== undefined && producerEpoch < state.epoch) throw new WireError('INVALID_PRODUCER_EPOCH')
     if (state !== undefined && producerEpoch > state.epoch) {
       if (first !== 0) throw new WireError('OUT_OF_ORDER_SEQUENCE')
