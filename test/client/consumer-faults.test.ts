@@ -73,12 +73,22 @@ class Run {
       return offsets
     })
     let left = count
-    const loop = (async () => {
+    const byRecord = async (): Promise<void> => {
       for await (const record of consumer) {
         mine[record.partition]!.push(record.offset)
         if (--left === 0) break
       }
-    })()
+    }
+    const byBatch = async (): Promise<void> => {
+      for await (const batch of consumer.batches()) {
+        for (const record of batch) {
+          mine[batch.partition]!.push(record.offset)
+          left--
+        }
+        if (left <= 0) break
+      }
+    }
+    const loop = this.chance.fraction() < 0.5 ? byRecord() : byBatch()
     while (left > 0) {
       await this.world.clock.advance(this.chance.integer(60))
       if (this.chance.fraction() < 0.3) this.disturb()
