@@ -74,7 +74,9 @@ export async function produce (topic: string, options: ProduceOptions): Promise<
       }
     })
   } catch (error) {
+    if (tally.acknowledged > 0) note(tally.summary())
     if (interrupted.exitCode() === undefined) throw error
+    return interrupted.exitCode()!
   } finally {
     clearInterval(ticker)
     interrupted.stop()

@@ -26,7 +26,7 @@ export interface OutsideWorld {
 export class MillraceClient {
   readonly #ports: ClientPorts
   readonly #metadata: Metadata
-  readonly #open = new Set<{ close (): Promise<void> }>()
+  readonly #open = new Set<Producer | Consumer>()
   #closed = false
 
   /** @throws MillraceError INVALID_REQUEST for a bootstrap that is no list of addresses. */
@@ -65,13 +65,19 @@ export class MillraceClient {
     if (this.#closed) throw errorOf('CLOSED', 'the client is closed')
   }
 
-  /** Closes its producers (after sending what they accepted) and consumers, then the connections. */
-  async close (): Promise<void> {
+  /**
+   * Closes its producers (after sending what they accepted) and consumers (after a last commit), then the
+   * connections. Rejects when a last commit failed.
+   */
+  async close (options: { readonly timeoutMs?: number } = {}): Promise<void> {
     if (this.#closed) return
     this.#closed = true
-    await Promise.all([...this.#open].map(each => each.close()))
-    this.#metadata.close()
-    await this.#ports.net.close()
+    try {
+      await Promise.all([...this.#open].map(each => each.close(options)))
+    } finally {
+      this.#metadata.close()
+      await this.#ports.net.close()
+    }
   }
 
   async [Symbol.asyncDispose] (): Promise<void> {

@@ -134,7 +134,7 @@ describe('refusals', () => {
   it('a line over the limit: its number, and what was before it is sent', async () => {
     const { code, stderr } = await run('produce one', { stdin: `a\nb\n${'x'.repeat(1_048_570)}\nc\n` })
     expect(code).toBe(1)
-    expect(stderr).toMatch(/^% error: line 3: a record of 104857\d bytes does not fit/)
+    expect(stderr).toMatch(/^% 2 records acknowledged.*\n% error: line 3: a record of 104857\d bytes does not fit/)
     expect(brokers.cluster.partition('one', 0).values()).toEqual(['a', 'b'])
   })
 

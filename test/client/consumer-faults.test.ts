@@ -127,8 +127,8 @@ describe('consumer under random faults', () => {
       await clock.finish(consumer.assign([{ topic: 'orders', partitions: 'all' }], { timeoutMs: 60_000 }), 60_000)
       await run.consume(consumer, 20 + run.chance.integer(40))
       // Otherwise what it finished last is not committed, as after kill -9.
-      const closing = run.chance.fraction() < 0.5 ? consumer.close({ timeoutMs: 60_000 }) : consumer.close({ timeoutMs: 1 })
-      await clock.finish(closing.catch(() => {}), 60_000)
+      const timeoutMs = run.chance.fraction() < 0.5 ? 60_000 : 1
+      await clock.finish(consumer.close({ timeoutMs }).catch(() => {}), 60_000)
     }
     for (const [partition, rounds] of run.read.entries()) {
       let next = 0
