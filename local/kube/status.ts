@@ -23,7 +23,7 @@ export interface Status {
   metadata: Record<string, never>
   status: 'Failure' | 'Success'
   message: string
-  reason: string
+  reason?: string
   details?: StatusDetails
   code: number
 }
@@ -49,7 +49,7 @@ export class ApiError extends Error {
       metadata: {},
       status: 'Failure',
       message: this.message,
-      reason: this.reason,
+      ...this.reason !== '' && { reason: this.reason },
       ...this.details !== undefined && { details: this.details },
       code: this.code
     }
@@ -180,7 +180,7 @@ export function invalid (group: string, kind: string, name: string,
   const all = texts.length === 1 ? texts[0] : `[${texts.join(', ')}]`
   const qualifiedKind = group === '' ? kind : `${kind}.${group}`
   return new ApiError(422, 'Invalid', `${qualifiedKind} "${name}" is invalid: ${all}`, {
-    name,
+    ...name !== '' && { name },
     ...group !== '' && { group },
     kind,
     causes: errors.map(({ reason, message, field }) => ({ reason, message, field }))

@@ -5,14 +5,15 @@ import { apiVersionOf } from '../registry/resource.ts'
 import type { ResourceType } from '../registry/resource.ts'
 import { formatTime } from '../schema/time.ts'
 import type { Schema } from '../schema/schema.ts'
-import { objectMetaSchema } from '../schema/schema.ts'
+import { objectMetaSchema, resolve } from '../schema/schema.ts'
 import { ApiError, badRequest } from '../status.ts'
 import {
   difference, emptySet, fromFieldsV1, intersection, isEmptySet, only, pathText, paths, toFieldsV1, union,
   withNamedFields, without
 } from './field-set.ts'
 import type { FieldSet } from './field-set.ts'
-import { compare, fieldSetOf, merge, removeFields, undeclared } from './typed.ts'
+import { typingErrors } from './typing.ts'
+import { compare, fieldSetOf, merge, removeFields } from './typed.ts'
 
 interface Manager {
   readonly entry: Omit<ManagedFieldsEntry, 'fieldsV1'>
@@ -73,8 +74,19 @@ function save (managers: Map<string, Manager>): ManagedFieldsEntry[] {
         : a.manager < b.manager ? -1 : a.manager > b.manager ? 1 : 0)
 }
 
-function bare (object: KubeObject | undefined): Json {
-  if (object === undefined) return {}
+/** What Go has of an object of a built-in kind before anything is set: its empty structs. */
+function emptyOf (schema: Schema): JsonObject {
+  const empty: JsonObject = {}
+  for (const [name, declared] of Object.entries(schema.properties ?? {})) {
+    const property = resolve(declared)
+    if (property['x-go-struct'] === true && property['x-go-type'] === undefined) empty[name] = emptyOf(property)
+    else if (property.type === 'array' && schema.required?.includes(name) === true) empty[name] = []
+  }
+  return empty
+}
+
+function bare (object: KubeObject | undefined, type: ResourceType): Json {
+  if (object === undefined) return type.custom ? {} : emptyOf(type.schema)
   const { managedFields: _managedFields, ...metadata } = object.metadata
   return { ...object, metadata } as unknown as Json
 }
@@ -91,7 +103,7 @@ function entriesOf (next: KubeObject, live: KubeObject | undefined): readonly Ma
 export function trackUpdate (type: ResourceType, live: KubeObject | undefined, next: KubeObject,
   manager: string, subresource: string | undefined, now: number): ManagedFieldsEntry[] {
   const managers = load(entriesOf(next, live))
-  const change = compare(bare(live), bare(next), typedSchema(type))
+  const change = compare(bare(live, type), bare(next, type), typedSchema(type))
   const taken = union(change.added, change.modified)
   for (const other of managers.values()) {
     other.set = difference(difference(other.set, taken), change.removed)
@@ -132,12 +144,10 @@ function checkConfig (type: ResourceType, config: unknown, options: ApplyOptions
   if (isObject(metadata) && metadata.managedFields !== undefined && metadata.managedFields !== null) {
     throw badRequest('metadata.managedFields must be nil')
   }
-  const unknown = undeclared(config, typedSchema(type))
-  if (unknown.length > 0) {
+  const wrong = typingErrors(config, typedSchema(type))[0]
+  if (wrong !== undefined) {
     const which = `${options.namespace ?? ''}/${options.name}; ${apiVersion}, Kind=${type.kind}`
-    const all = unknown.map(path => `${path}: field not declared in schema`)
-    throw new ApiError(500, '', `failed to create typed patch object (${which}): ` +
-      (all.length === 1 ? all[0] ?? '' : `errors:\n  ${all.join('\n  ')}`))
+    throw new ApiError(500, '', `failed to create typed patch object (${which}): ${wrong}`)
   }
   return config
 }
@@ -202,7 +212,7 @@ export function trackApply (type: ResourceType, live: KubeObject | undefined, ra
   const id = idOf(entry)
   const last = managers.get(id)?.set ?? emptySet()
   managers.set(id, { entry, set: filtered(type, fieldSetOf(config, schema), options.subresource) })
-  const before = bare(live)
+  const before = live === undefined ? {} : bare(live, type)
   const object = pruned(merge(before, config, schema), last, managers, schema)
   const change = compare(before, object, schema)
   const taken = union(change.added, change.modified)

@@ -19,18 +19,18 @@ function shapeOf (schema: Schema | undefined, value: Json | undefined): Shape {
 }
 
 /** An object of a built-in kind that no definition describes. */
-function isBlob (schema: Schema | undefined): boolean {
+export function isBlob (schema: Schema | undefined): boolean {
   return schema?.type === 'object' && schema.properties === undefined &&
     schema.additionalProperties === undefined && schema['x-kubernetes-preserve-unknown-fields'] !== true
 }
 
-function isAssociative (schema: Schema): boolean {
+export function isAssociative (schema: Schema): boolean {
   const listType = schema['x-kubernetes-list-type']
   if (listType !== undefined) return listType === 'map' || listType === 'set'
   return schema['x-kubernetes-patch-strategy']?.startsWith('merge') === true
 }
 
-function keyNames (schema: Schema): string[] | undefined {
+export function keyNames (schema: Schema): string[] | undefined {
   const names = schema['x-kubernetes-list-map-keys']
   if (schema['x-kubernetes-list-type'] === 'map') return names ?? []
   const mergeKey = schema['x-kubernetes-patch-merge-key']
@@ -230,19 +230,4 @@ export function removeFields (value: Json, set: FieldSet, schema: Schema | undef
     if (!isLeftover) setOwn(result, name, kept)
   }
   return result
-}
-
-/** Fields that the schema does not declare, as `.spec.foo`: an applied configuration has none. */
-export function undeclared (value: Json, schema: Schema, path = ''): string[] {
-  if (Array.isArray(value)) {
-    const items = itemSchema(schema)
-    return items === undefined ? [] : value.flatMap((item, at) => undeclared(item, items, `${path}[${at}]`))
-  }
-  if (!isObject(value) || schema['x-go-type'] !== undefined) return []
-  const isOpen = schema['x-kubernetes-preserve-unknown-fields'] === true || isBlob(schema)
-  return Object.entries(value).flatMap(([name, item]) => {
-    const declared = fieldSchema(schema, name)
-    if (declared !== undefined) return undeclared(item, declared, `${path}.${name}`)
-    return isOpen ? [] : [`${path}.${name}`]
-  })
 }

@@ -87,8 +87,8 @@ const statefulSetColumns: Column[] = [
 const deploymentColumns: Column[] = [
   nameColumn,
   column('Ready', one => `${count(at(one, 'status').readyReplicas)}/${count(at(one, 'spec').replicas)}`),
-  column('Up-to-date', one => count(at(one, 'status').updatedReplicas), 0, 'integer'),
-  column('Available', one => count(at(one, 'status').availableReplicas), 0, 'integer'),
+  column('Up-to-date', one => count(at(one, 'status').updatedReplicas)),
+  column('Available', one => count(at(one, 'status').availableReplicas)),
   ageColumn,
   ...templateColumns,
   column('Selector', one => selectorText(at(one, 'spec').selector), 1)
@@ -150,17 +150,30 @@ function lastSeen (event: KubeObject, now: number): string {
   return seen === '' ? age(event.metadata.creationTimestamp, now) : age(seen, now)
 }
 
+/** The names of events.k8s.io for what core events call otherwise. */
+function about (event: KubeObject): Dict {
+  return event.involvedObject === undefined ? at(event, 'regarding') : at(event, 'involvedObject')
+}
+
+function source (event: KubeObject): string {
+  const old = { ...at(event, 'source'), ...at(event, 'deprecatedSource') }
+  const parts = text(old.component) === ''
+    ? [event.reportingComponent ?? event.reportingController, event.reportingInstance]
+    : [old.component, old.host]
+  return parts.map(text).filter(part => part !== '').join(', ')
+}
+
 const eventColumns: Column[] = [
   column('Last Seen', lastSeen),
   column('Type', event => text(event.type)),
   column('Reason', event => text(event.reason)),
   column('Object', event => {
-    const object = at(event, 'involvedObject')
+    const object = about(event)
     return `${text(object.kind).toLowerCase()}/${text(object.name)}`
   }),
-  column('Subobject', event => text(at(event, 'involvedObject').fieldPath), 1),
-  column('Source', event => text(at(event, 'source').component) || text(event.reportingComponent), 1),
-  column('Message', event => text(event.message).trim()),
+  column('Subobject', event => text(about(event).fieldPath), 1),
+  column('Source', source, 1),
+  column('Message', event => text(event.message ?? event.note).trim()),
   column('First Seen', (event, now) => age(event.firstTimestamp ?? event.eventTime, now), 1),
   column('Count', event => count(at(event, 'series').count ?? event.count) || 1, 1),
   { ...nameColumn, priority: 1 }
@@ -201,11 +214,11 @@ const columns: Record<string, Column[]> = {
   events: eventColumns,
   nodes: nodeColumns,
   namespaces: [nameColumn, column('Status', one => text(at(one, 'status').phase)), ageColumn],
-  configmaps: [nameColumn, column('Data', one => String(keys(one.data) + keys(one.binaryData))), ageColumn],
+  configmaps: [nameColumn, column('Data', one => keys(one.data) + keys(one.binaryData)), ageColumn],
   secrets: [
-    nameColumn, column('Type', one => text(one.type)), column('Data', one => String(keys(one.data))), ageColumn
+    nameColumn, column('Type', one => text(one.type)), column('Data', one => keys(one.data)), ageColumn
   ],
-  serviceaccounts: [nameColumn, column('Secrets', one => list(one.secrets).length, 0, 'integer'), ageColumn],
+  serviceaccounts: [nameColumn, ageColumn],
   endpoints: [
     nameColumn,
     column('Endpoints', one => orNone(list(one.subsets).flatMap(subset => list(subset.addresses).flatMap(address =>

@@ -56,6 +56,11 @@ function simplify (schema: Json, isProperties = false): Json {
       if (value !== '' && value !== 0 && value !== false && !isObject(value)) result[key] = value
     } else if (key === '$ref' && typeof value === 'string') {
       result[key] = value.slice(refPrefix.length)
+    } else if (key === 'allOf' && isObject(schema.default) && Object.keys(schema.default).length === 0 &&
+        Array.isArray(value) && isObject(value[0]) && typeof value[0]['$ref'] === 'string') {
+      // A struct that Go has in place, not behind a pointer: it is never absent.
+      result['$ref'] = value[0]['$ref'].slice(refPrefix.length)
+      result['x-go-struct'] = true
     } else if (key === 'allOf' && Array.isArray(value) && value.length === 1 && isObject(value[0]) &&
         typeof value[0]['$ref'] === 'string') {
       result['$ref'] = value[0]['$ref'].slice(refPrefix.length)

@@ -76,6 +76,9 @@ function ruleErrors (role: KubeObject, isNamespaced: boolean): FieldError[] {
         : []
     }
     const errors: FieldError[] = []
+    if (!Array.isArray(rule.verbs) || rule.verbs.length === 0) {
+      errors.push(required(`${path}.verbs`, 'verbs must contain at least one value'))
+    }
     if (groups === 0) errors.push(required(`${path}.apiGroups`, 'resource rules must supply at least one api group'))
     if (resources === 0) errors.push(required(`${path}.resources`, 'resource rules must supply at least one resource'))
     return errors

@@ -1,5 +1,6 @@
 // The pod spec, in pods and in the templates of workloads: what a real server fills in and refuses.
 import { isLabel, labelErrors } from '../registry/metadata.ts'
+import { compareQuantities, parseQuantity } from '../schema/quantity.ts'
 import { duplicate, invalidValue, notSupported, required } from '../status.ts'
 import type { FieldError } from '../status.ts'
 import { at, fill, list, make, text } from './fields.ts'
@@ -44,7 +45,10 @@ function volumeDefaults (volume: Dict): void {
   for (const name of ['secret', 'configMap', 'downwardAPI', 'projected']) {
     if (volume[name] !== undefined) fill(at(volume, name), 'defaultMode', 420)
   }
-  for (const source of list(at(volume, 'projected').sources)) {
+  for (const source of [volume, ...list(at(volume, 'projected').sources)]) {
+    for (const item of list(at(source, 'downwardAPI').items)) {
+      if (item.fieldRef !== undefined) fill(at(item, 'fieldRef'), 'apiVersion', 'v1')
+    }
     if (source.serviceAccountToken !== undefined) fill(at(source, 'serviceAccountToken'), 'expirationSeconds', 3600)
   }
   if (volume.hostPath !== undefined) fill(at(volume, 'hostPath'), 'type', '')
@@ -104,6 +108,18 @@ function duplicateErrors (items: readonly Dict[], key: string, path: string): Fi
   })
 }
 
+/** A request may not be above its limit. */
+function resourceErrors (resources: Dict, path: string): FieldError[] {
+  const limits = at(resources, 'limits')
+  return Object.entries(at(resources, 'requests')).flatMap(([name, value]): FieldError[] => {
+    const [request, limit] = [parseQuantity(text(value)), parseQuantity(text(limits[name]))]
+    return request === undefined || limit === undefined || compareQuantities(request, limit) <= 0
+      ? []
+      : [invalidValue(`${path}.requests`, value,
+          `must be less than or equal to ${name} limit of ${text(limits[name])}`)]
+  })
+}
+
 function containerErrors (container: Dict, path: string, volumes: ReadonlySet<string>): FieldError[] {
   const errors = [
     ...nameLabelErrors(text(container.name), `${path}.name`),
@@ -116,9 +132,11 @@ function containerErrors (container: Dict, path: string, volumes: ReadonlySet<st
     const field = `${path}.ports[${index}]`
     errors.push(...portErrors(port.containerPort, `${field}.containerPort`))
     errors.push(...oneOf(port, 'protocol', protocols, field))
-    if (port.name !== undefined && !portNamePattern.test(text(port.name))) {
-      errors.push(invalidValue(`${field}.name`, port.name, 'must be no more than 15 characters, contain only ' +
-        'alphanumeric characters (a-z, 0-9) and \'-\', and at least one letter (a-z)'))
+    if (text(port.name).length > 15) {
+      errors.push(invalidValue(`${field}.name`, port.name, 'must be no more than 15 characters'))
+    } else if (port.name !== undefined && !portNamePattern.test(text(port.name))) {
+      errors.push(invalidValue(`${field}.name`, port.name, 'must contain only alphanumeric characters ' +
+        '(a-z, 0-9), hyphens (\'-\') not at its ends nor twice in a row, and at least one letter (a-z)'))
     }
   })
   list(container.env).forEach((variable, index) => {
@@ -131,6 +149,15 @@ function containerErrors (container: Dict, path: string, volumes: ReadonlySet<st
       errors.push(invalidValue(`${path}.env[${index}].valueFrom`, '', 'may not be specified when `value` is not empty'))
     }
   })
+  errors.push(...resourceErrors(at(container, 'resources'), `${path}.resources`))
+  for (const name of ['livenessProbe', 'readinessProbe', 'startupProbe']) {
+    for (const action of ['httpGet', 'tcpSocket', 'grpc']) {
+      const port = at(container, name, action).port
+      if (typeof port === 'number' && (port < 1 || port > 65535)) {
+        errors.push(invalidValue(`${path}.${name}.${action}.port`, port, 'must be between 1 and 65535, inclusive'))
+      }
+    }
+  }
   list(container.volumeMounts).forEach((mount, index) => {
     const name = text(mount.name)
     if (name === '' || volumes.has(name)) return
@@ -149,7 +176,7 @@ export function podSpecErrors (spec: Dict, path: string, extraVolumes: readonly 
   const names = new Set([...volumes.map(volume => text(volume.name)), ...extraVolumes])
   const errors = [
     ...oneOf(spec, 'restartPolicy', ['Always', 'Never', 'OnFailure'], path),
-    ...oneOf(spec, 'dnsPolicy', ['ClusterFirst', 'ClusterFirstWithHostNet', 'Default', 'None'], path),
+    ...oneOf(spec, 'dnsPolicy', ['ClusterFirstWithHostNet', 'ClusterFirst', 'Default', 'None'], path),
     ...duplicateErrors(volumes, 'name', `${path}.volumes`),
     ...duplicateErrors([...list(spec.containers)], 'name', `${path}.containers`)
   ]
@@ -160,10 +187,6 @@ export function podSpecErrors (spec: Dict, path: string, extraVolumes: readonly 
     list(spec[kind]).forEach((container, index) => {
       errors.push(...containerErrors(container, `${path}.${kind}[${index}]`, names))
     })
-  }
-  const grace = spec.terminationGracePeriodSeconds
-  if (typeof grace === 'number' && grace < 0) {
-    errors.push(invalidValue(`${path}.terminationGracePeriodSeconds`, grace, 'must be greater than or equal to 0'))
   }
   return errors
 }

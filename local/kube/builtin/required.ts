@@ -8,7 +8,7 @@ import { required } from '../status.ts'
 import type { FieldError } from '../status.ts'
 
 /** Said to be required, yet accepted empty by a real server. */
-const lenient = new Set(['endpoints', 'eventTime', 'metadata', 'jsonPath'])
+const lenient = new Set(['endpoints', 'eventTime', 'metadata', 'jsonPath', 'rule', 'versions', 'verbs'])
 
 function isMissing (value: Json | undefined, schema: Schema): boolean {
   if (schema.type === 'integer' || schema.type === 'number' || schema.type === 'boolean') return false

@@ -1,11 +1,12 @@
 // Services, Endpoints, EndpointSlices and NetworkPolicies.
 import type { KubeObject } from '../object.ts'
+import { labelErrors } from '../registry/metadata.ts'
 import type { Strategy } from '../registry/resource.ts'
-import { invalidValue, notSupported, required } from '../status.ts'
+import { duplicate, invalidValue, notSupported, required } from '../status.ts'
 import type { FieldError } from '../status.ts'
 import { at, fill, list, make, text } from './fields.ts'
 import type { Dict } from './fields.ts'
-import { nameLabelErrors, portErrors, protocols } from './pod-spec.ts'
+import { nameLabelErrors, protocols } from './pod-spec.ts'
 
 /** There is no network of our own: a Service's address is where its local listener is. */
 const clusterIp = '127.0.0.1'
@@ -41,6 +42,7 @@ function serviceErrors (service: KubeObject): FieldError[] {
   if (!types.includes(text(spec.type))) errors.push(notSupported('spec.type', spec.type, types))
   const isHeadless = spec.clusterIP === 'None'
   if (ports.length === 0 && !isHeadless && spec.type !== 'ExternalName') errors.push(required('spec.ports'))
+  errors.push(...labelErrors(at(spec, 'selector') as Record<string, string>, 'spec.selector'))
   const names = new Set<string>()
   ports.forEach((port, index) => {
     const path = `spec.ports[${index}]`
@@ -59,7 +61,12 @@ function serviceErrors (service: KubeObject): FieldError[] {
     if (!protocols.includes(text(port.protocol))) {
       errors.push(notSupported(`${path}.protocol`, port.protocol, protocols))
     }
-    if (typeof port.targetPort === 'number') errors.push(...portErrors(port.targetPort, `${path}.targetPort`))
+    const target = port.targetPort
+    if (typeof target === 'number' && (target < 1 || target > 65535)) {
+      errors.push(invalidValue(`${path}.targetPort`, target, 'must be between 1 and 65535, inclusive'))
+    }
+    const same = ports.findIndex(one => one.port === port.port && one.protocol === port.protocol)
+    if (same < index) errors.push(duplicate(path, { name, protocol: port.protocol, port: port.port }))
   })
   return errors
 }

@@ -11,7 +11,7 @@ import { strategies } from './strategies.ts'
 /** https://kubernetes.io/docs/concepts/overview/working-with-objects/names/ */
 const nameRules: Record<string, NameRule> = {
   namespaces: 'label',
-  services: 'label1035',
+  services: 'label',
   'roles.rbac.authorization.k8s.io': 'path',
   'rolebindings.rbac.authorization.k8s.io': 'path',
   'clusterroles.rbac.authorization.k8s.io': 'path',

@@ -80,7 +80,7 @@ function statefulSetErrors (set: KubeObject): FieldError[] {
   for (const name of ['whenDeleted', 'whenScaled']) {
     if (retention[name] !== 'Retain' && retention[name] !== 'Delete') {
       const field = `spec.persistentVolumeClaimRetentionPolicy.${name}`
-      errors.push(notSupported(field, retention[name], ['Delete', 'Retain']))
+      errors.push(notSupported(field, retention[name], ['Retain', 'Delete']))
     }
   }
   return errors

@@ -2,7 +2,7 @@
 // makes none.
 import type { JsonObject, KubeObject } from '../object.ts'
 import { isObject } from '../object.ts'
-import { isLabel, isSubdomain, nameErrors } from '../registry/metadata.ts'
+import { isLabel, isSubdomain, label1035Text, nameErrors } from '../registry/metadata.ts'
 import type { ResourceType } from '../registry/resource.ts'
 import { compileRules } from '../schema/cel.ts'
 import { structuralErrors } from '../schema/structural.ts'
@@ -121,7 +121,8 @@ function namesErrors (spec: CrdSpec): FieldError[] {
   names.shortNames?.forEach((name, at) => { label(`shortNames[${at}]`, name) })
   names.categories?.forEach((name, at) => { label(`categories[${at}]`, name) })
   if (names.kind === '' || !isLabel(names.kind.toLowerCase())) {
-    errors.push(invalidValue('spec.names.kind', names.kind, 'must be a DNS-1035 label but for upper case'))
+    errors.push(invalidValue('spec.names.kind', names.kind,
+      `may have mixed case, but should otherwise match: ${label1035Text}`))
   }
   return errors
 }
@@ -148,10 +149,10 @@ function versionErrors (version: CrdVersion, path: string, isShared: boolean): F
   version.additionalPrinterColumns?.forEach((column, at) => {
     const field = part(`additionalPrinterColumns[${at}]`)
     if (!['integer', 'number', 'string', 'boolean', 'date'].includes(column.type)) {
-      errors.push(notSupported(`${field}.type`, column.type, ['boolean', 'date', 'integer', 'number', 'string']))
+      errors.push(invalidValue(`${field}.type`, column.type, 'must be one of boolean,date,integer,number,string'))
     }
     if (!column.jsonPath.startsWith('.') || parseJsonPath(column.jsonPath) === undefined) {
-      errors.push(invalidValue(`${field}.jsonPath`, column.jsonPath, 'must be a simple json path starting with .'))
+      errors.push(invalidValue(`${field}.JSONPath`, column.jsonPath, 'must be a simple json path starting with .'))
     }
   })
   const scale = version.subresources?.scale
@@ -164,7 +165,9 @@ function scaleErrors (scale: { specReplicasPath: string, statusReplicasPath: str
   const errors: FieldError[] = []
   const check = (field: string, value: string | undefined, prefix: string): void => {
     if (value === undefined || value === '') errors.push(required(`${path}.${field}`))
-    else if (!value.startsWith(prefix) || !/^(\.[A-Za-z_][\w-]*)+$/.test(value)) {
+    else if (!/^(\.[A-Za-z_][\w-]*)+$/.test(value)) {
+      errors.push(invalidValue(`${path}.${field}`, value, 'must be a simple json path starting with .'))
+    } else if (!value.startsWith(prefix)) {
       errors.push(invalidValue(`${path}.${field}`, value, `should be a json path under ${prefix.slice(0, -1)}`))
     }
   }

@@ -74,7 +74,7 @@ function fieldManager (request: KubeRequest): string {
 function isDryRun (query: URLSearchParams): boolean {
   const values = query.getAll('dryRun').filter(value => value !== '')
   if (values.some(value => value !== 'All')) {
-    throw badRequest(`invalid dryRun: Unsupported value: ${JSON.stringify(values[0])}: supported values: "All"`)
+    throw invalid('meta.k8s.io', 'CreateOptions', '', [notSupported('dryRun', values, ['All'])])
   }
   return values.length > 0
 }
@@ -83,8 +83,8 @@ function writeContext (call: Call, duplicates: readonly string[]): WriteContext 
   const { query } = call.request
   const validation = query.get('fieldValidation') || 'Warn'
   if (!['Strict', 'Warn', 'Ignore'].includes(validation)) {
-    throw badRequest(`invalid fieldValidation: Unsupported value: ${JSON.stringify(validation)}: ` +
-      'supported values: "Ignore", "Strict", "Warn"')
+    throw invalid('meta.k8s.io', 'CreateOptions', '',
+      [notSupported('fieldValidation', validation, ['', 'Ignore', 'Strict', 'Warn'])])
   }
   return {
     fieldManager: fieldManager(call.request),

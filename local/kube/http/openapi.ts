@@ -17,7 +17,7 @@ function external (schema: Json, isProperties = false): Json {
   for (const [key, value] of Object.entries(schema)) {
     if (isProperties) result[key] = external(value)
     else if (key === '$ref' && typeof value === 'string') result.allOf = [{ $ref: schemaPrefix + value }]
-    else if (key !== 'x-go-type') result[key] = external(value, key === 'properties')
+    else if (!key.startsWith('x-go-')) result[key] = external(value, key === 'properties')
   }
   return result
 }

@@ -82,7 +82,7 @@ export function integerParameter (query: URLSearchParams, name: string): number 
   const text = query.get(name)
   if (text === null || text === '') return undefined
   if (!/^-?\d{1,15}$/.test(text)) {
-    throw badRequest(`strconv.ParseInt: parsing ${JSON.stringify(text)}: invalid syntax (${name})`)
+    throw badRequest(`strconv.ParseInt: parsing ${JSON.stringify(text)}: invalid syntax`)
   }
   return Number(text)
 }

@@ -21,10 +21,15 @@ function check (patch: Json): Operation[] {
   for (const operation of patch) {
     if (!isObject(operation) || typeof operation.path !== 'string' ||
         typeof operation.op !== 'string' || !operations.has(operation.op)) {
-      throw badRequest(`error decoding patch: invalid operation ${JSON.stringify(operation)}`)
+      throw rejected(`invalid operation ${JSON.stringify(operation)}`)
     }
   }
   return patch as unknown as Operation[]
+}
+
+/** A real server says no more than the first part; the rest helps. */
+function rejected (why: string): ApiError {
+  return new ApiError(422, 'Invalid', `the server rejected our request due to an error in our request: ${why}`, {})
 }
 
 /** `target` (which may be changed) after the patch. Throws 422 when an operation does not apply. */
@@ -33,8 +38,6 @@ export function applyJsonPatch (target: Json, patch: Json): Json {
   try {
     return jsonPatch.applyPatch(target, list, true, true, true).newDocument
   } catch (error) {
-    const [message = ''] = (error as Error).message.split('\n', 1)
-    throw new ApiError(422, 'Invalid', `the server rejected our request due to an error in our request: ${message}`,
-      { causes: [{ reason: 'FieldValueInvalid', message, field: 'patch' }] })
+    throw rejected((error as Error).message.split('\n', 1)[0] ?? '')
   }
 }

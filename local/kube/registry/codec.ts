@@ -48,21 +48,30 @@ function checkKind (type: ResourceType, raw: JsonObject): void {
   if (typeof apiVersion !== 'string' || apiVersion === '') {
     throw badRequest(`Object 'apiVersion' is missing in '${JSON.stringify(raw).slice(0, 200)}'`)
   }
-  if (kind !== type.kind || apiVersion !== apiVersionOf(type)) {
-    throw badRequest(`${kind} in version "${apiVersion.split('/').at(-1)}" cannot be handled as a ` +
-      `${type.kind}: the API version in the data (${apiVersion}) does not match the expected API ` +
-      `version (${apiVersionOf(type)}) or the kind in the data (${kind}) the expected kind ` +
-      `(${type.kind})`)
+  const wanted = apiVersionOf(type)
+  if (type.custom && apiVersion !== wanted) {
+    throw badRequest(`the API version in the data (${apiVersion}) does not match the expected API version (${wanted})`)
+  }
+  if (type.custom && kind !== type.kind) {
+    const name = isObject(raw.metadata) && typeof raw.metadata.name === 'string' ? raw.metadata.name : ''
+    throw invalid(type.group, kind, name, [invalidValue('kind', kind, `must be ${type.kind}`)])
+  }
+  const subject = `${kind} in version "${apiVersion.split('/').at(-1)}" cannot be handled as a ${type.kind}`
+  if (apiVersion !== wanted) {
+    throw badRequest(`${subject}: no kind ${JSON.stringify(kind)} is registered for version ` +
+      JSON.stringify(apiVersion))
+  }
+  if (kind !== type.kind) {
+    throw badRequest(`${subject}: converting (${kind}) to (${type.kind}): unknown conversion`)
   }
 }
 
 /** Splits a custom resource: its metadata is typed like any object's, the rest by its schema. */
 function decodeCustom (type: ResourceType, raw: JsonObject, unknown: string[]): Json {
   const { metadata, ...rest } = raw
-  const meta = decode(metadata ?? {}, objectMetaSchema(), 'metadata')
+  const meta = decode(metadata ?? {}, objectMetaSchema(), 'ObjectMeta')
+  unknown.push(...meta.unknown.map(path => `metadata.${path}`))
   prune(rest, type.schema, '', unknown, true)
-  // Null metadata and status are the same as none.
-  unknown.push(...meta.unknown)
   const object: JsonObject = { apiVersion: raw.apiVersion ?? '', kind: raw.kind ?? '', metadata: meta.value }
   return { ...object, ...rest }
 }
@@ -98,7 +107,7 @@ export function admit (type: ResourceType, raw: unknown, context: WriteContext,
     if (type.custom) {
       object = decodeCustom(type, raw, unknown)
     } else {
-      const decoded = decode(raw, type.schema)
+      const decoded = decode(raw, type.schema, type.kind)
       object = decoded.value
       unknown.push(...decoded.unknown)
     }

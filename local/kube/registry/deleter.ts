@@ -22,13 +22,14 @@ export interface Deletion {
 
 function checkPreconditions (target: Target, live: KubeObject, options: DeleteOptions): void {
   const { uid, resourceVersion } = options.preconditions ?? {}
+  const named = { group: target.type.group, plural: target.type.kind }
   if (uid !== undefined && uid !== live.metadata.uid) {
-    throw conflict(target.type, target.name, `Precondition failed: UID in precondition: ${uid}, ` +
-      `UID in object meta: ${live.metadata.uid}`)
+    throw conflict(named, target.name, `the UID in the precondition (${uid}) does not match the UID in ` +
+      `record (${live.metadata.uid}). The object might have been deleted and then recreated`)
   }
   if (resourceVersion !== undefined && resourceVersion !== live.metadata.resourceVersion) {
-    throw conflict(target.type, target.name, 'Precondition failed: ResourceVersion in precondition: ' +
-      `${resourceVersion}, ResourceVersion in object meta: ${live.metadata.resourceVersion}`)
+    throw conflict(named, target.name, `the ResourceVersion in the precondition (${resourceVersion}) does not ` +
+      `match the ResourceVersion in record (${live.metadata.resourceVersion}). The object might have been modified`)
   }
 }
 

@@ -21,7 +21,7 @@ const subdomainText = 'a lowercase RFC 1123 subdomain must consist of lower case
 const labelText = 'a lowercase RFC 1123 label must consist of lower case alphanumeric characters ' +
   "or '-', and must start and end with an alphanumeric character (e.g. 'my-name',  or '123-abc', " +
   "regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?')"
-const label1035Text = 'a DNS-1035 label must consist of lower case alphanumeric characters or ' +
+export const label1035Text = 'a DNS-1035 label must consist of lower case alphanumeric characters or ' +
   "'-', start with an alphabetic character, and end with an alphanumeric character (e.g. " +
   "'my-name',  or 'abc-123', regex used for validation is '[a-z]([-a-z0-9]*[a-z0-9])?')"
 const qualifiedText = "name part must consist of alphanumeric characters, '-', '_' or '.', and " +
@@ -64,9 +64,8 @@ export function qualifiedNameErrors (key: string, field: string): FieldError[] {
   const parts = key.split('/')
   const errors: FieldError[] = []
   if (parts.length > 2) {
-    return [invalidValue(field, key, 'a qualified name must consist of alphanumeric characters, ' +
-      "'-', '_' or '.', and must start and end with an alphanumeric character with an optional " +
-      "DNS subdomain prefix and '/' (e.g. 'example.com/MyName')")]
+    return [invalidValue(field, key, qualifiedText.replace('name part', 'a valid label key') +
+      " with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')")]
   }
   const name = parts.at(-1) ?? ''
   const prefix = parts.length === 2 ? parts[0] : undefined
@@ -114,8 +113,8 @@ function ownerErrors (meta: ObjectMeta): FieldError[] {
   const errors: FieldError[] = []
   const field = 'metadata.ownerReferences'
   let controller: string | undefined
-  meta.ownerReferences?.forEach((owner, at) => {
-    const path = `${field}[${at}]`
+  meta.ownerReferences?.forEach(owner => {
+    const path = field
     if (!owner.apiVersion) errors.push(invalidValue(`${path}.apiVersion`, '', 'version must not be empty'))
     if (!owner.kind) errors.push(invalidValue(`${path}.kind`, '', 'must not be empty'))
     if (!owner.name) errors.push(invalidValue(`${path}.name`, '', 'must not be empty'))

@@ -49,7 +49,8 @@ function decodeToken (text: string): Token {
 export function parseRevision (text: string | undefined, store: Store): number | undefined {
   if (text === undefined || text === '') return undefined
   if (!/^\d{1,15}$/.test(text)) {
-    throw new ApiError(400, 'BadRequest', `invalid resource version: "${text}"`)
+    throw badRequest(`invalid resource version: resourceVersion: Invalid value: "${text}": ` +
+      `strconv.ParseUint: parsing "${text}": invalid syntax`)
   }
   const revision = Number(text)
   if (revision <= store.revision) return revision

@@ -48,6 +48,10 @@ export function withScale (type: ResourceType, live: JsonObject, scale: unknown)
       `${typeof replicas} into Go struct field ScaleSpec.spec.replicas of type int32`)
   }
   const metadata = isObject(scale.metadata) ? scale.metadata : {}
+  if (replicas < 0 && type.custom) {
+    throw invalid(type.group, type.kind, String(metadata.name ?? ''),
+      [invalidValue(type.scale.spec, replicas, 'should be a non-negative integer')])
+  }
   if (replicas < 0) {
     throw invalid('autoscaling', 'Scale', String(metadata.name ?? ''),
       [invalidValue('spec.replicas', replicas, 'must be greater than or equal to 0')])

@@ -71,8 +71,7 @@ export function fieldMatcher (type: ResourceType, text: string | undefined): Mat
     const known = path === 'metadata.name' || (path === 'metadata.namespace' && type.namespaced) ||
       type.selectableFields.includes(path)
     if (!known) {
-      throw badRequest(`Unable to find "${type.group}/${type.version}, Resource=${type.plural}" that ` +
-        `match label selector "", field selector "${text}": field label not supported: ${path}`)
+      throw badRequest(`field label not supported: ${path}`)
     }
     return operator === '!='
       ? object => fieldText(object, path) !== value

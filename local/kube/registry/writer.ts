@@ -73,7 +73,7 @@ export class Writer {
     if (namespace !== undefined) meta.namespace = namespace
     else delete meta.namespace
     if (meta.resourceVersion !== undefined && meta.resourceVersion !== '') {
-      throw badRequest('resourceVersion should not be set on objects to be created')
+      throw new ApiError(500, '', 'resourceVersion should not be set on objects to be created')
     }
     this.#nameIt(type, object)
     this.#checkNamespaceTakes(type, object)
@@ -85,11 +85,13 @@ export class Writer {
     if (hasGeneration(type)) meta.generation = 1
     else delete meta.generation
     if (type.hasStatus) delete object.status
-    type.strategy.prepareCreate?.(object)
-    fillDefaults(type, object)
+    // What the server itself fills in from here on belongs to nobody.
     if (!isApply) {
       meta.managedFields = trackUpdate(type, undefined, object, context.fieldManager, undefined, this.#now())
     }
+    warnOfFinalizers(object, context)
+    type.strategy.prepareCreate?.(object)
+    fillDefaults(type, object)
     tidy(object)
     this.#validate(type, object, undefined)
     const key = keyOf(namespace, meta.name)
@@ -134,8 +136,9 @@ export class Writer {
   update (target: Target, raw: unknown, context: WriteContext): KubeObject {
     const live = this.live(target)
     const wanted = admit(target.type, raw, context)
+    checkName(target, wanted)
     if (target.type.custom && !wanted.metadata.resourceVersion) {
-      throw invalid(target.type.group, target.type.kind, target.name, [{
+      throw invalid(target.type.group, target.type.plural, target.name, [{
         reason: 'FieldValueInvalid',
         field: 'metadata.resourceVersion',
         message: 'Invalid value: 0: must be specified for an update'
@@ -171,13 +174,13 @@ export class Writer {
     const { type, name } = target
     checkIdentity(target, live, wanted)
     const next = merged(target, live, wanted)
-    type.strategy.prepareUpdate?.(next, live)
-    if (hasGeneration(type) && contentChanged(type, live, next)) {
-      next.metadata.generation = (live.metadata.generation ?? 0) + 1
-    }
     if (!isApply) {
       next.metadata.managedFields =
         trackUpdate(type, live, next, context.fieldManager, target.subresource, this.#now())
+    }
+    type.strategy.prepareUpdate?.(next, live)
+    if (hasGeneration(type) && contentChanged(type, live, next)) {
+      next.metadata.generation = (live.metadata.generation ?? 0) + 1
     }
     tidy(next)
     this.#validate(type, next, live)
@@ -217,6 +220,16 @@ function customErrors (type: ResourceType, object: KubeObject, old: KubeObject |
   return [...errors, ...celErrors(type.rules, object, old)]
 }
 
+const standardFinalizers = new Set(['foregroundDeletion', 'orphan', 'kubernetes'])
+
+function warnOfFinalizers (object: KubeObject, context: WriteContext): void {
+  for (const finalizer of object.metadata.finalizers ?? []) {
+    if (finalizer.includes('/') || standardFinalizers.has(finalizer)) continue
+    context.warnings.push(`metadata.finalizers: ${JSON.stringify(finalizer)}: prefer a domain-qualified ` +
+      'finalizer name to avoid accidental conflicts with other finalizer writers')
+  }
+}
+
 const lastApplied = 'kubectl.kubernetes.io/last-applied-configuration'
 
 /** kubectl's own annotation follows a server-side apply by kubectl, as on a real server. */
@@ -232,12 +245,18 @@ function checkNamespace (wanted: string | undefined, given: string | undefined):
   throw badRequest('the namespace of the provided object does not match the namespace sent on the request')
 }
 
-function checkIdentity ({ type, namespace, name }: Target, live: KubeObject, wanted: KubeObject): void {
+function checkName ({ namespace, name }: Target, wanted: KubeObject): void {
   const meta = wanted.metadata
   if (meta.name !== undefined && meta.name !== '' && meta.name !== name) {
     throw badRequest(`the name of the object (${meta.name}) does not match the name on the URL (${name})`)
   }
   checkNamespace(namespace, meta.namespace)
+}
+
+function checkIdentity (target: Target, live: KubeObject, wanted: KubeObject): void {
+  const { type, name } = target
+  const meta = wanted.metadata
+  checkName(target, wanted)
   if (meta.uid !== undefined && meta.uid !== '' && meta.uid !== live.metadata.uid) {
     throw conflict(type, name, `Precondition failed: UID in precondition: ${meta.uid}, ` +
       `UID in object meta: ${live.metadata.uid}`)

@@ -4,7 +4,7 @@ import { Environment, Optional } from '@marcbachmann/cel-js'
 import type { ASTNode } from '@marcbachmann/cel-js'
 import type { Json, KubeObject } from '../object.ts'
 import { equal, getOwn, isObject } from '../object.ts'
-import { forbiddenField, invalidValue, required, shown } from '../status.ts'
+import { forbiddenField, invalidValue, notSupported, required, shown } from '../status.ts'
 import type { FieldError, FieldErrorReason } from '../status.ts'
 import { registerLibrary } from './cel-library.ts'
 import { CelTypes } from './cel-types.ts'
@@ -21,6 +21,9 @@ interface CompiledRule {
   readonly message: Evaluate | undefined
   readonly usesOldSelf: boolean
 }
+
+const reasons: readonly string[] =
+  ['FieldValueDuplicate', 'FieldValueForbidden', 'FieldValueInvalid', 'FieldValueRequired']
 
 /** The rules of a schema and, along its tree, of what is inside. */
 export interface CelRules {
@@ -109,7 +112,8 @@ class Compiler {
       : this.#expression(env, rule.messageExpression, 'string', child(path, 'messageExpression'))
     if (evaluate.usesOldSelf && !isCorrelated) {
       this.errors.push(invalidValue(child(path, 'rule'), rule.rule, 'oldSelf cannot be used on the ' +
-        'uncorrelatable portion of the schema within ' + path.replace(/\.x-kubernetes-validations.*$/, '')))
+        'uncorrelatable portion of the schema within ' +
+        path.replace(/\.x-kubernetes-validations.*$/, '').replace(/\.items$/, '')))
     }
     if (rule.optionalOldSelf !== undefined && !evaluate.usesOldSelf) {
       this.errors.push(invalidValue(child(path, 'optionalOldSelf'), rule.optionalOldSelf,
@@ -117,11 +121,14 @@ class Compiler {
     }
     if (rule.fieldPath !== undefined && fieldAt(schema, rule.fieldPath) === undefined) {
       this.errors.push(invalidValue(child(path, 'fieldPath'), rule.fieldPath,
-        'fieldPath must be a valid path: does not refer to a valid field'))
+        'must be a valid path'))
     }
     if (rule.message !== undefined && /\n/.test(rule.message.trim())) {
       this.errors.push(invalidValue(child(path, 'message'), rule.message,
-        'message must not contain line breaks'))
+        'must not contain line breaks'))
+    }
+    if (rule.reason !== undefined && !reasons.includes(rule.reason)) {
+      this.errors.push(notSupported(child(path, 'reason'), rule.reason, reasons))
     }
     return {
       rule, evaluate: evaluate.run, message: message?.run, usesOldSelf: evaluate.usesOldSelf
@@ -134,7 +141,10 @@ class Compiler {
       const checked = env.check(text)
       if (!checked.valid) throw checked.error ?? new Error('invalid expression')
       if (checked.type !== wanted && checked.type !== 'dyn') {
-        throw new Error(`must evaluate to ${wanted === 'bool' ? 'a bool' : 'a string'}`)
+        this.errors.push(invalidValue(path, text, wanted === 'bool'
+          ? 'cel expression must evaluate to a bool'
+          : 'messageExpression must evaluate to a string'))
+        return undefined
       }
       const parsed = env.parse(text)
       return { run: context => parsed(context) as unknown, usesOldSelf: mentions(parsed.ast, 'oldSelf') }

@@ -48,6 +48,10 @@ export interface Schema {
   oneOf?: Schema[]
   not?: Schema
   'x-go-type'?: GoType
+  /** Name of the definition that a reference was resolved to. */
+  'x-go-name'?: string
+  /** A struct that is there even when empty; see generate.ts. */
+  'x-go-struct'?: boolean
   'x-kubernetes-preserve-unknown-fields'?: boolean
   'x-kubernetes-embedded-resource'?: boolean
   'x-kubernetes-int-or-string'?: boolean
@@ -82,7 +86,7 @@ export function resolve (schema: Schema): Schema {
   const known = resolved.get(schema)
   if (known !== undefined) return known
   const { $ref, ...own } = schema
-  const target = { ...definition($ref), ...own }
+  const target = { ...definition($ref), ...own, 'x-go-name': $ref }
   resolved.set(schema, target)
   return target
 }

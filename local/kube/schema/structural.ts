@@ -72,6 +72,12 @@ class Checker {
     if (isRoot && schema.nullable === true) {
       this.#add(forbiddenField(child(path, 'nullable'), 'nullable cannot be true at the root'))
     }
+    const metadata = isRoot ? schema.properties?.metadata : undefined
+    const own = Object.keys(metadata?.properties ?? {})
+    if (own.some(name => name !== 'name' && name !== 'generateName')) {
+      this.#add(forbiddenField(`${path}.properties[metadata]`, 'must not specify anything other than name and ' +
+        'generateName, but metadata is implicitly specified'))
+    }
     if (isRoot && schema.type !== undefined && schema.type !== 'object') {
       this.#add(invalidValue(child(path, 'type'), schema.type, 'must be object at the root'))
     }

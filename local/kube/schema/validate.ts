@@ -49,36 +49,35 @@ function tooMany (path: string, actual: number, max: number): FieldError {
   }
 }
 
+/** The first of length, pattern and format that does not fit. */
 function stringErrors (value: string, schema: Schema, path: string): FieldError[] {
-  const errors: FieldError[] = []
   // Length counts code points, as Go's utf8.RuneCountInString.
   const length = schema.maxLength === undefined && schema.minLength === undefined
     ? 0
     : [...value].length
   if (schema.maxLength !== undefined && length > schema.maxLength) {
-    errors.push({
+    return [{
       reason: 'FieldValueTooLong',
       field: path,
       message: `Too long: may not be more than ${schema.maxLength} ` +
         (schema.maxLength === 1 ? 'byte' : 'bytes')
-    })
+    }]
   }
   if (schema.minLength !== undefined && length < schema.minLength) {
-    errors.push(invalidValue(path, value,
-      `${inBody(path)} should be at least ${schema.minLength} chars long`))
+    return [invalidValue(path, value, `${inBody(path)} should be at least ${schema.minLength} chars long`)]
   }
   if (schema.pattern !== undefined && !regex(schema.pattern).test(value)) {
-    errors.push(invalidValue(path, value, `${inBody(path)} should match '${schema.pattern}'`))
+    return [invalidValue(path, value, `${inBody(path)} should match '${schema.pattern}'`)]
   }
   if (schema.format !== undefined && !isValidFormat(schema.format, value)) {
-    errors.push({
+    return [{
       reason: 'FieldValueTypeInvalid',
       field: path,
       message: `Invalid value: ${JSON.stringify(value)}: ${inBody(path)} must be of type ` +
         `${schema.format}: ${JSON.stringify(value)}`
-    })
+    }]
   }
-  return errors
+  return []
 }
 
 function numberErrors (value: number, schema: Schema, path: string): FieldError[] {

@@ -88,8 +88,8 @@ describe('limits', () => {
     for (const body of ['{', '[]', '"x"', '']) expect((await client.post(path, body)).status).toBe(400)
     expect((await client.get('/api/v1/namespaces/%zz/configmaps')).status).toBe(400)
     expect((await client.get(`${path}?limit=many`)).status).toBe(400)
-    expect((await client.post(`${path}?dryRun=Some`, map('x'))).status).toBe(400)
-    expect((await client.post(`${path}?fieldValidation=Maybe`, map('x'))).status).toBe(400)
+    expect((await client.post(`${path}?dryRun=Some`, map('x'))).status).toBe(422)
+    expect((await client.post(`${path}?fieldValidation=Maybe`, map('x'))).status).toBe(422)
     expect((await client.patch(`${path}/x`, 'text/plain', 'x')).status).toBe(415)
   })
 
