@@ -53,6 +53,8 @@ export class PartitionReader implements Subscriber {
   #owedBytes = 0
   #channel: FetchChannel | undefined
   #subscription = -1
+  /** The broker said something to the subscription; it does at once, even if there is nothing to read. */
+  #answered = false
   #heardAt: number
   #troubleSince = -1
   #trouble: MillraceError | undefined
@@ -117,7 +119,9 @@ export class PartitionReader implements Subscriber {
     if (creditBytes <= 0) return
     this.#leaderEpoch = Math.max(this.#leaderEpoch, leader.leaderEpoch)
     this.#owedBytes = 0
+    this.#answered = false
     this.#heardAt = this.#host.ports.clock.now()
+    if (this.#troubleSince < 0) this.#troubleSince = this.#heardAt
     this.#channel = this.#host.channel(leader.address)
     this.#subscription = this.#channel.subscribe(this, {
       topic: this.topic,
@@ -154,7 +158,9 @@ export class PartitionReader implements Subscriber {
 
   received (response: FetchResponse): void {
     this.#heardAt = this.#host.ports.clock.now()
+    this.#answered = true
     this.#troubleSince = -1
+    this.#trouble = undefined
     this.#backoff.reset()
     this.#leaderEpoch = Math.max(this.#leaderEpoch, response.leaderEpoch)
     this.highWatermark = Math.max(this.highWatermark, response.highWatermark)
@@ -265,16 +271,20 @@ export class PartitionReader implements Subscriber {
   /** Nothing has come for so long that the leader may be another one by now. */
   isQuiet (now: number, quietMs: number): boolean {
     if (this.#subscription < 0 || this.#owedBytes >= this.#host.prefetchBytes) return false
-    const expecting = this.#fetchOffset < this.highWatermark && this.#receivedBytes === 0
-    return now - this.#heardAt > (expecting ? doubtMs : quietMs)
+    const silentMs = now - this.#heardAt
+    if (!this.#answered && silentMs > doubtMs) this.#host.ports.onWaiting(this.#silence)
+    const expecting = !this.#answered || (this.#fetchOffset < this.highWatermark && this.#receivedBytes === 0)
+    return silentMs > (expecting ? doubtMs : quietMs)
+  }
+
+  get #silence (): string {
+    return `${this.topic}/${this.partition} (${this.#channel?.address ?? 'the leader'} does not answer)`
   }
 
   /** Why it could not be read for `ms`; undefined when it could. */
   stuckFor (now: number, ms: number): MillraceError | undefined {
     if (this.#troubleSince < 0 || now - this.#troubleSince < ms) return undefined
-    // A quiet partition says nothing after a subscription that was accepted.
-    const accepted = this.#subscription >= 0 && now - this.#heardAt > doubtMs
-    return accepted ? undefined : this.#trouble
+    return this.#trouble ?? errorOf('UNAVAILABLE', this.#silence, this.place)
   }
 
   unsubscribe (): void {

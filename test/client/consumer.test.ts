@@ -289,6 +289,16 @@ describe('failures', () => {
     expect(await codeOf(clock.finish(other.records().next()))).toBe('CORRUPT_BATCH')
   })
 
+  it('a leader that does not answer is trouble too', async () => {
+    const consumer = client.consumer({ waitTimeoutMs: 2_000 })
+    await clock.finish(consumer.assign([{ topic: 'orders', partitions: [0], from: 0 }]))
+    await clock.advance(100)
+    net.hold('broker-0:9090')
+    net.breakStreams('broker-0:9090')
+    await expect(clock.finish(consumer.records().next())).rejects.toMatchObject({ code: 'TIMED_OUT' })
+    expect([...world.waiting].join()).toContain('orders/0 (broker-0:9090 does not answer)')
+  })
+
   it('waits for a partition without a leader, and no longer than it was told', async () => {
     await fill(world, 0, range(0, 5))
     cluster.elect('orders', 0, -1)
