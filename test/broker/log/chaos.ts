@@ -73,6 +73,12 @@ export class Chaos {
     if (this.#rng.chance(0.1)) await this.#read()
     if (this.#rng.chance(0.05)) void this.#volume.maintain()
     if (this.#rng.chance(0.03)) this.bench.clock.wall += 20_000
+    if (this.#rng.chance(0.02)) {
+      // Quiet for a while: checkpoints that nothing is written during.
+      void this.#volume.maintain()
+      const until = this.bench.clock.now() + 300
+      while (await this.bench.clock.step(until)) this.#observe()
+    }
   }
 
   async #step (): Promise<void> {
@@ -320,7 +326,10 @@ export class Chaos {
   #observe (): void {
     const before = this.#model
     const now: Record<string, ModelLog> = {}
-    for (const log of this.#volume.replicas()) now[nameOf(log)] = observe(log, before[nameOf(log)])
+    for (const log of this.#volume.replicas()) {
+      if (log.durableEnd > log.logEnd) throw new Error(`${log.durableEnd} of ${log.logEnd} is durable`)
+      now[nameOf(log)] = observe(log, before[nameOf(log)])
+    }
     const names = Object.keys(now)
     if (names.length === Object.keys(before).length && names.every(name => now[name] === before[name])) return
     const states = this.#states

@@ -202,6 +202,7 @@ describe('truncation', () => {
     const ends: number[] = []
     log.onDurable = end => ends.push(end)
     log.append(batch({ base: 5, values: ['old', 'old', 'old'] }))
+    while (bench.volume.fsyncAgeMs() === 0) await bench.clock.step()
     log.truncate(5)
     log.append(batch({ base: 5, values: ['new'] }))
     await bench.durable()

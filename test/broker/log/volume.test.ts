@@ -39,6 +39,25 @@ describe('a volume', () => {
     expect(bench.notes).toEqual([])
   })
 
+  it('has what came after a checkpoint that nothing was written during', async () => {
+    const bench = new Bench()
+    const volume = await bench.open()
+    const log = volume.create(replica)
+    for (let i = 0; i < 6; i++) {
+      log.append(batch({ base: i, values: [`${i}`] }))
+      await bench.durable()
+      if (i % 2 === 0) continue
+      await bench.clock.advance(60_000)
+      await bench.wait(volume.maintain())
+    }
+    log.append(batch({ base: 6, values: ['6'] }))
+    await bench.durable()
+    bench.powerLoss()
+    const again = (await bench.open()).get(topicId, 3)!
+    expect((await readAll(bench, again)).length).toBe(7)
+    expect(bench.notes).toEqual([])
+  })
+
   it('reads from segments after a clean end, and goes on there', async () => {
     const bench = new Bench()
     const log = (await bench.open()).create(replica)
