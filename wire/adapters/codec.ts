@@ -130,9 +130,12 @@ export class Codec<T extends object> {
     }
   }
 
-  /** Throws WireError INVALID_REQUEST when a number is not one that its field can carry. */
-  encode (message: Sent<T>): Buffer {
-    const writer = new ProtoWriter(this.sizeOf(message as Fields))
+  /**
+   * Throws WireError INVALID_REQUEST when a number is not one that its field can carry.
+   * @param room bytes to leave in front, not initialised.
+   */
+  encode (message: Sent<T>, room = 0): Buffer {
+    const writer = new ProtoWriter(this.sizeOf(message as Fields), room)
     this.write(writer, message as Fields)
     return writer.finish()
   }

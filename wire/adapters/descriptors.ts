@@ -335,7 +335,8 @@ const SessionRequest_Register = new Codec<M.SessionRequest_Register>({
   clusterUid: { number: 1, type: 'string' },
   broker: { number: 2, type: BrokerInfo },
   controllerEpochSeen: { number: 3, type: 'int64' },
-  replicas: { number: 4, type: ReplicaReport, repeated: true }
+  replicas: { number: 4, type: ReplicaReport, repeated: true },
+  relay: { number: 5, type: 'bool' }
 })
 
 const PartitionKey = new Codec<M.PartitionKey>({

@@ -1,18 +1,17 @@
-// One channel of grpc-js: the shared connection to one address. It is let go of as soon as a dial fails,
-// so that grpc-js' own backoff never stands between a caller's new attempt and a broker that is back.
-import { Client, connectivityState, credentials, Metadata, status } from '@grpc/grpc-js'
-import type { ServiceError, StatusObject } from '@grpc/grpc-js'
+// The shared connection to one address: one session of HTTP/2. It dials when it is made; when it breaks,
+// or cannot be made, its calls end and the next call makes another. Waiting between attempts is the
+// caller's business.
+import { connect, constants } from 'node:http2'
+import type { ClientHttp2Session, ClientHttp2Stream, ClientSessionRequestOptions, IncomingHttpHeaders } from 'node:http2'
 import { WireError } from '../errors.ts'
 import type { Sent } from '../messages.ts'
 import type { RequestOf, ResponseOf, Stream, StreamHandlers, StreamMethod, UnaryMethod } from '../ports.ts'
 import { rpcs } from './descriptors.ts'
-import { fromStatus } from './grpc-errors.ts'
-import { channelOptions } from './grpc-options.ts'
+import { fromBreak, fromTrailers } from './grpc-errors.ts'
+import { Deframer, frame } from './grpc-frame.ts'
+import { connectionWindowBytes, frameBytesMax, headerBytesMax, sessionMemoryMegabytes, streamWindowBytes } from './grpc-options.ts'
 import type { GrpcNetOptions } from './grpc-options.ts'
 import { GrpcStream } from './grpc-stream.ts'
-
-const noMetadata = new Metadata()
-const identity = (bytes: Buffer): Buffer => bytes
 
 /** Breaks one call with an error. */
 type Break = (error: WireError) => void
@@ -20,10 +19,12 @@ type Break = (error: WireError) => void
 export class GrpcConnection {
   readonly address: string
   readonly #options: GrpcNetOptions
-  readonly #client: Client
+  readonly #session: ClientHttp2Session
   readonly #changed: (connection: GrpcConnection) => void
   readonly #calls = new Set<Break>()
-  #dialing = false
+  readonly #dialTimer: NodeJS.Timeout
+  #keepalive: NodeJS.Timeout | undefined
+  #broken: Error | undefined
   #released = false
 
   /** @param changed is called when `released` has become true and when `idle` has after that. */
@@ -31,61 +32,86 @@ export class GrpcConnection {
     this.address = address
     this.#options = options
     this.#changed = changed
-    this.#client = new Client(address, credentials.createInsecure(), channelOptions(options))
+    this.#session = connect(`http://${address}`, {
+      settings: {
+        enablePush: false,
+        initialWindowSize: streamWindowBytes,
+        maxFrameSize: frameBytesMax,
+        maxHeaderListSize: headerBytesMax
+      },
+      maxSessionMemory: sessionMemoryMegabytes
+    })
+    this.#dialTimer = setTimeout(() => {
+      this.#destroy(new Error(`no answer within ${options.connectTimeoutMs} ms`))
+    }, options.connectTimeoutMs).unref()
+    this.#session.on('connect', () => { this.#session.setLocalWindowSize(connectionWindowBytes) })
+    this.#session.once('remoteSettings', () => {
+      clearTimeout(this.#dialTimer)
+      this.#watch()
+    })
+    this.#session.on('error', error => { this.#broken ??= error })
+    this.#session.on('goaway', () => { this.release() })
+    this.#session.on('close', () => { this.#ended() })
+    this.#session.unref()
   }
 
   /** Takes no more calls. */
   get released (): boolean { return this.#released }
   get idle (): boolean { return this.#calls.size === 0 }
-
-  get full (): boolean {
-    return this.#calls.size >= this.#options.streamsPerConnectionMax
-  }
+  get full (): boolean { return this.#calls.size >= this.#options.streamsPerConnectionMax }
 
   open<M extends StreamMethod> (method: M, handlers: StreamHandlers<ResponseOf<M>>): Stream<RequestOf<M>> {
     const { path, request, response } = rpcs[method]
-    const call = this.#client.makeBidiStreamRequest<Buffer, Buffer>(path, identity, identity, noMetadata)
-    const stream = new GrpcStream(call, response, request, this.#options.messageBytesMax, () => {
+    // Otherwise Node ends a stream before it resets it, and the other side takes that for a clean end.
+    const http = this.#request(path, { waitForTrailers: true })
+    http.on('wantTrailers', () => { if (!http.closed) http.sendTrailers({}) })
+    const stream = new GrpcStream(http, response, request, this.#options.messageBytesMax, () => {
       this.#over(destroy)
-      call.cancel()
+      http.close(constants.NGHTTP2_CANCEL)
     })
-    const destroy: Break = error => stream.destroy(error)
-    this.#calls.add(destroy)
-    // 'status' says everything that 'error' does.
-    call.on('error', () => {})
-    call.on('status', (ending: StatusObject) => {
+    const destroy: Break = error => { stream.destroy(error) }
+    this.#begin(destroy)
+    this.#settle(http, error => {
       this.#over(destroy)
-      if (ending.code !== status.OK) stream.close(this.#failure(ending))
-      else if (call.readableEnded) stream.close(undefined)
-      else call.on('end', () => stream.close(undefined))
+      stream.close(error)
     })
     stream.start(handlers)
-    this.#dial()
     return stream
   }
 
   call<M extends UnaryMethod> (method: M, request: Sent<RequestOf<M>>, timeoutMs: number): Promise<ResponseOf<M>> {
     const { promise, resolve, reject } = Promise.withResolvers<ResponseOf<M>>()
     const { path, ...rpc } = rpcs[method]
-    const bytes = rpc.request.encode(request)
-    const answered = (error: ServiceError | null, answer: Buffer | undefined): void => {
+    const bytes = frame(rpc.request, request, this.#options.messageBytesMax)
+    const http = this.#request(path)
+    let answer: Buffer | undefined
+    const deframer = new Deframer(this.#options.messageBytesMax, message => { answer = message })
+    const cancel: Break = error => {
       this.#over(cancel)
-      if (error !== null) return reject(this.#failure(error))
+      clearTimeout(timer)
+      reject(error)
+      http.close(constants.NGHTTP2_CANCEL)
+    }
+    const timer = setTimeout(() => {
+      cancel(new WireError('TIMED_OUT', `${this.address} did not answer within ${timeoutMs} ms`))
+    }, timeoutMs)
+    this.#begin(cancel)
+    http.on('data', (chunk: Buffer) => {
+      const problem = deframer.push(chunk)
+      if (problem !== undefined) cancel(problem)
+    })
+    this.#settle(http, error => {
+      this.#over(cancel)
+      clearTimeout(timer)
+      if (error !== undefined) return reject(error)
+      if (answer === undefined) return reject(new WireError('INTERNAL', `${this.address} answered nothing`))
       try {
-        resolve(rpc.response.decode(answer ?? Buffer.alloc(0)))
+        resolve(rpc.response.decode(answer))
       } catch (reason) {
         reject(reason as Error)
       }
-    }
-    const call = this.#client.makeUnaryRequest<Buffer, Buffer>(path, identity, identity, bytes,
-      noMetadata, { deadline: Date.now() + timeoutMs }, answered)
-    const cancel: Break = error => {
-      this.#over(cancel)
-      reject(error)
-      call.cancel()
-    }
-    this.#calls.add(cancel)
-    this.#dial()
+    })
+    http.end(bytes)
     return promise
   }
 
@@ -93,36 +119,90 @@ export class GrpcConnection {
   release (): void {
     if (this.#released) return
     this.#released = true
-    this.#client.close()
     this.#changed(this)
+    if (!this.#session.closed) this.#session.close()
   }
 
   break (error: WireError): void {
     for (const end of [...this.#calls]) end(error)
     this.release()
+    this.#destroy(error)
+  }
+
+  /** Throws WireError UNAVAILABLE when the session takes no more. */
+  #request (path: string, options?: ClientSessionRequestOptions): ClientHttp2Stream {
+    try {
+      return this.#session.request({
+        ':method': 'POST', ':path': path, te: 'trailers', 'content-type': 'application/grpc+proto'
+      }, options)
+    } catch (error) {
+      this.release()
+      throw new WireError('UNAVAILABLE', `${this.address}: ${(error as Error).message}`, {}, { cause: error })
+    }
+  }
+
+  /**
+   * Calls `over` once: when the answer's trailers say how the call went and what came before them has been
+   * read, or when the stream breaks.
+   */
+  #settle (http: ClientHttp2Stream, over: (error: WireError | undefined) => void): void {
+    let settled = false
+    let succeeded = false
+    const settle = (error: WireError | undefined): void => {
+      if (settled) return
+      settled = true
+      over(error)
+      // A server may end its side first; then nobody reads what this side still sends.
+      if (!http.closed) http.close(constants.NGHTTP2_NO_ERROR)
+    }
+    const judge = (trailers: IncomingHttpHeaders): void => {
+      const error = fromTrailers(trailers, this.address)
+      if (error !== undefined || http.readableEnded) settle(error)
+      else succeeded = true
+    }
+    http.on('response', headers => {
+      if (headers['grpc-status'] !== undefined) judge(headers)
+      else if (headers[':status'] !== 200) {
+        settle(new WireError('UNAVAILABLE', `${this.address} answers HTTP ${String(headers[':status'])}`))
+      }
+    })
+    http.on('trailers', judge)
+    http.on('end', () => { if (succeeded) settle(undefined) })
+    http.on('error', error => { settle(fromBreak(this.#broken ?? error, http.rstCode, this.address)) })
+    http.on('close', () => { settle(fromBreak(this.#broken, http.rstCode, this.address)) })
+  }
+
+  #begin (call: Break): void {
+    if (this.#calls.size === 0) this.#session.ref()
+    this.#calls.add(call)
   }
 
   #over (call: Break): void {
-    if (this.#calls.delete(call) && this.#released && this.idle) this.#changed(this)
+    if (!this.#calls.delete(call) || this.#calls.size > 0) return
+    if (!this.#session.destroyed) this.#session.unref()
+    if (this.#released) this.#changed(this)
   }
 
-  #failure (ending: StatusObject): WireError {
-    if (this.#released) return fromStatus(ending, this.address)
-    const state = this.#client.getChannel().getConnectivityState(false)
-    if (state === connectivityState.TRANSIENT_FAILURE) this.release()
-    return fromStatus(ending, this.address)
+  /** A peer that has gone without a word leaves calls open for ever. */
+  #watch (): void {
+    let unanswered = 0
+    this.#keepalive = setInterval(() => {
+      // Once may be our own fault: after a stall of this process the timer comes before the answer.
+      if (unanswered > 1) return this.#destroy(new Error(`no sign of life for ${this.#options.keepaliveMs} ms`))
+      if (unanswered++ > 0) return
+      this.#session.ping(() => { unanswered = 0 })
+    }, this.#options.keepaliveMs / 2).unref()
   }
 
-  /** Watches over the dial that the call before it has begun, if there was no connection. */
-  #dial (): void {
-    if (this.#dialing || this.#released) return
-    if (this.#client.getChannel().getConnectivityState(false) === connectivityState.READY) return
-    this.#dialing = true
-    const { connectTimeoutMs } = this.#options
-    this.#client.waitForReady(Date.now() + connectTimeoutMs, error => {
-      this.#dialing = false
-      if (error === undefined || this.#released) return
-      this.break(new WireError('UNAVAILABLE', `${this.address} did not answer within ${connectTimeoutMs} ms`))
-    })
+  #destroy (error: Error): void {
+    this.#broken ??= error
+    this.#session.destroy()
+  }
+
+  #ended (): void {
+    clearTimeout(this.#dialTimer)
+    clearInterval(this.#keepalive)
+    for (const end of [...this.#calls]) end(fromBreak(this.#broken, undefined, this.address))
+    this.release()
   }
 }

@@ -1,19 +1,28 @@
 // Errors between WireError and gRPC: the status says roughly what happened, a binary trailer carries the
 // ErrorDetail, so that the other side restores the same WireError.
-import { Metadata, status } from '@grpc/grpc-js'
-import type { StatusObject } from '@grpc/grpc-js'
+import { constants } from 'node:http2'
+import type { IncomingHttpHeaders, OutgoingHttpHeaders } from 'node:http2'
 import { errorTable, WireError } from '../errors.ts'
 import { ErrorDetail } from './descriptors.ts'
 
-const trailerName = 'millrace-error-bin'
+const detailName = 'millrace-error-bin'
 /** Trailers are headers of HTTP/2, of which a peer accepts only so much. */
-const messageLengthMax = 1024
+const messageLengthMax = 1_024
+const okStatus = '0'
+// https://grpc.github.io/grpc/core/md_doc_statuscodes.html
+const statuses: Partial<Record<string, 'CANCELLED' | 'INVALID_REQUEST' | 'TIMED_OUT' | 'BROKER_BUSY' | 'UNIMPLEMENTED' |
+  'UNAVAILABLE'>> = {
+    1: 'UNAVAILABLE', 3: 'INVALID_REQUEST', 4: 'TIMED_OUT', 8: 'BROKER_BUSY', 12: 'UNIMPLEMENTED', 14: 'UNAVAILABLE'
+  }
 
-export function toStatus (error: WireError): StatusObject {
+export function toTrailers (error: WireError | undefined): OutgoingHttpHeaders {
+  if (error === undefined) return { 'grpc-status': okStatus }
   const message = error.message.slice(0, messageLengthMax).toWellFormed()
-  const metadata = new Metadata()
-  metadata.set(trailerName, ErrorDetail.encode({ ...error.toDetail(), message }))
-  return { code: errorTable[error.code].grpc, details: message, metadata }
+  return {
+    'grpc-status': String(errorTable[error.code].grpc),
+    'grpc-message': encodeURIComponent(message),
+    [detailName]: ErrorDetail.encode({ ...error.toDetail(), message }).toString('base64')
+  }
 }
 
 /** What a handler threw or rejected with, as the caller shall see it. */
@@ -22,36 +31,40 @@ export function toWireError (reason: unknown): WireError {
   return new WireError('INTERNAL', undefined, {}, { cause: reason })
 }
 
-/** @param address that was called, for the message. */
-export function fromStatus ({ code, details, metadata }: StatusObject, address: string): WireError {
-  const trailer = metadata.get(trailerName)[0]
-  if (Buffer.isBuffer(trailer)) return fromTrailer(trailer)
-  const text = `${address}: ${details}`
-  switch (code) {
-    case status.UNAVAILABLE: return unavailable(details, address)
-    case status.DEADLINE_EXCEEDED: return new WireError('TIMED_OUT', `${address} did not answer in time`)
-    case status.UNIMPLEMENTED: return new WireError('UNIMPLEMENTED', text)
-    // grpc-js answers so when a message is over its limit, and for HTTP/2 ENHANCE_YOUR_CALM.
-    case status.RESOURCE_EXHAUSTED:
-      return new WireError(/larger than max/.test(details) ? 'RECORD_TOO_LARGE' : 'BROKER_BUSY', text)
-    case status.INVALID_ARGUMENT: return new WireError('INVALID_REQUEST', text)
-    // The stream was reset without a word: which code HTTP/2 gives is chance when a process dies.
-    case status.CANCELLED: return new WireError('UNAVAILABLE', text)
-    default:
-      return new WireError(/RST_STREAM|Call ended without/.test(details) ? 'UNAVAILABLE' : 'INTERNAL', text)
-  }
+/** Undefined for success. @param address that was called, for the message. */
+export function fromTrailers (trailers: IncomingHttpHeaders, address: string): WireError | undefined {
+  const status = trailers['grpc-status']
+  if (status === okStatus) return undefined
+  const detail = trailers[detailName]
+  if (typeof detail === 'string') return fromDetail(detail)
+  const message = decoded(String(trailers['grpc-message'] ?? `gRPC status ${String(status)}`))
+  return new WireError(statuses[String(status)] ?? 'INTERNAL', `${address}: ${message}`)
 }
 
-function fromTrailer (trailer: Buffer): WireError {
+function fromDetail (base64: string): WireError {
   try {
-    return WireError.fromDetail(ErrorDetail.decode(trailer))
+    return WireError.fromDetail(ErrorDetail.decode(Buffer.from(base64, 'base64')))
   } catch (error) {
     return new WireError('INTERNAL', 'an error that cannot be read', {}, { cause: error })
   }
 }
 
-function unavailable (details: string, address: string): WireError {
-  if (details.includes('ECONNREFUSED')) return new WireError('CONNECTION_REFUSED', `nobody listens at ${address}`)
-  const reason = /^No connection established\. Last error: (?:Error: )?(.*?)(?: \(\d{4}-.*)?$/.exec(details)?.[1]
-  return new WireError('UNAVAILABLE', `${address}: ${reason ?? details}`)
+function decoded (text: string): string {
+  try {
+    return decodeURIComponent(text)
+  } catch {
+    return text
+  }
+}
+
+/** Why a call ended without trailers. */
+export function fromBreak (error: Error | undefined, resetCode: number | undefined, address: string): WireError {
+  if (error instanceof WireError) return error
+  // A stream that waited for the connection wraps what that failed with.
+  const { code, message } = (error?.cause ?? error ?? {}) as NodeJS.ErrnoException
+  if (code === 'ECONNREFUSED') return new WireError('CONNECTION_REFUSED', `nobody listens at ${address}`)
+  if (resetCode === constants.NGHTTP2_ENHANCE_YOUR_CALM) {
+    return new WireError('BROKER_BUSY', `${address} refuses more calls`)
+  }
+  return new WireError('UNAVAILABLE', `${address}: ${message ?? 'the connection broke'}`)
 }

@@ -1,59 +1,129 @@
-// A gRPC server. It accepts its connections itself and hands them to grpc-js, which has no limit on them.
+// A gRPC server on node:http2, with a limit on everything that a client can make it keep.
 import { once } from 'node:events'
-import { createServer } from 'node:net'
+import { constants, createServer } from 'node:http2'
+import type { Http2Server, IncomingHttpHeaders, ServerHttp2Session, ServerHttp2Stream } from 'node:http2'
 import type { AddressInfo, Socket } from 'node:net'
-import { Server, ServerCredentials } from '@grpc/grpc-js'
-import type { sendUnaryData, ServerDuplexStream, ServerUnaryCall } from '@grpc/grpc-js'
 import { WireError } from '../errors.ts'
-import type { Listener, Method, Services, StreamMethod, UnaryMethod } from '../ports.ts'
+import type { CallContext, Listener, Method, Services } from '../ports.ts'
 import { parseAddress } from './address.ts'
 import { rpcs } from './descriptors.ts'
-import { toStatus, toWireError } from './grpc-errors.ts'
-import { serverOptions } from './grpc-options.ts'
+import { GrpcCall } from './grpc-call.ts'
+import { connectionWindowBytes, frameBytesMax, headerBytesMax, sessionMemoryMegabytes, streamWindowBytes } from './grpc-options.ts'
 import type { GrpcNetOptions } from './grpc-options.ts'
-import { GrpcStream } from './grpc-stream.ts'
 
-const identity = (bytes: Buffer): Buffer => bytes
+const methods = new Map<string, Method>(
+  (Object.keys(rpcs) as Method[]).map(method => [rpcs[method].path, method]))
 
 /** Rejects with WireError ADDRESS_IN_USE, or INVALID_REQUEST when nobody may listen there. */
 export async function listen (address: string, services: Services, options: GrpcNetOptions): Promise<Listener> {
-  const { host, port } = parseAddress(address)
-  const grpc = new Server(serverOptions(options))
-  for (const method of Object.keys(rpcs) as Method[]) register(grpc, method, services, options)
-  const injector = grpc.createConnectionInjector(ServerCredentials.createInsecure())
-  const sockets = new Set<Socket>()
-  const acceptor = createServer({ noDelay: true }, socket => {
-    sockets.add(socket)
-    socket.once('close', () => sockets.delete(socket))
-    injector.injectConnection(socket)
-  })
-  acceptor.maxConnections = options.connectionsMax
-  acceptor.listen({ host, port })
-  try {
-    await once(acceptor, 'listening')
-  } catch (error) {
-    injector.destroy()
-    throw listenError(address, error as NodeJS.ErrnoException)
-  }
-  const bound = acceptor.address() as AddressInfo
-  let closing: Promise<void> | undefined
-  return {
-    address: `${bound.family === 'IPv6' ? `[${bound.address}]` : bound.address}:${bound.port}`,
-    close: graceMs => closing ??= close(graceMs)
+  const listener = new GrpcListener(services, options)
+  await listener.listen(address)
+  return listener
+}
+
+class GrpcListener implements Listener {
+  readonly #services: Services
+  readonly #options: GrpcNetOptions
+  readonly #server: Http2Server
+  readonly #sessions = new Set<ServerHttp2Session>()
+  readonly #sockets = new Set<Socket>()
+  readonly #calls = new Set<GrpcCall>()
+  readonly #sweep: NodeJS.Timeout
+  #closing: Promise<void> | undefined
+  address = ''
+
+  constructor (services: Services, options: GrpcNetOptions) {
+    this.#services = services
+    this.#options = options
+    this.#server = createServer({
+      settings: {
+        initialWindowSize: streamWindowBytes,
+        maxFrameSize: frameBytesMax,
+        maxHeaderListSize: headerBytesMax,
+        maxConcurrentStreams: options.streamsPerConnectionMax
+      },
+      maxSessionMemory: sessionMemoryMegabytes
+    })
+    this.#server.maxConnections = options.connectionsMax
+    this.#server.on('connection', (socket: Socket) => { this.#hold(socket) })
+    this.#server.on('session', session => { this.#accept(session) })
+    this.#server.on('stream', (stream, headers) => { this.#serve(stream, headers) })
+    this.#server.on('sessionError', () => { /* 'close' of the session ends its calls */ })
+    this.#sweep = setInterval(() => {
+      for (const call of this.#calls) call.checkDeadline()
+    }, options.messageDeadlineMs / 2).unref()
   }
 
-  async function close (graceMs: number): Promise<void> {
-    const closed = once(acceptor, 'close')
-    acceptor.close()
-    grpc.tryShutdown(() => {})
+  async listen (address: string): Promise<void> {
+    const { host, port } = parseAddress(address)
+    this.#server.listen({ host, port })
+    try {
+      await once(this.#server, 'listening')
+    } catch (error) {
+      clearInterval(this.#sweep)
+      throw listenError(address, error as NodeJS.ErrnoException)
+    }
+    const bound = this.#server.address() as AddressInfo
+    this.address = `${bound.family === 'IPv6' ? `[${bound.address}]` : bound.address}:${bound.port}`
+  }
+
+  async close (graceMs: number): Promise<void> {
+    this.#closing ??= this.#close(graceMs)
+    await this.#closing
+  }
+
+  async #close (graceMs: number): Promise<void> {
+    const closed = once(this.#server, 'close')
+    this.#server.close()
+    for (const session of this.#sessions) session.close()
     const timer = setTimeout(() => {
-      grpc.forceShutdown()
-      for (const socket of sockets) socket.destroy()
+      for (const session of this.#sessions) session.destroy()
+      for (const socket of this.#sockets) socket.destroy()
     }, graceMs)
     await closed
     clearTimeout(timer)
-    injector.destroy()
+    clearInterval(this.#sweep)
   }
+
+  #hold (socket: Socket): void {
+    this.#sockets.add(socket)
+    socket.once('close', () => { this.#sockets.delete(socket) })
+  }
+
+  #accept (session: ServerHttp2Session): void {
+    this.#sessions.add(session)
+    session.setLocalWindowSize(connectionWindowBytes)
+    let calls = 0
+    session.on('stream', stream => {
+      calls++
+      stream.once('close', () => { calls-- })
+    })
+    session.setTimeout(this.#options.idleMs, () => { if (calls === 0) session.destroy() })
+    session.once('close', () => { this.#sessions.delete(session) })
+  }
+
+  #serve (http: ServerHttp2Stream, headers: IncomingHttpHeaders): void {
+    // What breaks a stream shows in its 'close'.
+    http.on('error', () => {})
+    const isGrpc = headers[':method'] === 'POST' && headers['content-type']?.startsWith('application/grpc') === true
+    if (!isGrpc) {
+      http.respond({ ':status': constants.HTTP_STATUS_UNSUPPORTED_MEDIA_TYPE }, { endStream: true })
+      return
+    }
+    const path = headers[':path'] ?? ''
+    const method = methods.get(path)
+    const call = new GrpcCall(http, this.#options)
+    this.#calls.add(call)
+    http.once('close', () => { this.#calls.delete(call) })
+    if (method === undefined || !call.serve(method, this.#services, contextOf(http))) {
+      call.fail(new WireError('UNIMPLEMENTED', `there is no ${path.slice(0, 100)} here`))
+    }
+  }
+}
+
+function contextOf ({ session }: ServerHttp2Stream): CallContext {
+  const { remoteAddress = '', remotePort = 0 } = session?.socket ?? {}
+  return { peer: `${remoteAddress.includes(':') ? `[${remoteAddress}]` : remoteAddress}:${remotePort}` }
 }
 
 function listenError (address: string, error: NodeJS.ErrnoException): WireError {
@@ -61,47 +131,4 @@ function listenError (address: string, error: NodeJS.ErrnoException): WireError 
     return new WireError('ADDRESS_IN_USE', `another process listens at ${address}`, {}, { cause: error })
   }
   return new WireError('INVALID_REQUEST', `cannot listen at ${address}: ${error.message}`, {}, { cause: error })
-}
-
-function register (grpc: Server, method: Method, services: Services, options: GrpcNetOptions): void {
-  const { path, stream } = rpcs[method]
-  if (stream) {
-    const service = services.streams?.[method as StreamMethod]
-    if (service !== undefined) grpc.register(path, serveStream(method as StreamMethod, service, options), identity, identity, 'bidi')
-  } else {
-    const service = services.unary?.[method as UnaryMethod]
-    if (service !== undefined) grpc.register(path, serveUnary(method as UnaryMethod, service), identity, identity, 'unary')
-  }
-}
-
-function serveStream<M extends StreamMethod> (method: M, service: NonNullable<NonNullable<Services['streams']>[M]>,
-  options: GrpcNetOptions): (call: ServerDuplexStream<Buffer, Buffer>) => void {
-  const { request, response } = rpcs[method]
-  return call => {
-    const stream = new GrpcStream(call, request, response, options.messageBytesMax, error => {
-      // grpc-js turns an 'error' into the status of the call.
-      call.emit('error', toStatus(error ?? new WireError('UNAVAILABLE')))
-    })
-    // A stream that was reset ends too, and is said to be cancelled a little later.
-    call.on('end', () => setImmediate(() => { if (!call.cancelled) stream.closeIncoming() }))
-    call.on('cancelled', () => {
-      stream.close(stream.ended ? undefined : new WireError('UNAVAILABLE', 'the caller went away'))
-    })
-    try {
-      stream.start(service(stream, { peer: call.getPeer() }))
-    } catch (error) {
-      // grpc-js would take it for the caller's problem; it is a failed assertion of ours.
-      queueMicrotask(() => { throw error })
-    }
-  }
-}
-
-function serveUnary<M extends UnaryMethod> (method: M, service: NonNullable<NonNullable<Services['unary']>[M]>):
-(call: ServerUnaryCall<Buffer, Buffer>, callback: sendUnaryData<Buffer>) => void {
-  const { request, response } = rpcs[method]
-  return (call, callback) => {
-    const answer = async (): Promise<Buffer> =>
-      response.encode(await service(request.decode(call.request), { peer: call.getPeer() }))
-    answer().then(bytes => callback(null, bytes), reason => callback(toStatus(toWireError(reason))))
-  }
 }

@@ -1,4 +1,4 @@
-// Net over gRPC (@grpc/grpc-js), plaintext.
+// Net over gRPC, plaintext: connections by grpc-connection.ts, listeners by grpc-listener.ts.
 import { WireError } from '../errors.ts'
 import type { Sent } from '../messages.ts'
 import type { Listener, Net, RequestOf, ResponseOf, Services, Stream, StreamHandlers, StreamMethod,

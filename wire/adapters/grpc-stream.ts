@@ -1,29 +1,21 @@
-// One side of a stream over a grpc-js call. Encoding is done here, not in grpc-js, so that what cannot be
-// decoded is a typed error and back-pressure counts bytes instead of messages.
+// One side of a gRPC stream on a stream of HTTP/2.
+import type { Http2Stream } from 'node:http2'
 import { WireError } from '../errors.ts'
 import type { Sent } from '../messages.ts'
 import type { Stream, StreamHandlers } from '../ports.ts'
 import type { Codec } from './codec.ts'
+import { Deframer, frame } from './grpc-frame.ts'
 
-/** `send` answers false above this, and `drain` comes below half of it. */
+/** `send` answers false above this; `drain` comes when all of it has gone. */
 const pendingBytesMax = 1024 * 1024
-const pendingMessagesMax = 4096
-
-/** What both kinds of grpc-js calls have. */
-interface Messages {
-  write (bytes: Buffer, written: () => void): boolean
-  end (): void
-  on (event: 'data', received: (bytes: Buffer) => void): unknown
-  pause (): unknown
-  resume (): unknown
-}
 
 export class GrpcStream<In extends object, Out extends object> implements Stream<Out> {
-  readonly #duplex: Messages
+  readonly #http: Http2Stream
   readonly #incoming: Codec<In>
   readonly #outgoing: Codec<Out>
   readonly #messageBytesMax: number
   readonly #breakCall: (error: WireError | undefined) => void
+  readonly #deframer: Deframer
   #handlers: StreamHandlers<In> | undefined
   /** `handlers.close` was called, or is about to be. */
   #closed = false
@@ -31,38 +23,45 @@ export class GrpcStream<In extends object, Out extends object> implements Stream
   /** Nothing can be sent any more. */
   #over = false
   #wantsDrain = false
-  #pendingBytes = 0
-  /** Sizes of the messages that grpc-js has not passed on yet, oldest first. */
-  readonly #pending: number[] = []
+  #corked = false
 
   /** @param breakCall tells the other side, by whatever means this side of a call has. */
-  constructor (duplex: Messages, incoming: Codec<In>, outgoing: Codec<Out>,
-    messageBytesMax: number, breakCall: (error: WireError | undefined) => void) {
-    this.#duplex = duplex
+  constructor (http: Http2Stream, incoming: Codec<In>, outgoing: Codec<Out>, messageBytesMax: number,
+    breakCall: (error: WireError | undefined) => void) {
+    this.#http = http
     this.#incoming = incoming
     this.#outgoing = outgoing
     this.#messageBytesMax = messageBytesMax
     this.#breakCall = breakCall
+    this.#deframer = new Deframer(messageBytesMax, this.#received)
+    http.on('drain', this.#drained)
   }
 
   /** Until then nothing is delivered. */
   start (handlers: StreamHandlers<In>): void {
     this.#handlers = handlers
-    this.#duplex.on('data', this.#received)
+    this.#http.on('data', this.#arrived)
   }
+
+  /** Did this side end it? */
+  get ended (): boolean { return this.#ended }
+
+  /** Bytes of a message that has begun to arrive. */
+  get held (): number { return this.#deframer.held }
 
   send (message: Sent<Out>): boolean {
     if (this.#over) return true
-    const bytes = this.#outgoing.encode(message)
-    if (bytes.length > this.#messageBytesMax) {
-      this.destroy(new WireError('RECORD_TOO_LARGE',
-        `a message of ${bytes.length} bytes; the limit is ${this.#messageBytesMax}`))
+    let bytes: Buffer
+    try {
+      bytes = frame(this.#outgoing, message, this.#messageBytesMax)
+    } catch (error) {
+      if (!(error instanceof WireError && error.code === 'RECORD_TOO_LARGE')) throw error
+      this.destroy(error)
       return true
     }
-    this.#pendingBytes += bytes.length
-    this.#pending.push(bytes.length)
-    this.#duplex.write(bytes, this.#written)
-    this.#wantsDrain ||= this.#pendingBytes >= pendingBytesMax || this.#pending.length >= pendingMessagesMax
+    this.#cork()
+    this.#http.write(bytes)
+    this.#wantsDrain ||= this.#http.writableLength >= pendingBytesMax
     return !this.#wantsDrain
   }
 
@@ -70,14 +69,14 @@ export class GrpcStream<In extends object, Out extends object> implements Stream
     if (this.#over) return
     this.#over = true
     this.#ended = true
-    this.#duplex.end()
+    this.#http.end()
   }
 
   destroy (error?: WireError): void {
     if (this.#closed && this.#over) return
     this.#over = true
     this.#breakCall(error)
-    this.#duplex.resume()
+    this.#http.resume()
     if (this.#closed) return
     this.#closed = true
     // Later, because whoever destroys is in the middle of something, and may not have handlers yet.
@@ -85,15 +84,12 @@ export class GrpcStream<In extends object, Out extends object> implements Stream
   }
 
   pause (): void {
-    if (!this.#closed) this.#duplex.pause()
+    if (!this.#closed) this.#http.pause()
   }
 
   resume (): void {
-    this.#duplex.resume()
+    this.#http.resume()
   }
-
-  /** Did this side end it? */
-  get ended (): boolean { return this.#ended }
 
   /** The other side will send no more. Idempotent. */
   closeIncoming (): void {
@@ -110,6 +106,25 @@ export class GrpcStream<In extends object, Out extends object> implements Stream
     this.#handlers?.close(error)
   }
 
+  /** Messages that are sent in one turn go out in one write. */
+  #cork (): void {
+    if (this.#corked) return
+    this.#corked = true
+    this.#http.cork()
+    process.nextTick(this.#uncork)
+  }
+
+  readonly #uncork = (): void => {
+    this.#corked = false
+    this.#http.uncork()
+  }
+
+  readonly #arrived = (chunk: Buffer): void => {
+    if (this.#closed) return
+    const problem = this.#deframer.push(chunk)
+    if (problem !== undefined) this.destroy(problem)
+  }
+
   readonly #received = (bytes: Buffer): void => {
     if (this.#closed) return
     let message: In
@@ -123,10 +138,8 @@ export class GrpcStream<In extends object, Out extends object> implements Stream
     this.#handlers?.message(message)
   }
 
-  readonly #written = (): void => {
-    this.#pendingBytes -= this.#pending.shift() ?? 0
-    if (!this.#wantsDrain || this.#pendingBytes > pendingBytesMax / 2 ||
-      this.#pending.length > pendingMessagesMax / 2) return
+  readonly #drained = (): void => {
+    if (!this.#wantsDrain) return
     this.#wantsDrain = false
     if (!this.#closed) this.#handlers?.drain?.()
   }

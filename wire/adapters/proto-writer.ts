@@ -31,11 +31,12 @@ export function sizeOfString (value: string): number {
 
 export class ProtoWriter {
   readonly #buffer: Buffer
-  #position = 0
+  #position: number
 
-  /** @param size of the whole message, in bytes. */
-  constructor (size: number) {
-    this.#buffer = Buffer.allocUnsafe(size)
+  /** @param size of the whole message, in bytes. @param room to leave in front of it. */
+  constructor (size: number, room = 0) {
+    this.#buffer = Buffer.allocUnsafe(room + size)
+    this.#position = room
   }
 
   /** Throws RangeError unless exactly the measured size was written: a faulty codec. */
