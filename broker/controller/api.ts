@@ -105,9 +105,10 @@ export class ApiBackoff {
   async after (error: unknown): Promise<void> {
     if (!(error instanceof KubeError)) throw error
     this.#failures += 1
-    // 1, 2, 4, 8 ...: an outage must be seen in the log, not fill it.
+    // 1, 2, 4, 8 ...: an outage must be seen in the log, not fill it. A lost race is none.
     if ((this.#failures & (this.#failures - 1)) === 0) {
-      this.#log.warn({ kind: error.kind, status: error.status, failures: this.#failures }, `Kubernetes API: ${error.message}`)
+      const level = error.kind === 'conflict' || error.kind === 'exists' ? 'debug' : 'warn'
+      this.#log[level]({ kind: error.kind, status: error.status, failures: this.#failures }, `Kubernetes API: ${error.message}`)
     }
     await this.#backoff.wait(Math.min(error.retryAfterMs, retryAfterMsMax))
   }

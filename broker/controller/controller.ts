@@ -10,11 +10,11 @@ import type { Clock, Net, Rng, Stream, StreamHandlers } from '../../wire/ports.t
 import type { Log } from '../io/ports.ts'
 import * as limits from '../limits.ts'
 import { nobody } from '../row.ts'
-import type { AgentCounters } from '../session/options.ts'
 import type { Self } from '../session/contract.ts'
 import { KubeError } from '../io/ports.ts'
 import type { Api } from './api.ts'
 import type { ControllerOffice } from './contract.ts'
+import type { AgentCounters } from './counters.ts'
 import { describeTables } from './describe.ts'
 import type { Bureau } from './desk.ts'
 import { Elections } from './elections.ts'
@@ -254,7 +254,7 @@ export class Controller implements ControllerOffice {
     for (const { brokerId, fenced } of news.brokers) {
       if (!fenced) continue
       this.#options.counters.brokersFenced += 1
-      this.#options.log.info({ broker: brokerId }, 'broker fenced')
+      this.#options.log.info({ brokerId }, 'broker fenced')
     }
     this.#reception.push(news)
     this.#removals.look()

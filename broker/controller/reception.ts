@@ -79,7 +79,7 @@ export class Reception {
       session.registered(clock.now())
       session.pushEverything()
       promoted = true
-      log.info({ broker: session.brokerId, address: session.info.peerAddress }, 'broker registered')
+      log.info({ brokerId: session.brokerId, address: session.info.peerAddress }, 'broker registered')
     }
     counters.sessions = roster.sessions().filter(session => session.state === 'registered').length
     if (promoted) this.#options.changed()
@@ -167,7 +167,7 @@ export class Reception {
     }
     const error = this.#mayNotRegister(register) ?? roster.refuse(broker)
     if (error !== undefined) {
-      this.#options.log.warn({ broker: broker.brokerId, code: error.code }, error.message)
+      this.#options.log.warn({ brokerId: broker.brokerId, code: error.code }, error.message)
       this.#refuse(session, error)
       return
     }
@@ -210,7 +210,7 @@ export class Reception {
     const wasCurrent = this.#options.roster.dismiss(session)
     session.state = 'closed'
     if (!wasCurrent || was === 'opened' || this.#closed !== undefined) return
-    this.#options.log.info({ broker: session.brokerId, silent }, 'session lost')
+    this.#options.log.info({ brokerId: session.brokerId, silent }, 'session lost')
     this.#options.lostSession(session.brokerId, silent)
     this.#options.counters.sessions = this.#options.roster.sessions().filter(other => other.state === 'registered').length
   }

@@ -71,13 +71,13 @@ export class Restore {
       if (shelf === undefined) {
         if (removals.isDeleted(topicId) || this.#unknown.has(topicId)) continue
         this.#unknown.set(topicId, report.topic)
-        log.warn({ topicId, topic: report.topic, broker: session.brokerId }, 'a broker has a replica of a topic that no table names')
+        log.warn({ topicId, topic: report.topic, brokerId: session.brokerId }, 'a broker has a replica of a topic that no table names')
         continue
       }
       const { table } = shelf.writer
       if (!isNewerRow(row, findRow(table, topicId, partition)) || this.isFrozen(table.name)) continue
       this.#frozen.add(table.name)
-      log.warn({ table: table.name, topicId, partition, broker: session.brokerId },
+      log.warn({ table: table.name, topicId, partition, brokerId: session.brokerId },
         'a broker knows a newer row than the table: nothing in it is decided until all its brokers have registered')
     }
   }

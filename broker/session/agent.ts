@@ -15,6 +15,8 @@ import type {
 import type { Stream, StreamHandlers } from '../../wire/ports.ts'
 import { Api } from '../controller/api.ts'
 import type { ControllerOffice } from '../controller/contract.ts'
+import { newCounters } from '../controller/counters.ts'
+import type { AgentCounters } from '../controller/counters.ts'
 import { pause } from '../controller/wait.ts'
 import * as limits from '../limits.ts'
 import { nobody } from '../row.ts'
@@ -22,8 +24,7 @@ import { Candidacy } from './candidacy.ts'
 import type { ClusterView, ControllerLink, InSyncRequest, LocalReplicas, Self } from './contract.ts'
 import { Link } from './link.ts'
 import type { LinkEnd } from './link.ts'
-import { newCounters } from './options.ts'
-import type { AgentCounters, AgentOptions } from './options.ts'
+import type { AgentOptions } from './options.ts'
 import { relaySession } from './relay.ts'
 import { isSame, Search } from './search.ts'
 import type { Whereabouts } from './search.ts'
@@ -36,6 +37,8 @@ const askAgainMs = 100
 const rejectedAgainMs = 1_000
 /** Then the lost controller is tried again: it may have been away only from here. */
 const campaignMs = 1_000
+/** Head start of each candidate before the next. */
+const rankMs = 50
 /** A relayed session looks so often whether it can do without. */
 const straightenMs = 5_000
 /** Longest wait for MayStop, and for a controller to ask for it. */
@@ -229,7 +232,10 @@ export class SessionAgent implements ControllerLink {
           if (this.#link === link) this.#link = undefined
           this.#interrupt = undefined
           if (end === 'silent' && registered) this.#search.fellSilent(where.controller, link.heardAt)
-          if (registered) this.#lostSince = clock.now()
+          if (registered) {
+            this.#lostSince = clock.now()
+            if (!this.#closed) this.#search.prepare()
+          }
           resolve({ end, error })
         }
       })
@@ -279,11 +285,11 @@ export class SessionAgent implements ControllerLink {
     const began = clock.now()
     let way: Whereabouts | undefined
     do {
-      const { found, through, agreed, epochSeen } = await this.#search.ask(lost, this.#candidacy.patienceMs)
+      const { found, through, agreed, epochSeen, rank } = await this.#search.ask(lost, this.#candidacy.patienceMs)
       if (this.#closed || this.#hint !== undefined) return
       way = through
       if (found !== undefined) this.#hint = found
-      else if (agreed && !this.#stopping && this.#candidacy.mayTry) await this.#takeOffice(epochSeen, lost?.controllerEpoch ?? 0)
+      else if (agreed && !this.#stopping && this.#candidacy.mayTry) await this.#takeOffice(epochSeen, lost?.controllerEpoch ?? 0, rank)
       else await this.#pause(askAgainMs)
       if (this.#closed || this.#hint !== undefined) return
       const lease = await this.#search.lease()
@@ -293,7 +299,9 @@ export class SessionAgent implements ControllerLink {
     this.#hint ??= way
   }
 
-  async #takeOffice (epochSeen: number, leaseEpoch: number): Promise<void> {
+  async #takeOffice (epochSeen: number, leaseEpoch: number, rank: number): Promise<void> {
+    if (rank > 0) await this.#sleep(rank * rankMs)
+    if (this.#hint !== undefined || this.#closed) return
     const office = await this.#candidacy.take(
       Math.max(epochSeen, this.#options.volume.controllerEpoch), leaseEpoch, this.#search.silentSince)
     if (office === undefined) return

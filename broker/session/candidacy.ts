@@ -5,12 +5,13 @@ import { OfficeLost } from '../controller/api.ts'
 import type { Api } from '../controller/api.ts'
 import { Controller } from '../controller/controller.ts'
 import type { OfficeEnd } from '../controller/controller.ts'
+import type { AgentCounters } from '../controller/counters.ts'
 import { TableFormatError } from '../controller/row-text.ts'
 import { TableStore } from '../controller/store.ts'
 import { takeOver } from '../controller/takeover.ts'
 import * as limits from '../limits.ts'
 import type { Self } from './contract.ts'
-import type { AgentCounters, AgentOptions } from './options.ts'
+import type { AgentOptions } from './options.ts'
 import { WaitingRoom } from './waiting-room.ts'
 
 /** The Kubernetes API may take so long for each step of a takeover; meanwhile peers believe in this broker. */
@@ -106,8 +107,9 @@ export class Candidacy {
       if (error instanceof OfficeLost) log.debug({}, `the office is not to be had: ${error.message}`)
       else if (error instanceof TableFormatError) log.error({}, `the tables do not read: ${error.message}`)
       else throw error
-      // Whoever fails lets others try: it may be this broker's way to the API that is broken.
-      if (wanted() || clock.now() >= deadline) this.#notBefore = clock.now() + backOffMs * this.#options.rng.fraction()
+      // Others shall try: it may be this broker's way to the API that is broken. A lost race is no failure.
+      const failed = error instanceof TableFormatError || clock.now() >= deadline
+      if (failed) this.#notBefore = clock.now() + backOffMs * this.#options.rng.fraction()
       return undefined
     } finally {
       this.#taking = false
