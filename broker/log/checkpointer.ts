@@ -23,6 +23,8 @@ export interface CheckpointerOptions {
 
 /** Producer state is saved when so much came since: bounds what a partition reads when it starts. */
 const SNAPSHOT_BYTES = 1024 * 1024
+/** Journal bytes for a byte of checkpoint, at least. */
+const STATE_RATIO = 16
 
 export class Checkpointer {
   readonly #options: CheckpointerOptions
@@ -30,13 +32,19 @@ export class Checkpointer {
   /** Journal bytes at the last cut. */
   #bytesAtCut = 0
   #framesAtCut = 0
-  completed = 0
+  /** Bytes of the last checkpoint: the state of all replicas. */
+  #stateBytes = 0
 
   constructor (options: CheckpointerOptions) { this.#options = options }
 
   get running (): boolean { return this.#running !== undefined }
   /** Journal bytes that recovery would read, at least. */
-  get bytesSince (): number { return this.#options.journal.bytes - this.#bytesAtCut }
+  get bytesSince (): number { return Math.max(0, this.#options.journal.bytes - this.#bytesAtCut) }
+  /** Many replicas make large checkpoints, and want fewer of them. */
+  isDue (checkpointBytes: number): boolean {
+    return this.bytesSince >= Math.max(checkpointBytes, STATE_RATIO * this.#stateBytes)
+  }
+
   get framesSince (): number { return this.#options.journal.frames - this.#framesAtCut }
 
   /** Makes a checkpoint, or waits for the one that is being made. Failures are the writer's to report. */
@@ -78,9 +86,9 @@ export class Checkpointer {
     // Truncations since the cut may have changed segments: they have to be known to whoever reads this.
     await durable()
     const place = journal.placeOfCut()
+    this.#stateBytes = entries.length
     await writeCheckpoint(disk, { uid, place, entries: entries.bytes })
     await journalFiles.release(place.ordinal)
-    this.completed++
   }
 }
 

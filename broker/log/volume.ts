@@ -278,7 +278,7 @@ class VolumeImpl implements Volume, LogHost {
       log.frameDurable(frame.ends[i]!, frame.truncations[i]!)
     }
     this.#writer.wake()
-    if (this.#checkpointer.bytesSince >= this.#settings.checkpointBytes && !this.#checkpointer.running) {
+    if (!this.#checkpointer.running && this.#checkpointer.isDue(this.#settings.checkpointBytes)) {
       void this.#checkpoint()
     }
   }
@@ -331,7 +331,7 @@ class VolumeImpl implements Volume, LogHost {
     // A full disk is helped by what the journal lets go.
     const late = (this.#full || this.clock.now() >= this.#checkpointAt) && this.#checkpointer.framesSince > 0
     if (this.#full) await this.#journalFiles.dropSpares()
-    if (late || this.#checkpointer.bytesSince >= this.#settings.checkpointBytes) await this.#checkpoint()
+    if (late || this.#checkpointer.isDue(this.#settings.checkpointBytes)) await this.#checkpoint()
   }
 
   /** What was moved out of the way long ago goes. */
