@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { pino, type Logger } from 'pino'
-import { GrpcNet } from '../wire/adapters/grpc-net.ts'
+import { AdminCalls } from './admin-calls.ts'
 import { NodeClock } from '../wire/adapters/node-clock.ts'
 import { NodeRng } from '../wire/adapters/node-rng.ts'
 import { parseConfig, type OperatorConfig } from './config.ts'
@@ -37,7 +37,7 @@ async function main (): Promise<void> {
   })
   const operator = new Operator({
     api,
-    net: new GrpcNet(),
+    net: new AdminCalls(() => clock.wallTime()),
     clock,
     rng,
     log,

@@ -1,6 +1,7 @@
 // The operator as a whole: what is watched, which change concerns which object, who works on it. All of
 // the outside world comes in through the constructor; main.ts hands in the real one.
-import type { Clock, Net, Rng } from '../wire/ports.ts'
+import type { Clock, Rng } from '../wire/ports.ts'
+import type { Calls } from './admin-calls.ts'
 import { KubeError, type KubeApi } from './kube/api.ts'
 import { KubeEvents } from './kube/events.ts'
 import type { Log } from './kube/log.ts'
@@ -26,7 +27,7 @@ const resyncMs = 5 * 60_000
 
 export interface OperatorOptions {
   readonly api: KubeApi
-  readonly net: Net
+  readonly net: Calls
   readonly clock: Clock
   readonly rng: Rng
   readonly log: Log

@@ -2,7 +2,8 @@
 // is not it names the one that is.
 import { WireError } from '../../wire/errors.ts'
 import type { ErrorDetail, Sent } from '../../wire/messages.ts'
-import type { Net, RequestOf, ResponseOf } from '../../wire/ports.ts'
+import type { RequestOf, ResponseOf } from '../../wire/ports.ts'
+import type { Calls } from '../admin-calls.ts'
 import type { KubeApi } from '../kube/api.ts'
 import { kinds, splitKey } from '../kube/types.ts'
 import { controllerAddressAnnotation, names } from '../objects/names.ts'
@@ -22,11 +23,11 @@ export function isUnreachable (error: unknown): error is WireError {
 }
 
 export class ControllerClient {
-  readonly #net: Net
+  readonly #net: Calls
   readonly #api: KubeApi
   readonly #addresses = new Map<string, string>()
 
-  constructor (net: Net, api: KubeApi) {
+  constructor (net: Calls, api: KubeApi) {
     this.#net = net
     this.#api = api
   }
