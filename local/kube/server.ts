@@ -77,7 +77,7 @@ class Server implements KubeApi {
   }
 
   #target (resource: ResourceName, namespace: string | undefined, name: string,
-    subresource?: 'status'): Target {
+    subresource?: 'status' | 'scale'): Target {
     const type = this.#type(resource)
     return { type, namespace: type.namespaced ? namespace ?? 'default' : undefined, name, subresource }
   }
@@ -114,7 +114,7 @@ class Server implements KubeApi {
   async patch (resource: ResourceName, namespace: string | undefined, name: string, patch: object,
     options?: WriteOptions & { readonly subresource?: 'status' | 'scale' }): Promise<KubeObject> {
     const isScale = options?.subresource === 'scale'
-    const target = this.#target(resource, namespace, name, isScale ? undefined : options?.subresource)
+    const target = this.#target(resource, namespace, name, options?.subresource)
     const change = (live: JsonObject): unknown => isScale
       ? withScale(target.type, live, { kind: 'Scale', apiVersion: 'autoscaling/v1', ...patch })
       : mergePatch(live, clone(patch) as Json)

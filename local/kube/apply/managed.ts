@@ -86,7 +86,7 @@ function emptyOf (schema: Schema): JsonObject {
 }
 
 function bare (object: KubeObject | undefined, type: ResourceType): Json {
-  if (object === undefined) return type.custom ? {} : emptyOf(type.schema)
+  if (object === undefined) return type.custom ? { metadata: {} } : emptyOf(type.schema)
   const { managedFields: _managedFields, ...metadata } = object.metadata
   return { ...object, metadata } as unknown as Json
 }
@@ -128,12 +128,10 @@ export interface ApplyOptions {
   readonly manager: string
   readonly force: boolean
   readonly now: number
-  readonly name: string
-  readonly namespace: string | undefined
   readonly subresource: string | undefined
 }
 
-function checkConfig (type: ResourceType, config: unknown, options: ApplyOptions): JsonObject {
+function checkConfig (type: ResourceType, config: unknown): JsonObject {
   if (!isObject(config)) throw badRequest('the applied configuration is no object')
   const apiVersion = apiVersionOf(type)
   if (config.apiVersion !== apiVersion) {
@@ -146,7 +144,9 @@ function checkConfig (type: ResourceType, config: unknown, options: ApplyOptions
   }
   const wrong = typingErrors(config, typedSchema(type))[0]
   if (wrong !== undefined) {
-    const which = `${options.namespace ?? ''}/${options.name}; ${apiVersion}, Kind=${type.kind}`
+    const own = isObject(metadata) ? metadata : {}
+    const name = [own.namespace ?? '', own.name ?? ''].map(String).join('/')
+    const which = `${name}; ${apiVersion}, Kind=${type.kind}`
     throw new ApiError(500, '', `failed to create typed patch object (${which}): ${wrong}`)
   }
   return config
@@ -198,7 +198,7 @@ function pruned (merged: Json, last: FieldSet, managers: Map<string, Manager>, s
 /** Server-side apply: the object that results, and who owns what then. Throws 409 on conflicts. */
 export function trackApply (type: ResourceType, live: KubeObject | undefined, rawConfig: unknown,
   options: ApplyOptions): { object: JsonObject, managedFields: ManagedFieldsEntry[] } {
-  const config = checkConfig(type, rawConfig, options)
+  const config = checkConfig(type, rawConfig)
   const schema = typedSchema(type)
   const managers = load(live?.metadata.managedFields)
   const entry: Manager['entry'] = {

@@ -13,7 +13,7 @@ import { scaleOf, withScale } from '../registry/scale.ts'
 import { checkFieldManager } from '../registry/writer.ts'
 import type { Target, Writer } from '../registry/writer.ts'
 import {
-  badRequest, forbiddenField, invalid, methodNotAllowed, noSuchPath, notSupported, required, unsupportedMedia
+  ApiError, badRequest, forbiddenField, invalid, methodNotAllowed, noSuchPath, notSupported, required, unsupportedMedia
 } from '../status.ts'
 import type { Parsed } from './body.ts'
 import { parseBody } from './body.ts'
@@ -97,8 +97,10 @@ function writeContext (call: Call, duplicates: readonly string[]): WriteContext 
 
 function targetOf ({ path, type }: Call): Target {
   if (path.name === undefined) throw methodNotAllowed()
-  const subresource = path.subresource === 'status' ? 'status' : undefined
-  if (subresource !== undefined && !type.hasStatus) throw noSuchPath()
+  const { subresource: given } = path
+  const subresource = given === 'status' || given === 'scale' ? given : undefined
+  if (subresource === 'status' && !type.hasStatus) throw noSuchPath()
+  if (subresource === 'scale' && type.scale === undefined) throw noSuchPath()
   return { type, namespace: path.namespace, name: path.name, subresource }
 }
 
@@ -173,11 +175,20 @@ function changeOf (media: string, patch: Json, type: ResourceType): Change {
     `include: ${media_.join(', ')}`)
 }
 
+async function parsePatch (body: Buffer, media: string): Promise<Parsed> {
+  try {
+    return await parseBody(body, media)
+  } catch (error) {
+    const isMalformed = error instanceof ApiError && error.code === 400
+    throw isMalformed ? badRequest(error.message.replace(/^the object provided.*?: /, 'error decoding patch: ')) : error
+  }
+}
+
 export async function patch (call: Call): Promise<Answer> {
   const { path, type, body, services, request } = call
   const media = mediaType(request)
   if (media === 'application/apply-patch+yaml') return await apply(call)
-  const { value, duplicates }: Parsed = await parseBody(body, media)
+  const { value, duplicates } = await parsePatch(body, media)
   const context = { ...writeContext(call, duplicates), patch: body.toString('utf8') }
   const target = targetOf(call)
   if (isTrue(request.query.get('force'))) {

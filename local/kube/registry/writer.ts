@@ -8,7 +8,7 @@ import type { Json, JsonObject, KubeObject } from '../object.ts'
 import { clone, equal, isObject } from '../object.ts'
 import { celErrors } from '../schema/cel.ts'
 import { formatTime } from '../schema/time.ts'
-import { validate } from '../schema/validate.ts'
+import { listTypeErrors, validate } from '../schema/validate.ts'
 import {
   ApiError, alreadyExists, badRequest, conflict, forbidden, invalid, invalidValue, notFound, staleWrite
 } from '../status.ts'
@@ -25,7 +25,7 @@ export interface Target {
   readonly type: ResourceType
   readonly namespace: string | undefined
   readonly name: string
-  readonly subresource?: 'status' | undefined
+  readonly subresource?: 'status' | 'scale' | undefined
 }
 
 const generateAlphabet = 'bcdfghjklmnpqrstvwxz2456789'
@@ -160,7 +160,7 @@ export class Writer {
     const live = this.find(target)
     if (live === undefined && target.subresource !== undefined) throw notFound(type, name)
     const { object, managedFields } = trackApply(type, live, config, {
-      manager: context.fieldManager, force, now: this.#now(), name, namespace, subresource: target.subresource
+      manager: context.fieldManager, force, now: this.#now(), subresource: target.subresource
     })
     if (context.fieldManager === 'kubectl') refreshLastApplied(object, config)
     const wanted = admit(type, object, context, live === undefined ? undefined : name)
@@ -210,7 +210,9 @@ export class Writer {
 function customErrors (type: ResourceType, object: KubeObject, old: KubeObject | undefined): FieldError[] {
   const { metadata, ...content } = object
   const { metadata: _metadata, ...before } = old ?? { metadata }
-  const errors = validate(content as JsonObject, type.schema, '', old === undefined ? undefined : before as JsonObject)
+  const schemaErrors = validate(content as JsonObject, type.schema, '',
+    old === undefined ? undefined : before as JsonObject)
+  const errors = [...schemaErrors, ...listTypeErrors(content as JsonObject, type.schema, '')]
     .filter(error => !(error.reason === 'FieldValueRequired' && error.field === 'metadata'))
   if (metadata === undefined || type.rules === undefined) return errors
   if (errors.some(error => blocking.has(error.reason))) {

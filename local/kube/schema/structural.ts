@@ -91,8 +91,6 @@ class Checker {
     if (isRoot) this.#add(forbiddenField(path, 'must not be used at the root'))
     else if (schema.properties !== undefined) {
       this.#add(forbiddenField(path, 'additionalProperties and properties are mutual exclusive'))
-    } else if (schema.additionalProperties === false) {
-      this.#add(forbiddenField(path, 'additionalProperties cannot be set to false'))
     }
   }
 

@@ -125,6 +125,22 @@ function uniqueErrors (value: Json[], schema: Schema, path: string): FieldError[
   return errors
 }
 
+/** Items of sets and map lists that are there twice, everywhere in `value`. */
+export function listTypeErrors (value: Json, schema: Schema, path: string): FieldError[] {
+  if (Array.isArray(value)) {
+    const items = itemSchema(schema)
+    const inside = items === undefined
+      ? []
+      : value.flatMap((item, at) => listTypeErrors(item, items, index(path, at)))
+    return [...uniqueErrors(value, schema, path), ...inside]
+  }
+  if (!isObject(value)) return []
+  return Object.entries(value).flatMap(([name, item]) => {
+    const declared = fieldSchema(schema, name)
+    return declared === undefined ? [] : listTypeErrors(item, declared, child(path, name))
+  })
+}
+
 /** The old item that a new one continues: of the same keys, in a list of type map. */
 export function correlated (schema: Schema, item: Json, old: Json | undefined): Json | undefined {
   const keys = schema['x-kubernetes-list-map-keys']
@@ -142,7 +158,6 @@ function arrayErrors (value: Json[], schema: Schema, path: string, old: Json | u
     errors.push(invalidValue(path, value.length,
       `${inBody(path)} should have at least ${schema.minItems} items`))
   }
-  errors.push(...uniqueErrors(value, schema, path))
   const items = itemSchema(schema)
   if (items !== undefined) {
     value.forEach((item, at) => {

@@ -178,6 +178,8 @@ export function crudSuite (world: World): void {
       expect(patched.body.spec.replicas).toBe(7)
       const object = await world.client.get(world.gadgets(name))
       expect(object.body).toMatchObject({ spec: { replicas: 7 }, metadata: { generation: 3 } })
+      const owner = (object.body.metadata.managedFields as Any[]).find(entry => entry.subresource === 'scale')
+      expect(owner).toMatchObject({ manager: 'conformance', fieldsV1: { 'f:spec': { 'f:replicas': {} } } })
       expect((await world.client.patch(path, media.merge, { spec: { replicas: -1 } })).status).toBe(422)
     })
   })

@@ -16,7 +16,8 @@ export function deleteSuite (world: World): void {
     return world.core('configmaps', name)
   }
   const gone = async (path: string): Promise<void> => {
-    await world.client.eventually(path, ({ status }) => status === 404)
+    // A real garbage collector looks for new kinds every 30 s.
+    await world.client.eventually(path, ({ status }) => status === 404, 50_000)
   }
 
   describe('delete', () => {
@@ -98,12 +99,12 @@ export function deleteSuite (world: World): void {
       const first = await child([reference(one)])
       await world.client.delete(world.gadgets(one.metadata.name as string))
       await gone(first)
-    })
+    }, 60_000)
 
     it('take along what names an owner that is not there', async () => {
       const one = await owner()
       await gone(await child([reference(one, { uid: '00000000-0000-0000-0000-000000000001' })]))
-    })
+    }, 60_000)
 
     it('hold a dependent while one of its owners lives', async () => {
       const [one, two] = [await owner(), await owner()]
@@ -113,7 +114,7 @@ export function deleteSuite (world: World): void {
       expect(body.metadata.ownerReferences[0].uid).toBe(two.metadata.uid)
       await world.client.delete(world.gadgets(two.metadata.name as string))
       await gone(path)
-    })
+    }, 60_000)
 
     it('orphan dependents when asked to', async () => {
       const one = await owner()
@@ -123,7 +124,7 @@ export function deleteSuite (world: World): void {
       await gone(world.gadgets(one.metadata.name as string))
       const { status, body } = await world.client.get(path)
       expect([status, body.metadata.ownerReferences]).toEqual([200, undefined])
-    })
+    }, 60_000)
 
     it('wait for blocking dependents in the foreground', async () => {
       const one = await owner()
@@ -137,7 +138,7 @@ export function deleteSuite (world: World): void {
       await world.client.patch(path, media.merge, { metadata: { finalizers: null } })
       await gone(path)
       await gone(world.gadgets(name))
-    })
+    }, 60_000)
   })
 
   describe('namespaces', () => {
