@@ -1,9 +1,9 @@
 // Every metric of a broker, in one table: /metrics and docs/metrics.md are made from it. The parts of the
 // broker count in plain objects; they are read when somebody scrapes.
 import { collectDefaultMetrics, Registry } from 'prom-client'
+import type { AgentCounters } from './controller/counters.ts'
 import type { Volume } from './log/contract.ts'
 import { commitLatencyBucketsMs, type PartitionStats } from './partition/stats.ts'
-import type { AgentCounters } from './session/options.ts'
 
 export interface MetricSources {
   readonly stats: PartitionStats

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest'
+import { newCounters } from '../../broker/controller/counters.ts'
 import { brokerRegistry, metricTable } from '../../broker/metrics.ts'
 import { countCommit, makeStats } from '../../broker/partition/stats.ts'
-import { newCounters } from '../../broker/session/options.ts'
 
 function setup () {
   const counters = { journalFrames: 3, journalBytes: 4, fsyncs: 5, segmentBytes: 6, coldReads: 7, segments: 8 }
