@@ -34,13 +34,17 @@ export class LogFiles {
     return `${this.folder(log)}/${segmentName(segment.base, suffix)}`
   }
 
-  /** Up to `length` bytes from `position`; fewer at the end of the file. Rejects with DiskError. */
+  /**
+   * Up to `length` bytes from `position`; fewer at the end of the file. Rejects with DiskError.
+   * A handle that is kept open does not know that others have made the file longer: only a read of the whole
+   * rest (Infinity), of files that do not grow, goes by its size.
+   */
   async read (path: string, position: number, length: number): Promise<Uint8Array> {
     const handle = this.#handle(path)
     handle.uses++
     try {
       const file = await handle.file
-      const bytes = new Uint8Array(Math.max(0, Math.min(length, file.size - position)))
+      const bytes = new Uint8Array(Math.max(0, length === Infinity ? file.size - position : length))
       const count = await file.read(bytes, position)
       return bytes.subarray(0, count)
     } catch (error) {
