@@ -22,7 +22,8 @@ describe('entries', () => {
     ['batch', (e: EntryWriter) => { e.batch(key, 5, 3, 200) },
       head('01', '0000001c') + '0000000000000005' + '00000003' + '000000c8',
       { ...replica, name: 'batch', baseOffset: 5, epoch: 3, bytes: 200 }],
-    ['epoch', (e: EntryWriter) => { e.epoch(key, 3, 2 ** 40) }, head('02', '00000018') + '00000003' + '0000010000000000',
+    ['epoch', (e: EntryWriter) => { e.epoch(key, 3, 2 ** 40) },
+      head('02', '00000018') + '00000003' + '0000010000000000',
       { ...replica, name: 'epoch', epoch: 3, startOffset: 2 ** 40 }],
     ['truncate', (e: EntryWriter) => { e.offset('truncate', key, 9) }, head('03', '00000014') + '0000000000000009',
       { ...replica, name: 'truncate', offset: 9 }],
@@ -39,7 +40,8 @@ describe('entries', () => {
     ['removed', (e: EntryWriter) => { e.removed(key) }, head('09', '0000000c'), { ...replica, name: 'removed' }],
     ['controller epoch', (e: EntryWriter) => { e.controllerEpoch(77) }, '0a00000008' + '000000000000004d',
       { name: 'controllerEpoch', epoch: 77 }],
-    ['damaged', (e: EntryWriter) => { e.damaged(key, 0, 'why') }, head('0b', '00000017') + '0000000000000000' + '776879',
+    ['damaged', (e: EntryWriter) => { e.damaged(key, 0, 'why') },
+      head('0b', '00000017') + '0000000000000000' + '776879',
       { ...replica, name: 'damaged', replicaGen: 0, reason: 'why' }],
     ['state', (e: EntryWriter) => { e.state(key, 1, 4, 3, -1) },
       head('0c', '00000028') + '0000000000000001' + '0000000000000004' + '0000000000000003' + 'ffffffff',
@@ -48,7 +50,8 @@ describe('entries', () => {
       e.segment(key, { base: 1, end: 4, bytes: 2 ** 31 - 1, clipped: true, maxTimestamp: -1, createdAt: 5 })
     }, head('0d', '00000031') + '0000000000000001' + '0000000000000004' + '7fffffff' + '01' +
       'ffffffffffffffff' + '0000000000000005',
-    { ...replica, name: 'segment', segment: { base: 1, end: 4, bytes: 2 ** 31 - 1, clipped: true, maxTimestamp: -1, createdAt: 5 } }],
+    { ...replica, name: 'segment', segment:
+      { base: 1, end: 4, bytes: 2 ** 31 - 1, clipped: true, maxTimestamp: -1, createdAt: 5 } }],
     ['snapshot', (e: EntryWriter) => { e.offset('snapshot', key, 9) }, head('0e', '00000014') + '0000000000000009',
       { ...replica, name: 'snapshot', offset: 9 }]
   ] as const)('%s is laid out as written above its codec', (_, write, golden, decoded) => {
@@ -85,7 +88,8 @@ describe('a frame', () => {
     expect(bytes.length).toBe(4096)
     expect(hex(bytes.subarray(0, 48))).toBe('4d524a4601000000' + 'a1a2a3a4a5a6a7a8' + '0000000000000102' +
       '00000021' + '00000004' + '13e38f0e' + '81c7c2a3' + 'ec00e2cb' + '00000000')
-    expect(hex(bytes.subarray(48, 85))).toBe(head('01', '0000001c') + '0000000000000005' + '00000003' + '00000004' + '7778797a')
+    expect(hex(bytes.subarray(48, 85))).toBe(head('01', '0000001c') + '0000000000000005' +
+      '00000003' + '00000004' + '7778797a')
     expect(bytes.subarray(85).every(byte => byte === 0)).toBe(true)
   })
 
@@ -106,7 +110,8 @@ describe('a frame', () => {
     const frame = new FrameBuilder()
     frame.clear(1)
     const large = new Uint8Array(5000).fill(2)
-    for (const body of [new Uint8Array(10).fill(1), large, new Uint8Array(10).fill(3), new Uint8Array(10).fill(4)]) frame.body(body)
+    const little = (byte: number): Uint8Array => new Uint8Array(10).fill(byte)
+    for (const body of [little(1), large, little(3), little(4)]) frame.body(body)
     const parts = frame.finish(uid)
     expect(parts.includes(large)).toBe(true)
     const bytes = Buffer.concat(parts)
@@ -119,7 +124,8 @@ describe('a frame', () => {
 describe('a checkpoint', () => {
   it('is laid out as written above its codec', () => {
     const entries = written(e => { e.removed(key) })
-    const copy = encodeCheckpoint({ uid: 'a1a2a3a4a5a6a7a8', place: { sequence: 3, ordinal: 4, position: 8192 }, entries })
+    const place = { sequence: 3, ordinal: 4, position: 8192 }
+    const copy = encodeCheckpoint({ uid: 'a1a2a3a4a5a6a7a8', place, entries })
     expect(copy.length).toBe(4096)
     expect(hex(copy.subarray(0, 61))).toBe('4d52435001000000' + 'a1a2a3a4a5a6a7a8' + '0000000000000003' +
       '00000004' + '00002000' + '00000011' + '766e0073' + '81daae85' + hex(entries))

@@ -103,7 +103,10 @@ describe('recovery', () => {
     expect([a!.renewed === '', b!.renewed === '']).toEqual([false, true])
   })
 
-  it.each([['header', 3], ['directory', 60]])('gives the volume a new id when the %s of a frame is broken', async (_, at) => {
+  it.each([
+    ['header', 3],
+    ['directory', 60]
+  ])('gives the volume a new id when the %s of a frame is broken', async (_, at) => {
     const { bench } = await filled(5)
     const volumeId = bench.volume.meta.volumeId
     bench.disk.flipBit(journalPath(bench), frameStarts(bench)[2]! + at)
@@ -147,7 +150,10 @@ describe('recovery', () => {
     expect(bench.disk.files().filter(path => /^damaged\/orders-0.*\.log$/.test(path)).length).toBe(1)
   })
 
-  it.each(['{"format":1', '{"format":1,"clusterUid":"cluster-a","brokerId":0,"volumeId":"x","bootCount":1,"crc32c":"0"}'])(
+  it.each([
+    '{"format":1',
+    '{"format":1,"clusterUid":"cluster-a","brokerId":0,"volumeId":"x","bootCount":1,"crc32c":"0"}'
+  ])(
     'gives the volume a new id when meta.json is broken: %s', async (contents) => {
       const { bench } = await filled(3)
       const volumeId = bench.volume.meta.volumeId

@@ -52,7 +52,8 @@ describe('retention', () => {
     expect(log.logStart).toBe(8)
     expect(log.epochs).toEqual([{ epoch: 0, startOffset: 8 }])
     const files = (): string[] => bench.disk.files().filter(path => path.startsWith('topics/') && /\.log/.test(path))
-    expect(files().map(path => path.slice(-8))).toEqual(['0008.log', '0012.log', '0016.log', '0020.log', '0024.log', '0028.log'])
+    expect(files().map(path => path.slice(-8))).toEqual(
+      ['0008.log', '0012.log', '0016.log', '0020.log', '0024.log', '0028.log'])
     await expect(bench.wait(log.read(7, 30, 100))).rejects.toMatchObject({
       code: 'OFFSET_OUT_OF_RANGE', detail: { logStart: 8, highWatermark: 28 }
     })

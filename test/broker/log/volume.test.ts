@@ -216,7 +216,9 @@ describe('group commit', () => {
 })
 
 describe('a volume whose disk fails', () => {
-  it.each([['write', 'journal'], ['sync', 'journal'], ['write', 'topics'], ['sync', 'topics'], ['sync', 'checkpoint']] as const)(
+  it.each([
+    ['write', 'journal'], ['sync', 'journal'], ['write', 'topics'], ['sync', 'topics'], ['sync', 'checkpoint']
+  ] as const)(
     'at a %s of %s says so once, acknowledges nothing after, and is not opened again', async (operation, path) => {
       const bench = new Bench(1, { ...small, checkpointBytes: 20_000, writeBehindBytes: 1000 })
       const volume = await bench.open()
@@ -319,7 +321,8 @@ describe('replicas', () => {
     const volume = await bench.open()
     const log = volume.create(replica)
     const row = {
-      topicId, partition: 3, replicas: [0, 1], leader: 1, leaderEpoch: 9, version: 4, minInSync: 1, adding: [], removing: [],
+      topicId, partition: 3, replicas: [0, 1], leader: 1, leaderEpoch: 9, version: 4, minInSync: 1,
+      adding: [], removing: [],
       inSync: [{ brokerId: 0, volumeId: volume.meta.volumeId, replicaGen: 1 }]
     }
     log.setRow(row)
