@@ -72,7 +72,9 @@ function take (path: string): FolderLock {
   } catch (error) {
     throw new StartError(`${path} cannot be used: ${(error as Error).message}`)
   }
-  if (lock === undefined) throw new StartError(`${path} is in use by another process; stop that one or choose another --dir`)
+  if (lock === undefined) {
+    throw new StartError(`${path} is in use by another process; stop that one or choose another --dir`)
+  }
   return lock
 }
 

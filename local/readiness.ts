@@ -64,7 +64,9 @@ export async function everythingReady (api: KubeApi, progress: Progress): Promis
       }
     }),
     api.watch(topics, ({ object }) => {
-      if (object.metadata.name === topicName) news(`topic ${topicName}`, topics, story(object), isConditionReady(object))
+      if (object.metadata.name === topicName) {
+        news(`topic ${topicName}`, topics, story(object), isConditionReady(object))
+      }
     })
   ]
   await promise
@@ -76,5 +78,6 @@ function podStory (pod: Pod): string {
   const state = (pod.status?.containerStatuses?.[0]?.state ?? {}) as { waiting?: { reason: string, message?: string } }
   if (state.waiting === undefined) return 'starting'
   const { reason, message } = state.waiting
-  return message ?? (reason === 'CrashLoopBackOff' ? `its process ended; see kubectl logs -p ${pod.metadata.name}` : 'starting')
+  if (message !== undefined) return message
+  return reason === 'CrashLoopBackOff' ? `its process ended; see kubectl logs -p ${pod.metadata.name}` : 'starting'
 }

@@ -1,5 +1,7 @@
 // What a pod's process prints, line by line with the time, in files of bounded size, for `kubectl logs`.
-import { closeSync, existsSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, statSync, writeSync } from 'node:fs'
+import {
+  closeSync, existsSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, statSync, writeSync
+} from 'node:fs'
 import { dirname } from 'node:path'
 import type { LogOptions } from '../kube/api.ts'
 

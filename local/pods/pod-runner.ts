@@ -148,12 +148,14 @@ export class PodRunner {
 
   #readLog (pod: KubeObject, options: LogOptions): AsyncIterable<string> {
     const log = this.#logs.get(keyOf(pod))
-    if (log === undefined) throw new ApiError(400, 'BadRequest', `the container of ${pod.metadata.name} has not started`)
+    if (log === undefined) {
+      throw new ApiError(400, 'BadRequest', `the container of ${pod.metadata.name} has not started`)
+    }
     return log.read(options)
   }
 }
 
 function graceMs (pod: Pod): number {
-  const seconds = pod.metadata.deletionGracePeriodSeconds ?? pod.spec.terminationGracePeriodSeconds ?? graceSecondsDefault
-  return seconds * 1000
+  const { metadata, spec } = pod
+  return (metadata.deletionGracePeriodSeconds ?? spec.terminationGracePeriodSeconds ?? graceSecondsDefault) * 1000
 }

@@ -106,7 +106,8 @@ export class ServiceController {
     const text = JSON.stringify(ports)
     if (service.metadata.annotations?.[portsAnnotation] === text) return
     const { namespace, name } = service.metadata
-    await this.#options.api.patch('services', namespace, name, { metadata: { annotations: { [portsAnnotation]: text } } })
+    await this.#options.api.patch('services', namespace, name,
+      { metadata: { annotations: { [portsAnnotation]: text } } })
   }
 
   /** Ready pods first, then those whose process at least runs; asked for each connection. */

@@ -99,9 +99,9 @@ export class Volumes {
     const { uid } = claim.metadata
     await this.#api.patch('persistentvolumeclaims', namespace, name,
       { metadata: { uid }, spec: { volumeName: `local-${uid}` } })
-    await this.#api.patch('persistentvolumeclaims', namespace, name, {
-      status: { phase: 'Bound', accessModes: claim.spec.accessModes ?? [], capacity: claim.spec.resources?.requests ?? {} }
-    }, { subresource: 'status' })
+    const { accessModes = [], resources } = claim.spec
+    const status = { phase: 'Bound', accessModes, capacity: resources?.requests ?? {} }
+    await this.#api.patch('persistentvolumeclaims', namespace, name, { status }, { subresource: 'status' })
   }
 
   /** As a volume with reclaim policy Delete. */

@@ -62,7 +62,7 @@ describe('the data folder', () => {
     expect(readdirSync(folder)).toEqual(['thesis.txt'])
   })
 
-  it.each(['{"format":2}', '{}', 'null', 'not JSON'])('of another version (%s) is left alone, unless it is to begin anew', mark => {
+  it.each(['{"format":2}', '{}', 'null', 'not JSON'])('of another version (%s) is left alone', mark => {
     writeFileSync(join(folder, 'millrace.json'), mark)
     writeFileSync(join(folder, 'data'), 'old')
     expect(refusal(folder)).toContain('has data of another version')

@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { compileCacheFolder, rootFolder } from '../../local/child.ts'
+import type { KubeObject } from '../../local/kube/api.ts'
 import { Proxy } from '../../local/pods/proxy.ts'
 import { alive, until } from './pods/fixtures.ts'
 
@@ -34,7 +35,7 @@ class Started {
   }
 
   /** Through the kubeconfig, as everybody. */
-  async get (path: string): Promise<{ items: { metadata: { name: string, uid: string, annotations?: Record<string, string> } }[] }> {
+  async get (path: string): Promise<{ items: KubeObject[] }> {
     const server = /server: "(.*)"/.exec(readFileSync(join(folder, 'kubeconfig'), 'utf8'))?.[1] ?? ''
     return await (await fetch(server + path)).json() as never
   }

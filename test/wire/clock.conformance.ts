@@ -3,7 +3,8 @@ import { describe, expect, it } from 'vitest'
 import type { Clock, Rng } from '../../wire/ports.ts'
 
 /** @param settle lets time pass, really or simulated, until the promise settles. */
-export function clockConformance (name: string, make: () => Clock, settle: <T>(promise: Promise<T>) => Promise<T>): void {
+export function clockConformance (name: string, make: () => Clock,
+  settle: <T>(promise: Promise<T>) => Promise<T>): void {
   const sleep = (clock: Clock, ms: number): Promise<void> =>
     new Promise(resolve => { clock.setTimer(ms, resolve) })
 

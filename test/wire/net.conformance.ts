@@ -98,7 +98,8 @@ export function netConformance (name: string, make: () => Promise<NetHarness>): 
           unary: {
             DescribeCluster: async request => {
               expect(request).toStrictEqual({ topics: ['a', 'ü'] })
-              return { controller: -1, controllerEpoch: Number.MAX_SAFE_INTEGER, offline: 300, brokers: [{ rack: 'r' }] }
+              const controllerEpoch = Number.MAX_SAFE_INTEGER
+              return { controller: -1, controllerEpoch, offline: 300, brokers: [{ rack: 'r' }] }
             }
           }
         })
@@ -183,7 +184,9 @@ export function netConformance (name: string, make: () => Promise<NetHarness>): 
       it('delivers in order, both ways, and ends cleanly', async () => {
         const { address, streams, seen } = await sessions()
         const mine = open(address, 'Session')
-        for (let sequence = 0; sequence < 200; sequence++) mine.stream.send({ request: 'heartbeat', heartbeat: { sequence } })
+        for (let sequence = 0; sequence < 200; sequence++) {
+          mine.stream.send({ request: 'heartbeat', heartbeat: { sequence } })
+        }
         await harness.until(() => seen[0]?.messages.length === 200)
         expect(seen[0]?.messages[7]).toStrictEqual(
           { request: 'heartbeat', heartbeat: { sequence: 7, unreachable: [], fsyncAgeMs: 0, starved: [] } })
@@ -380,7 +383,9 @@ export function netConformance (name: string, make: () => Promise<NetHarness>): 
       it('lets open calls end when it closes with time to spare', async () => {
         let answer: (() => void) | undefined
         const listener = await listen({
-          unary: { GetMetadata: async () => await new Promise(resolve => { answer = () => resolve({ controller: 3 }) }) }
+          unary: {
+            GetMetadata: async () => await new Promise(resolve => { answer = () => { resolve({ controller: 3 }) } })
+          }
         })
         const asked = harness.client.call(listener.address, 'GetMetadata', {}, 60_000)
         await harness.until(() => answer !== undefined)

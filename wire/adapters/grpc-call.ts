@@ -9,6 +9,7 @@ import { Deframer, frame } from './grpc-frame.ts'
 import type { GrpcNetOptions } from './grpc-options.ts'
 import { GrpcStream } from './grpc-stream.ts'
 
+const responseHeaders = { ':status': 200, 'content-type': 'application/grpc+proto' }
 /** For trailers to reach a client that may not read. */
 const lingerMs = 1_000
 
@@ -37,7 +38,7 @@ export class GrpcCall {
     const http = this.#http
     if (http.closed || http.destroyed) return
     if (!http.headersSent) {
-      http.respond({ ':status': 200, 'content-type': 'application/grpc+proto', ...toTrailers(error) }, { endStream: true })
+      http.respond({ ...responseHeaders, ...toTrailers(error) }, { endStream: true })
     } else {
       this.#error = error
       http.end()
@@ -61,7 +62,7 @@ export class GrpcCall {
   #respond (): void {
     const http = this.#http
     http.on('wantTrailers', () => { http.sendTrailers(toTrailers(this.#error)) })
-    http.respond({ ':status': 200, 'content-type': 'application/grpc+proto' }, { waitForTrailers: true })
+    http.respond(responseHeaders, { waitForTrailers: true })
   }
 
   #serveStream<M extends StreamMethod> (method: M, services: NonNullable<Services['streams']>,

@@ -2,14 +2,18 @@
 // or cannot be made, its calls end and the next call makes another. Waiting between attempts is the
 // caller's business.
 import { connect, constants } from 'node:http2'
-import type { ClientHttp2Session, ClientHttp2Stream, ClientSessionRequestOptions, IncomingHttpHeaders } from 'node:http2'
+import type {
+  ClientHttp2Session, ClientHttp2Stream, ClientSessionRequestOptions, IncomingHttpHeaders
+} from 'node:http2'
 import { WireError } from '../errors.ts'
 import type { Sent } from '../messages.ts'
 import type { RequestOf, ResponseOf, Stream, StreamHandlers, StreamMethod, UnaryMethod } from '../ports.ts'
 import { rpcs } from './descriptors.ts'
 import { fromBreak, fromTrailers } from './grpc-errors.ts'
 import { Deframer, frame } from './grpc-frame.ts'
-import { connectionWindowBytes, frameBytesMax, headerBytesMax, sessionMemoryMegabytes, streamWindowBytes } from './grpc-options.ts'
+import {
+  connectionWindowBytes, frameBytesMax, headerBytesMax, sessionMemoryMegabytes, streamWindowBytes
+} from './grpc-options.ts'
 import type { GrpcNetOptions } from './grpc-options.ts'
 import { GrpcStream } from './grpc-stream.ts'
 

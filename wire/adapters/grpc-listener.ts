@@ -8,7 +8,9 @@ import type { CallContext, Listener, Method, Services } from '../ports.ts'
 import { parseAddress } from './address.ts'
 import { rpcs } from './descriptors.ts'
 import { GrpcCall } from './grpc-call.ts'
-import { connectionWindowBytes, frameBytesMax, headerBytesMax, sessionMemoryMegabytes, streamWindowBytes } from './grpc-options.ts'
+import {
+  connectionWindowBytes, frameBytesMax, headerBytesMax, sessionMemoryMegabytes, streamWindowBytes
+} from './grpc-options.ts'
 import type { GrpcNetOptions } from './grpc-options.ts'
 
 const methods = new Map<string, Method>(

@@ -101,7 +101,8 @@ export class HttpKube implements Kube {
   #path (kind: KubeKind, name?: string): string {
     assert(name !== '', 'an object has a name')
     const root = kind.apiVersion.includes('/') ? 'apis' : 'api'
-    const folder = `/${root}/${kind.apiVersion}/namespaces/${encodeURIComponent(this.#options.namespace)}/${kind.plural}`
+    const namespace = encodeURIComponent(this.#options.namespace)
+    const folder = `/${root}/${kind.apiVersion}/namespaces/${namespace}/${kind.plural}`
     return name === undefined ? folder : `${folder}/${encodeURIComponent(name)}`
   }
 

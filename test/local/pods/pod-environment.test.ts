@@ -13,7 +13,9 @@ function environment (env: EnvVar[]): Record<string, string> {
     spec: { containers: [container], nodeName: 'localhost', serviceAccountName: 'events-broker' }
   }
   return podEnvironment(pod, container, {
-    ports: { client: 1000, 'peer-tls': 2000 }, folders: { '/var/lib/millrace': '/d/volumes/data-events-0' }, kubeUrl: 'http://k'
+    ports: { client: 1000, 'peer-tls': 2000 },
+    folders: { '/var/lib/millrace': '/d/volumes/data-events-0' },
+    kubeUrl: 'http://k'
   })
 }
 

@@ -131,7 +131,8 @@ describe('a pod', () => {
   it('waits for what its environment needs', async () => {
     await world.api.delete('configmaps', 'default', 'events-config')
     await world.createSet(statefulSet(1))
-    await until('a reason', () => JSON.stringify(world.pod('events-0')?.status ?? '').includes('no ConfigMap events-config'))
+    const status = (): string => JSON.stringify(world.pod('events-0')?.status ?? '')
+    await until('a reason', () => status().includes('no ConfigMap events-config'))
     expect(world.pod('events-0')?.status).toMatchObject({
       phase: 'Pending', containerStatuses: [{ state: { waiting: { reason: 'CreateContainerConfigError' } } }]
     })

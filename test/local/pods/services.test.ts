@@ -88,8 +88,9 @@ describe('a Service', () => {
     await createService('events-brokers', { clusterIP: 'None', publishNotReadyAddresses: true })
     await world.createSet(statefulSet(2))
     await world.ready(2)
+    const labelSelector = 'kubernetes.io/service-name=events-brokers'
     const slices = (): { ports: { port: number }[], endpoints: { conditions: { ready: boolean } }[] }[] =>
-      world.api.list('endpointslices.discovery.k8s.io', { labelSelector: 'kubernetes.io/service-name=events-brokers' }) as never
+      world.api.list('endpointslices.discovery.k8s.io', { labelSelector }) as never
     const ports = world.pods().map(pod => portsOf(pod).client)
     await until('two slices', () => slices().length === 2)
     expect(slices().map(slice => slice.ports[0]?.port)).toEqual(ports)

@@ -4,8 +4,9 @@ import { rpcs } from '../../../wire/adapters/descriptors.ts'
 import { Deframer, frame } from '../../../wire/adapters/grpc-frame.ts'
 import { WireError } from '../../../wire/errors.ts'
 
-/** The messages in chunks of any sizes. */
-function deframe (chunks: Buffer[], bytesMax = 1_000): { messages: string[], problem: WireError | undefined, held: number } {
+interface Found { messages: string[], problem: WireError | undefined, held: number }
+
+function deframe (chunks: Buffer[], bytesMax = 1_000): Found {
   const messages: string[] = []
   const deframer = new Deframer(bytesMax, message => messages.push(message.toString('hex')))
   let problem: WireError | undefined

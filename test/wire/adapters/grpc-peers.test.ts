@@ -45,6 +45,8 @@ async function failure (promise: Promise<unknown>): Promise<WireError> {
 }
 
 const same = (bytes: Buffer): Buffer => bytes
+const upTo = (last: number): number[] => Array.from({ length: last }, (_, index) => index + 1)
+const adapter = join(import.meta.dirname, '../../../wire/adapters/grpc-net.ts')
 
 describe('grpc-js as the client', () => {
   const dial = (address: string): grpc.Client => {
@@ -65,7 +67,10 @@ describe('grpc-js as the client', () => {
     const { path, request, response } = rpcs.AskController
     const ask = (brokerId: number): Promise<Buffer> => new Promise((resolve, reject) => {
       dial(address).makeUnaryRequest(path, same, same, request.encode({ brokerId }),
-        (error: grpc.ServiceError | null, answer?: Buffer) => { if (error === null) resolve(answer!); else reject(error) })
+        (error: grpc.ServiceError | null, answer?: Buffer) => {
+          if (error === null) resolve(answer!)
+          else reject(error)
+        })
     })
     expect(response.decode(await ask(3)).brokerId).toBe(4)
     await expect(ask(9)).rejects.toMatchObject({ code: grpc.status.FAILED_PRECONDITION, details: 'it is ünother' })
@@ -88,7 +93,7 @@ describe('grpc-js as the client', () => {
     call.end()
     const [status] = await once(call, 'status') as [grpc.StatusObject]
     expect(status.code).toBe(grpc.status.OK)
-    expect(seen).toEqual(Array.from({ length: 50 }, (_, index) => index + 1))
+    expect(seen).toEqual(upTo(50))
   })
 })
 
@@ -138,16 +143,17 @@ describe('grpc-js as the server', () => {
     stream.end()
     await until(() => seen.closes.length === 1)
     expect(seen.closes).toEqual([undefined])
-    expect(seen.messages.map(({ correlationId }) => correlationId)).toEqual(Array.from({ length: 50 }, (_, index) => index + 1))
+    expect(seen.messages.map(({ correlationId }) => correlationId)).toEqual(upTo(50))
   })
 })
 
 describe('a peer that is', () => {
   it('paused is given up when it is dialled', async () => {
     const program = `
-      const { GrpcNet } = await import(${JSON.stringify(join(import.meta.dirname, '../../../wire/adapters/grpc-net.ts'))})
+      const { GrpcNet } = await import(${JSON.stringify(adapter)})
       console.log((await new GrpcNet().listen('127.0.0.1:0', {})).address)`
-    const other = spawn(process.execPath, ['--input-type=module', '-e', program], { stdio: ['ignore', 'pipe', 'inherit'] })
+    const other = spawn(process.execPath, ['--input-type=module', '-e', program],
+      { stdio: ['ignore', 'pipe', 'inherit'] })
     cleanups.push(() => other.kill('SIGKILL'))
     const address = String((await once(other.stdout, 'data'))[0]).trim()
     other.kill('SIGSTOP')
@@ -289,7 +295,9 @@ describe('a client that', () => {
     const address = await listen(services(seen))
     const session = connectHttp2(`http://${address}`)
     session.on('error', () => {})
-    const stream = session.request({ ':method': 'POST', ':path': rpcs.Produce.path, 'content-type': 'application/grpc' })
+    const stream = session.request({
+      ':method': 'POST', ':path': rpcs.Produce.path, 'content-type': 'application/grpc'
+    })
     stream.on('error', () => {})
     stream.write(Buffer.from([0, 0, 0, 1, 0, 9]))
     await once(stream, 'response')

@@ -55,7 +55,8 @@ async function failure (promise: Promise<unknown>): Promise<KubeError> {
 function status (code: number, reason: string, headers: Record<string, string> = {}): void {
   answer = (request, response) => {
     request.resume()
-    response.writeHead(code, headers).end(JSON.stringify({ kind: 'Status', code, reason, message: `because ${reason}` }))
+    const body = { kind: 'Status', code, reason, message: `because ${reason}` }
+    response.writeHead(code, headers).end(JSON.stringify(body))
   }
 }
 

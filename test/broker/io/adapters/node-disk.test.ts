@@ -50,7 +50,8 @@ it('is one process\' own until that process is dead, even of kill -9', async () 
     await NodeDisk.open(${JSON.stringify(folder)})
     console.log('open')
     setInterval(() => {}, 1000)`
-  const other = spawn(process.execPath, ['--input-type=module', '-e', program], { stdio: ['ignore', 'pipe', 'inherit'] })
+  const other = spawn(process.execPath, ['--input-type=module', '-e', program],
+    { stdio: ['ignore', 'pipe', 'inherit'] })
   await once(other.stdout, 'data')
   await expect(NodeDisk.open(folder)).rejects.toMatchObject({ code: 'VOLUME_IN_USE' })
   other.kill('SIGSTOP')
