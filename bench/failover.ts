@@ -121,7 +121,9 @@ async function round (cluster: LocalCluster, load: Load, fault: string, index: n
 
 const cluster = await LocalCluster.start()
 try {
-  const created = await cluster.millrace(['topic', 'create', topic, '--partitions', String(partitions), '--replicas', '3'])
+  const created = await cluster.millrace([
+    'topic', 'create', topic, '--partitions', String(partitions), '--replicas', '3'
+  ])
   if (created.code !== 0) throw new Error(created.stderr)
   const load = new Load(`127.0.0.1:${cluster.port}`)
   console.log(`${partitions} partitions, 3 replicas, a record to each every ${everyMs} ms, ${rounds} rounds each`)

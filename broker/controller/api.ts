@@ -82,7 +82,9 @@ export class Api {
     try {
       return await request()
     } catch (error) {
-      if (error instanceof KubeError && error.kind !== 'conflict' && error.kind !== 'exists') this.#counters.apiErrors += 1
+      if (error instanceof KubeError && error.kind !== 'conflict' && error.kind !== 'exists') {
+        this.#counters.apiErrors += 1
+      }
       throw error
     } finally {
       this.#counters.apiLatencyMs += this.#clock.now() - began
@@ -108,7 +110,8 @@ export class ApiBackoff {
     // 1, 2, 4, 8 ...: an outage must be seen in the log, not fill it. A lost race is none.
     if ((this.#failures & (this.#failures - 1)) === 0) {
       const level = error.kind === 'conflict' || error.kind === 'exists' ? 'debug' : 'warn'
-      this.#log[level]({ kind: error.kind, status: error.status, failures: this.#failures }, `Kubernetes API: ${error.message}`)
+      this.#log[level]({ kind: error.kind, status: error.status, failures: this.#failures },
+        `Kubernetes API: ${error.message}`)
     }
     await this.#backoff.wait(Math.min(error.retryAfterMs, retryAfterMsMax))
   }

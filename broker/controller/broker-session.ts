@@ -94,7 +94,9 @@ export class BrokerSession {
   /** Says why there will be no session, and ends it. */
   refuse (error: WireError): void {
     if (this.state === 'closed') return
-    this.#send({ registered: { error: error.toDetail(), controllerEpoch: this.#controllerEpoch, controller: this.#controller } })
+    this.#send({
+      registered: { error: error.toDetail(), controllerEpoch: this.#controllerEpoch, controller: this.#controller }
+    })
     this.state = 'closed'
     this.stream.end()
   }
@@ -111,7 +113,9 @@ export class BrokerSession {
   }
 
   pushEverything (): void {
-    for (const push of parts(this.#everything(), { controllerEpoch: this.#controllerEpoch, full: true })) this.#send({ push })
+    for (const push of parts(this.#everything(), { controllerEpoch: this.#controllerEpoch, full: true })) {
+      this.#send({ push })
+    }
   }
 
   /** Orders, for confirmed removals only. They are repeated until the broker reports the removal. */

@@ -1,5 +1,7 @@
 // DescribeCluster: what the tables say, counted.
-import type { BrokerInfo, DescribeClusterResponse, PartitionRow, Sent, TopicInfo, TopicStatus } from '../../wire/messages.ts'
+import type {
+  BrokerInfo, DescribeClusterResponse, PartitionRow, Sent, TopicInfo, TopicStatus
+} from '../../wire/messages.ts'
 import { nobody } from '../row.ts'
 import type { Table, TopicEntry } from './table.ts'
 
@@ -34,8 +36,11 @@ export function describeTopic (topic: TopicEntry, rows: readonly PartitionRow[],
   const counts: Counts = { partitions: 0, underReplicated: 0, underMinInSync: 0, offline: 0 }
   for (const row of rows) countRow(counts, row, brokers)
   const { underReplicated, underMinInSync, offline } = counts
-  const replicasInSync = rows.reduce((least, row) => Math.min(least, liveMembers(row, brokers)), rows.length === 0 ? 0 : Infinity)
-  return { topic: info satisfies TopicInfo, orphaned, ownerUid, underReplicated, underMinInSync, offline, replicasInSync }
+  const replicasInSync = rows.reduce((least, row) => Math.min(least, liveMembers(row, brokers)),
+    rows.length === 0 ? 0 : Infinity)
+  return {
+    topic: info satisfies TopicInfo, orphaned, ownerUid, underReplicated, underMinInSync, offline, replicasInSync
+  }
 }
 
 function countRow (counts: Counts, row: PartitionRow, brokers: ReadonlyMap<number, BrokerInfo>): void {

@@ -66,7 +66,9 @@ export class Desk {
   /** Throws BROKER_BUSY, or why the desk is closed. */
   add (op: TableOp): void {
     if (this.#closed !== undefined) throw this.#closed
-    if (this.#ops.length >= limits.tableOpsPendingMax) throw new WireError('BROKER_BUSY', 'too many changes wait for the Kubernetes API')
+    if (this.#ops.length >= limits.tableOpsPendingMax) {
+      throw new WireError('BROKER_BUSY', 'too many changes wait for the Kubernetes API')
+    }
     this.#ops.push(op)
   }
 
@@ -129,11 +131,15 @@ export class Desk {
     const row = draft.row(topicId, partition)
     if (row === undefined) return new WireError('UNKNOWN_PARTITION')
     if (isFromTheFuture(row, request)) {
-      if (!this.#bureau.mayDecide(draft.base.name)) return new WireError('CONTROLLER_UNAVAILABLE', 'tables are being restored')
+      if (!this.#bureau.mayDecide(draft.base.name)) {
+        return new WireError('CONTROLLER_UNAVAILABLE', 'tables are being restored')
+      }
       this.#bureau.outdated(`broker ${session.brokerId} asks from a newer row of ${topicId}-${partition}`)
       return new WireError('NOT_CONTROLLER')
     }
-    if (!this.#bureau.mayDecide(draft.base.name)) return new WireError('CONTROLLER_UNAVAILABLE', 'tables are being restored')
+    if (!this.#bureau.mayDecide(draft.base.name)) {
+      return new WireError('CONTROLLER_UNAVAILABLE', 'tables are being restored')
+    }
     if (draft.topics.get(topicId)?.deleting === true) return new WireError('STALE_ROW', 'the topic is being deleted')
     const refusal = refuseChange(row, request, session.info, this.#bureau.roster)
     if (refusal !== undefined) return refusal
@@ -165,7 +171,9 @@ export class Desk {
           this.#holding ||= due
         }
         if (plan.outcome !== 'none') settle.push(this.#settlement(row, plan.row, plan.outcome))
-        for (const ends of plan.damaged) this.#tell(row, ends.identity === undefined ? '' : identityText(ends.identity), ends.durableEnd)
+        for (const ends of plan.damaged) {
+          this.#tell(row, ends.identity === undefined ? '' : identityText(ends.identity), ends.durableEnd)
+        }
         if (poll !== undefined && plan.outcome === 'none') elections.forget(row)
       }
     }
@@ -178,7 +186,8 @@ export class Desk {
     const { roster, elections, counters, hope, log } = this.#bureau
     const key = partitionKeyText(before.topicId, before.partition)
     const needed = roster.leadership(before) === 'lost'
-    const struggled = !needed && roster.session(before.leader)?.stopping === false && roster.leadership(before) === 'leaving'
+    const struggled = !needed && roster.session(before.leader)?.stopping === false &&
+      roster.leadership(before) === 'leaving'
     const hopeThen = hope.count
     return () => {
       elections.forget(before)
@@ -194,7 +203,8 @@ export class Desk {
       const { topicId, partition, leader, leaderEpoch } = after
       const session = roster.session(leader)
       if (session?.state === 'joining') session.elected.set(key, leaderEpoch)
-      log.debug({ topicId, partition, leader, leaderEpoch, from: before.leader === nobody ? undefined : before.leader }, 'leader elected')
+      const from = before.leader === nobody ? undefined : before.leader
+      log.debug({ topicId, partition, leader, leaderEpoch, from }, 'leader elected')
     }
   }
 

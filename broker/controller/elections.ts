@@ -64,7 +64,8 @@ export class Elections {
   want (wish: Wish): boolean {
     const entry = this.#entries.get(keyOf(wish.row))
     // A need outranks a preference.
-    if (entry?.leaderEpoch === wish.row.leaderEpoch && (entry.preferred === wish.preferred || wish.preferred !== nobody)) {
+    if (entry?.leaderEpoch === wish.row.leaderEpoch &&
+      (entry.preferred === wish.preferred || wish.preferred !== nobody)) {
       return !entry.late && !isClosed(entry)
     }
     this.#wishes.push(wish)

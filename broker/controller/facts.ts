@@ -2,8 +2,8 @@
 import type { BrokerInfo, PartitionRow, ReplicaIdentity } from '../../wire/messages.ts'
 
 /**
- * live: a session with exactly this identity, and the replica is sound. stopping: the same, but its broker is on its way
- * out. missing: no session, and not yet known to be gone. dead: the broker is gone, or the identity is: its
+ * live: a session with exactly this identity, and the replica is sound. stopping: the same, but its broker is on
+ * its way out. missing: no session, and not yet known to be gone. dead: the broker is gone, or the identity is: its
  * volume was wiped, its replica damaged or lost.
  */
 export type MemberState = 'live' | 'stopping' | 'missing' | 'dead'

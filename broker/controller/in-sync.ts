@@ -54,7 +54,9 @@ export function refuseChange (row: PartitionRow, request: SessionRequest_ChangeI
     return new WireError('STALE_ROW', undefined, { leader: row.leader, leaderEpoch: row.leaderEpoch })
   }
   const asker = facts.registered(sender.brokerId)
-  if (asker?.brokerEpoch !== sender.brokerEpoch) return new WireError('INELIGIBLE_REPLICA', 'the leader is not registered')
+  if (asker?.brokerEpoch !== sender.brokerEpoch) {
+    return new WireError('INELIGIBLE_REPLICA', 'the leader is not registered')
+  }
   const { inSync } = request
   if (inSync.some((member, index) => hasIdentity(inSync.slice(0, index), member))) {
     return new WireError('INVALID_REQUEST', 'a member is named twice')
@@ -71,7 +73,9 @@ export function refuseChange (row: PartitionRow, request: SessionRequest_ChangeI
   return belowFloor(row, inSync, facts)
 }
 
-function ineligible (row: PartitionRow, member: ReplicaIdentity, added: SessionRequest_AddedMember | undefined, facts: Facts): string {
+function ineligible (
+  row: PartitionRow, member: ReplicaIdentity, added: SessionRequest_AddedMember | undefined, facts: Facts
+): string {
   if (!row.replicas.includes(member.brokerId) && !row.adding.includes(member.brokerId)) return 'is no replica'
   const broker = facts.registered(member.brokerId)
   if (broker === undefined) return 'is fenced'

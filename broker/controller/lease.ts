@@ -57,7 +57,9 @@ export interface Claim {
  * Compare-and-swap of `lease` to `claim`, tried until its outcome is known: true when the Lease is as
  * claimed, false when somebody else has changed it first. Throws OfficeLost once `wanted` is false.
  */
-export async function claimLease (api: Api, cluster: string, lease: Lease, claim: Claim, wanted: () => boolean): Promise<boolean> {
+export async function claimLease (
+  api: Api, cluster: string, lease: Lease, claim: Claim, wanted: () => boolean
+): Promise<boolean> {
   const backoff = api.backoff()
   let current = lease
   for (;;) {

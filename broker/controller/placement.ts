@@ -31,7 +31,9 @@ export function addLoad (load: Load, replicas: readonly number[]): void {
  */
 export function place (brokers: readonly BrokerInfo[], replicas: number, own: Load, all: Load, turn: number): number[] {
   const round = [...brokers].sort((a, b) => a.brokerId - b.brokerId)
-  const rank = new Map(round.map((broker, index) => [broker.brokerId, (index - turn % round.length + round.length) % round.length]))
+  const rank = new Map(
+    round.map((broker, index) => [broker.brokerId, (index - turn % round.length + round.length) % round.length])
+  )
   const leads = (load: Load, a: BrokerInfo, b: BrokerInfo): number => count(load.leaders, a) - count(load.leaders, b)
   const holds = (load: Load, a: BrokerInfo, b: BrokerInfo): number => count(load.replicas, a) - count(load.replicas, b)
   const byRank = (a: BrokerInfo, b: BrokerInfo): number => (rank.get(a.brokerId) ?? 0) - (rank.get(b.brokerId) ?? 0)
@@ -43,7 +45,8 @@ export function place (brokers: readonly BrokerInfo[], replicas: number, own: Lo
     const rackUsed = (broker: BrokerInfo): number => broker.rack !== '' && racks.has(broker.rack) ? 1 : 0
     rest.sort(chosen.length === 0
       ? (a, b) => dead(a) - dead(b) || leads(own, a, b) || leads(all, a, b) || holds(all, a, b) || byRank(a, b)
-      : (a, b) => dead(a) - dead(b) || rackUsed(a) - rackUsed(b) || holds(own, a, b) || holds(all, a, b) || byRank(a, b))
+      : (a, b) => dead(a) - dead(b) || rackUsed(a) - rackUsed(b) || holds(own, a, b) || holds(all, a, b) ||
+        byRank(a, b))
     const [next] = rest
     if (next === undefined) break
     chosen.push(next)

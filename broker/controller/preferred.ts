@@ -26,11 +26,14 @@ function mayReturn (row: PartitionRow, roster: Roster, now: number): boolean {
   const session = roster.session(preferred)
   if (session?.state !== 'registered' || now - session.registeredAt < limits.preferredLeaderMs) return false
   const { topicId, partition } = row
-  return row.inSync.some(member => member.brokerId === preferred && roster.member(topicId, partition, member) === 'live') &&
-    roster.leadership(row) === 'stands' && roster.isFit(row, preferred) && !roster.movedLately(partitionKeyText(topicId, partition))
+  return row.inSync.some(member => member.brokerId === preferred &&
+    roster.member(topicId, partition, member) === 'live') &&
+    roster.leadership(row) === 'stands' && roster.isFit(row, preferred) &&
+    !roster.movedLately(partitionKeyText(topicId, partition))
 }
 
 function wishFor (row: PartitionRow, roster: Roster): Wish {
-  const ask = row.inSync.filter(member => roster.member(row.topicId, row.partition, member) === 'live').map(member => member.brokerId)
+  const ask = row.inSync.filter(member => roster.member(row.topicId, row.partition, member) === 'live')
+    .map(member => member.brokerId)
   return { row, ask: [...new Set(ask)], preferred: row.replicas[0] ?? nobody }
 }

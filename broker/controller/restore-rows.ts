@@ -40,7 +40,8 @@ export function restoreRows (draft: TableDraft, reports: Reports, controllerEpoc
 /** Partitions below the highest reported one that no report knows a row of. */
 export function undecidable (reports: readonly ReplicaReport[]): number[] {
   const known = new Set(reports.map(report => report.partition))
-  return Array.from({ length: Math.max(-1, ...known) + 1 }, (_, partition) => partition).filter(partition => !known.has(partition))
+  return Array.from({ length: Math.max(-1, ...known) + 1 }, (_, partition) => partition)
+    .filter(partition => !known.has(partition))
 }
 
 /** A topic that no table names: orphaned until its Topic object adopts it, and kept without limit until then. */

@@ -48,7 +48,10 @@ export class Restore {
   constructor (options: RestoreOptions) {
     this.#options = options
     this.#total = options.suspicion !== ''
-    if (this.#total) options.log.warn({ reason: options.suspicion }, 'the tables are doubted: nothing is decided until all brokers have registered')
+    if (this.#total) {
+      options.log.warn({ reason: options.suspicion },
+        'the tables are doubted: nothing is decided until all brokers have registered')
+    }
   }
 
   /** While true no broker gets the tables' word for what there is. */
@@ -71,7 +74,8 @@ export class Restore {
       if (shelf === undefined) {
         if (removals.isDeleted(topicId) || this.#unknown.has(topicId)) continue
         this.#unknown.set(topicId, report.topic)
-        log.warn({ topicId, topic: report.topic, brokerId: session.brokerId }, 'a broker has a replica of a topic that no table names')
+        log.warn({ topicId, topic: report.topic, brokerId: session.brokerId },
+          'a broker has a replica of a topic that no table names')
         continue
       }
       const { table } = shelf.writer
@@ -129,8 +133,8 @@ export class Restore {
     const text = missing.join(', ')
     if (this.#told === text) return
     this.#told = text
-    this.#options.log.warn({ missing }, `restoring: waits for brokers ${text}; one that will not come back is waived by ` +
-      `kubectl annotate partitiontable ${this.#options.tables.root.writer.table.name} ${waiverAnnotation}=ID`)
+    this.#options.log.warn({ missing }, `restoring: waits for brokers ${text}; one that will not come back is ` +
+      `waived by kubectl annotate partitiontable ${this.#options.tables.root.writer.table.name} ${waiverAnnotation}=ID`)
   }
 
   async #restore (): Promise<void> {
@@ -154,18 +158,25 @@ export class Restore {
 
   async #restoreTopic (topicId: string, reports: ReadonlyMap<string, readonly ReplicaReport[]>): Promise<void> {
     const { tables, log, removals, controllerEpoch } = this.#options
-    const ofTopic = [...reports.values()].flat().filter(report => report.topicId === topicId && report.row !== undefined)
+    const ofTopic = [...reports.values()].flat()
+      .filter(report => report.topicId === topicId && report.row !== undefined)
     const name = ofTopic.find(report => report.topic !== '')?.topic ?? ''
     if (ofTopic.length === 0 || tables.shelfOfTopic(topicId) !== undefined || removals.isDeleted(topicId)) return
     const gaps = undecidable(ofTopic)
     if (name === '' || tables.topicByName(name) !== undefined || gaps.length > 0) {
-      if (!this.#undecidable.has(topicId)) log.error({ topicId, topic: name, partitions: gaps }, 'a topic cannot be restored: no broker knows these partitions, or its name is taken')
+      if (!this.#undecidable.has(topicId)) {
+        log.error({ topicId, topic: name, partitions: gaps },
+          'a topic cannot be restored: no broker knows these partitions, or its name is taken')
+      }
       this.#undecidable.add(topicId)
       return
     }
     const partitions = Math.max(...ofTopic.map(report => report.partition)) + 1
-    await tables.operate(name, topicBytes({ name, partitions, replicas: 3 }), draft => { restoreTopic(draft, topicId, name, ofTopic, controllerEpoch) })
-    log.warn({ topicId, topic: name, partitions }, 'topic restored from what brokers reported; its settings come with its Topic')
+    await tables.operate(name, topicBytes({ name, partitions, replicas: 3 }), draft => {
+      restoreTopic(draft, topicId, name, ofTopic, controllerEpoch)
+    })
+    log.warn({ topicId, topic: name, partitions },
+      'topic restored from what brokers reported; its settings come with its Topic')
   }
 
   async #finish (root: Shelf): Promise<void> {

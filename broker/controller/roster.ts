@@ -131,7 +131,8 @@ export class Roster implements Facts {
   isMinority (attentive: boolean): boolean {
     const since = attentive ? this.#clock.now() - attentiveMs : -Infinity
     const unfenced = [...this.#registry().values()].filter(broker => !broker.fenced)
-    const present = unfenced.filter(broker => (this.#sessions.get(broker.brokerId)?.heardAt ?? -Infinity) > since).length
+    const present =
+      unfenced.filter(broker => (this.#sessions.get(broker.brokerId)?.heardAt ?? -Infinity) > since).length
     return present * 2 < unfenced.length
   }
 
@@ -174,7 +175,9 @@ export class Roster implements Facts {
     if (session === undefined) return states.includes('missing') ? 'stands' : 'lost'
     if (states.every(state => state === 'dead')) return 'lost'
     const key = partitionKeyText(topicId, partition)
-    if (session.state !== 'registered' && session.elected.get(key) !== row.leaderEpoch && !this.isCurrent(session)) return 'lost'
+    if (session.state !== 'registered' && session.elected.get(key) !== row.leaderEpoch && !this.isCurrent(session)) {
+      return 'lost'
+    }
     if (session.stopping) return 'leaving'
     const struggles = session.fsyncAgeMs > limits.fsyncAgeMsMax || session.starved.has(key)
     return struggles && !this.movedLately(key) ? 'leaving' : 'stands'
@@ -198,7 +201,9 @@ export class Roster implements Facts {
   highWatermarkSeen (topicId: string, partition: number): number {
     const key = partitionKeyText(topicId, partition)
     let highest = 0
-    for (const session of this.#sessions.values()) highest = Math.max(highest, session.replicas.get(key)?.highWatermark ?? 0)
+    for (const session of this.#sessions.values()) {
+      highest = Math.max(highest, session.replicas.get(key)?.highWatermark ?? 0)
+    }
     return highest
   }
 }

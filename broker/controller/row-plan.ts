@@ -25,9 +25,14 @@ export function planRow (row: PartitionRow, topic: TopicEntry, facts: Facts, pol
     return idle(withoutLeader(row))
   }
   const standing = facts.leadership(row)
-  if (standing === 'stands' && (poll === undefined || poll.preferred === nobody)) return idle(settled(row, topic, facts))
-  const able = row.inSync.filter(member => isLive(facts, row, member) && (standing === 'lost' || member.brokerId !== row.leader))
-  if (standing !== 'lost' && !able.some(member => facts.isFit(row, member.brokerId))) return idle(settled(row, topic, facts))
+  if (standing === 'stands' && (poll === undefined || poll.preferred === nobody)) {
+    return idle(settled(row, topic, facts))
+  }
+  const able = row.inSync.filter(member => isLive(facts, row, member) &&
+    (standing === 'lost' || member.brokerId !== row.leader))
+  if (standing !== 'lost' && !able.some(member => facts.isFit(row, member.brokerId))) {
+    return idle(settled(row, topic, facts))
+  }
   if (able.length === 0) return idle(withoutLeader(row))
   if (poll !== undefined) return contested(row, topic, facts, standing, poll, able)
   const ask = row.inSync.filter(member => isAnswering(facts, row, member)).map(member => member.brokerId)

@@ -40,7 +40,9 @@ export function decodeRow (text: string, references: RowReferences): PartitionRo
   if (match === null) throw new TableFormatError(`not a row: '${text.slice(0, 100)}'`)
   const [, topic, partition, replicas, leader, epoch, inSync, version, minInSync, adding, removing] = match
   const topicId = references.topics[Number(topic)]
-  if (topicId === undefined) throw new TableFormatError(`row '${text}' names topic ${topic} of ${references.topics.length}`)
+  if (topicId === undefined) {
+    throw new TableFormatError(`row '${text}' names topic ${topic} of ${references.topics.length}`)
+  }
   return {
     topicId,
     partition: Number(partition),

@@ -51,7 +51,8 @@ export class TableStore {
 
   /** Every table of the cluster, named in the root or not. Throws TableFormatError. */
   async list (): Promise<Map<string, Table>> {
-    const objects = await this.#api.answered(this.#wanted, () => this.#api.list(tableKind, { [clusterLabel]: this.cluster }))
+    const objects =
+      await this.#api.answered(this.#wanted, () => this.#api.list(tableKind, { [clusterLabel]: this.cluster }))
     return new Map(objects.map(object => [object.metadata.name, decodeTable(object)]))
   }
 
@@ -72,7 +73,9 @@ export class TableStore {
     for (;;) {
       if (!this.#wanted()) throw new OfficeLost('stopped')
       try {
-        const stored = await (table.uid === '' ? this.#api.create(tableKind, object) : this.#api.replace(tableKind, object))
+        const stored = await (table.uid === ''
+          ? this.#api.create(tableKind, object)
+          : this.#api.replace(tableKind, object))
         return this.#landed(table, stored.metadata.uid, stored.metadata.resourceVersion)
       } catch (error) {
         if (!(error instanceof KubeError)) throw error
@@ -103,7 +106,9 @@ export class TableStore {
   }
 
   #landed (table: Table, uid: string | undefined, resourceVersion: string | undefined): PutOutcome {
-    if (uid === undefined || resourceVersion === undefined) throw new OfficeLost('the API stored an object without a version')
+    if (uid === undefined || resourceVersion === undefined) {
+      throw new OfficeLost('the API stored an object without a version')
+    }
     this.#counters.tableWrites += 1
     return { kind: 'landed', table: { ...table, uid, resourceVersion } }
   }

@@ -59,7 +59,9 @@ function encodeSpec (table: Table): TableSpec {
 }
 
 function encodeBroker (broker: BrokerInfo): object {
-  const { brokerId: id, brokerEpoch: epoch, volumeId, incarnation, fenced, stopping, clientAddress, peerAddress, rack } = broker
+  const {
+    brokerId: id, brokerEpoch: epoch, volumeId, incarnation, fenced, stopping, clientAddress, peerAddress, rack
+  } = broker
   return { id, volumeId, epoch, incarnation, fenced, stopping, clientAddress, peerAddress, rack }
 }
 

@@ -119,7 +119,8 @@ export class Tables {
     const known = this.#byName.get(name)
     const exists = known !== undefined
     if (bytes > growthMax || (known !== undefined && bytes > 0 && this.#filled(known) + bytes > growthMax)) {
-      throw new WireError('INVALID_TOPIC', `topic '${name}' is too large: its partitions and replicas do not fit into one table`)
+      throw new WireError('INVALID_TOPIC',
+        `topic '${name}' is too large: its partitions and replicas do not fit into one table`)
     }
     const shelf = known === undefined ? await this.#claim(name, bytes) : this.#reserve(known, bytes)
     try {
@@ -190,7 +191,9 @@ export class Tables {
       }
       if (outcome.kind === 'not-written') continue
       const { found } = outcome
-      if (found !== undefined && found.controllerEpoch > takeover.controllerEpoch) throw new OfficeLost(`${name} has a newer stamp`)
+      if (found !== undefined && found.controllerEpoch > takeover.controllerEpoch) {
+        throw new OfficeLost(`${name} has a newer stamp`)
+      }
       // Left by a controller that did not come to name it: whatever it holds was never valid.
       table = found === undefined ? empty
         : { ...empty, uid: found.uid, resourceVersion: found.resourceVersion, metadata: found.metadata }

@@ -46,7 +46,9 @@ export async function takeOver (options: TakeoverOptions): Promise<Takeover> {
     store.list()
   ])
   const leadsElsewhere = lease.holder !== nobody && lease.holder !== options.brokerId
-  if (leadsElsewhere && lease.epoch > options.leaseEpoch) throw new OfficeLost(`broker ${lease.holder} has taken the Lease`)
+  if (leadsElsewhere && lease.epoch > options.leaseEpoch) {
+    throw new OfficeLost(`broker ${lease.holder} has taken the Lease`)
+  }
   const stamps = [...found.values()].map(table => table.controllerEpoch)
   const controllerEpoch = Math.max(lease.epoch, options.epochSeen, ...stamps) + 1
   await claim(options, lease, controllerEpoch)
@@ -72,7 +74,9 @@ export async function takeOver (options: TakeoverOptions): Promise<Takeover> {
 /** The root says that its tables are doubted, before anything hides why. */
 async function mark (store: TableStore, root: Table, suspicion: string): Promise<Table> {
   for (;;) {
-    const outcome = await store.put({ ...withAnnotation(root, restoringAnnotation, suspicion), writeId: store.newWriteId() })
+    const outcome = await store.put({
+      ...withAnnotation(root, restoringAnnotation, suspicion), writeId: store.newWriteId()
+    })
     if (outcome.kind === 'landed') return outcome.table
     if (outcome.kind === 'changed') throw new OfficeLost(`${root.name} was changed while it was taken over`)
   }

@@ -42,7 +42,9 @@ export function checkTopic (request: ApplyTopicRequest, brokers: number): TopicW
   if (!namePattern.test(name) || name.length > limits.topicNameLengthMax || name === '.' || name === '..') {
     throw new WireError('INVALID_TOPIC', `the name '${name.slice(0, 300)}' is not allowed`)
   }
-  if (name.startsWith(internalPrefix)) throw new WireError('INVALID_TOPIC', `'${name}': names with __ are the broker's own`)
+  if (name.startsWith(internalPrefix)) {
+    throw new WireError('INVALID_TOPIC', `'${name}': names with __ are the broker's own`)
+  }
   between('partitions', partitions, 1, limits.partitionsPerTopicMax)
   const replicas = orDefault(request.replicas, defaultReplicas(brokers))
   between('replicas', replicas, 1, limits.replicasMax)
@@ -86,7 +88,9 @@ export function createTopic (draft: TableDraft, wish: TopicWish, topicId: string
   addPartitions(draft, topicId, 0, wish, facts)
 }
 
-function addPartitions (draft: TableDraft, topicId: string, from: number, wish: TopicWish, facts: PlacementFacts): void {
+function addPartitions (
+  draft: TableDraft, topicId: string, from: number, wish: TopicWish, facts: PlacementFacts
+): void {
   const own = loadOf(draft, topicId)
   for (let partition = from; partition < wish.partitions; partition += 1) {
     draft.setRow(newRow(topicId, partition, wish, facts, own))
@@ -108,7 +112,8 @@ export function alterTopic (draft: TableDraft, topic: TopicEntry, wish: TopicWis
     throw new WireError('PARTITIONS_SHRINK', `topic '${topic.name}' has ${topic.partitions} partitions`)
   }
   if (wish.replicas < topic.replicas) {
-    throw new WireError('INVALID_TOPIC', `topic '${topic.name}' has ${topic.replicas} replicas: their number can only grow`)
+    throw new WireError('INVALID_TOPIC',
+      `topic '${topic.name}' has ${topic.replicas} replicas: their number can only grow`)
   }
   if (wish.partitions > topic.partitions || wish.replicas > topic.replicas) requireBrokers(wish, facts)
   const next: TopicEntry = { ...topic, ...settingsOf(wish) }
@@ -150,7 +155,8 @@ function requireBrokers (wish: TopicWish, facts: PlacementFacts): void {
   }
   const live = brokers.filter(broker => facts.isLive(broker.brokerId)).length
   if (live < wish.minInSync) {
-    throw new WireError('NOT_ENOUGH_BROKERS', `topic '${wish.name}' waits for ${wish.minInSync} live brokers, there are ${live}`)
+    throw new WireError('NOT_ENOUGH_BROKERS',
+      `topic '${wish.name}' waits for ${wish.minInSync} live brokers, there are ${live}`)
   }
 }
 
@@ -167,7 +173,8 @@ function newRow (topicId: string, partition: number, wish: TopicWish, facts: Pla
   const [leader] = live
   if (leader === undefined) throw new WireError('NOT_ENOUGH_BROKERS', 'no broker lives')
   return {
-    topicId, partition, replicas, leader, leaderEpoch: 1, inSync, version: 1, minInSync: wish.minInSync, adding: [], removing: []
+    topicId, partition, replicas, leader, leaderEpoch: 1, inSync, version: 1, minInSync: wish.minInSync,
+    adding: [], removing: []
   }
 }
 

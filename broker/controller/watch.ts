@@ -101,7 +101,9 @@ export class Watch {
         { controllerEpoch, controller: this.#options.brokerId, controllerAddress: peerAddress }, probeTimeoutMs)
       // The address has a new owner: another broker, or the same one started anew.
       if (answer.brokerId !== brokerId || answer.incarnation !== broker.incarnation) return 'gone'
-      if (answer.controllerEpoch > controllerEpoch) this.#options.outdated(`broker ${brokerId} has seen epoch ${answer.controllerEpoch}`)
+      if (answer.controllerEpoch > controllerEpoch) {
+        this.#options.outdated(`broker ${brokerId} has seen epoch ${answer.controllerEpoch}`)
+      }
       return 'alive'
     } catch (error) {
       if (!(error instanceof WireError)) throw error

@@ -16,7 +16,9 @@ export function metadataServices (endpoint: MetadataEndpoint): Services {
   return { unary: { GetMetadata: request => Promise.resolve(metadata(endpoint, request)) } }
 }
 
-function metadata ({ self, view, isRegistered }: MetadataEndpoint, request: GetMetadataRequest): Sent<GetMetadataResponse> {
+function metadata (
+  { self, view, isRegistered }: MetadataEndpoint, request: GetMetadataRequest
+): Sent<GetMetadataResponse> {
   const about = {
     cluster: self.clusterName,
     clusterUid: self.clusterUid,

@@ -125,7 +125,9 @@ export class SessionAgent implements ControllerLink {
     this.#wake()
   }
 
-  changeInSync (request: InSyncRequest, done: (error: WireError | undefined, row: PartitionRow | undefined) => void): void {
+  changeInSync (
+    request: InSyncRequest, done: (error: WireError | undefined, row: PartitionRow | undefined) => void
+  ): void {
     const link = this.#link
     if (link?.isRegistered === true) link.changeInSync(request, done)
     else this.#options.clock.defer(() => { done(new WireError('CONTROLLER_UNAVAILABLE'), undefined) })
@@ -150,7 +152,9 @@ export class SessionAgent implements ControllerLink {
   askController (_request: AskControllerRequest): Sent<AskControllerResponse> {
     const { brokerId, peerAddress } = this.self
     const { controllerEpoch } = this.#options.volume
-    if (this.#candidacy.isActive) return { brokerId, controllerEpoch, controller: brokerId, controllerAddress: peerAddress, connected: true }
+    if (this.#candidacy.isActive) {
+      return { brokerId, controllerEpoch, controller: brokerId, controllerAddress: peerAddress, connected: true }
+    }
     const { controller, address } = this.#controller
     return { brokerId, controllerEpoch, controller, controllerAddress: address, connected: this.isRegistered }
   }
@@ -172,7 +176,9 @@ export class SessionAgent implements ControllerLink {
       const where = this.#takeHint() ?? await this.#search.lease()
       if (this.#closed) return
       // The Lease naming this very broker while it holds no office: left by its last process.
-      if (where === undefined || (where.controller === this.self.brokerId && !this.#candidacy.isActive)) await this.#campaign(where)
+      if (where === undefined || (where.controller === this.self.brokerId && !this.#candidacy.isActive)) {
+        await this.#campaign(where)
+      }
       else await this.#follow(where)
     }
   }
@@ -188,7 +194,8 @@ export class SessionAgent implements ControllerLink {
       case 'dropped':
         return
       case 'rejected':
-        log.error({ controller: where.controller, code: error?.code }, `the controller refuses this broker: ${error?.message ?? ''}`)
+        log.error({ controller: where.controller, code: error?.code },
+          `the controller refuses this broker: ${error?.message ?? ''}`)
         await this.#pause(rejectedAgainMs)
         return
       case 'refused':
@@ -289,8 +296,9 @@ export class SessionAgent implements ControllerLink {
       if (this.#closed || this.#hint !== undefined) return
       way = through
       if (found !== undefined) this.#hint = found
-      else if (agreed && !this.#stopping && this.#candidacy.mayTry) await this.#takeOffice(epochSeen, lost?.controllerEpoch ?? 0, rank)
-      else await this.#pause(askAgainMs)
+      else if (agreed && !this.#stopping && this.#candidacy.mayTry) {
+        await this.#takeOffice(epochSeen, lost?.controllerEpoch ?? 0, rank)
+      } else await this.#pause(askAgainMs)
       if (this.#closed || this.#hint !== undefined) return
       const lease = await this.#search.lease()
       if (lease !== undefined && !isSame(lease, lost) && lease.controller !== this.self.brokerId) this.#hint ??= lease
@@ -305,7 +313,9 @@ export class SessionAgent implements ControllerLink {
     const office = await this.#candidacy.take(
       Math.max(epochSeen, this.#options.volume.controllerEpoch), leaseEpoch, this.#search.silentSince)
     if (office === undefined) return
-    this.#hint ??= { controllerEpoch: office.controllerEpoch, controller: this.self.brokerId, address: this.self.peerAddress }
+    this.#hint ??= {
+      controllerEpoch: office.controllerEpoch, controller: this.self.brokerId, address: this.self.peerAddress
+    }
   }
 
   #takeHint (): Whereabouts | undefined {

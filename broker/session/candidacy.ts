@@ -66,7 +66,9 @@ export class Candidacy {
    * @param leaseEpoch of the Lease that leads nowhere, 0 for none
    * @param silentSince clock time since when brokers do not answer, by broker id
    */
-  async take (epochSeen: number, leaseEpoch: number, silentSince: ReadonlyMap<number, number>): Promise<Controller | undefined> {
+  async take (
+    epochSeen: number, leaseEpoch: number, silentSince: ReadonlyMap<number, number>
+  ): Promise<Controller | undefined> {
     const { clock, api, self, log, counters, settings } = this.#options
     const { patienceMs } = this
     const attempt = ++this.#attempt
@@ -123,7 +125,9 @@ export class Candidacy {
       if (this.#taking) this.#attempt += 1
       return
     }
-    if (controllerEpoch > this.#controller.controllerEpoch) this.end(`controller epoch ${controllerEpoch} was announced`)
+    if (controllerEpoch > this.#controller.controllerEpoch) {
+      this.end(`controller epoch ${controllerEpoch} was announced`)
+    }
   }
 
   end (reason: string): void {

@@ -38,7 +38,8 @@ export interface Findings {
 
 /** The same office: nothing newer than what was lost. */
 export function isSame (a: Whereabouts | undefined, lost: Whereabouts | undefined): boolean {
-  return a !== undefined && lost !== undefined && a.address === lost.address && a.controllerEpoch <= lost.controllerEpoch
+  return a !== undefined && lost !== undefined && a.address === lost.address &&
+    a.controllerEpoch <= lost.controllerEpoch
 }
 
 export interface SearchOptions {
@@ -118,7 +119,8 @@ export class Search {
     const unfenced = brokers.filter(broker => !broker.fenced)
     const rank = this.#rank(answers.flatMap(({ broker, answer }) => typeof answer === 'object' ? [broker] : []), table)
     if (unfenced.some(broker => broker.brokerId === this.#options.self.brokerId)) agreeing += 1
-    const agreed = table !== undefined && found === undefined && (unfenced.length === 0 || agreeing * 2 > unfenced.length)
+    const agreed = table !== undefined && found === undefined &&
+      (unfenced.length === 0 || agreeing * 2 > unfenced.length)
     if (!isSame(found, lost)) return { found, through: undefined, agreed, epochSeen, rank }
     const through = found === undefined || witness === '' ? undefined : { ...found, via: witness }
     return { found: undefined, through, agreed, epochSeen, rank }
@@ -132,14 +134,17 @@ export class Search {
   #registry (): Promise<readonly BrokerInfo[] | undefined> {
     const prepared = this.#prepared
     this.#prepared = undefined
-    return prepared !== undefined && this.#options.clock.now() - prepared.at < preparedMsMax ? prepared.brokers : this.#brokers()
+    return prepared !== undefined && this.#options.clock.now() - prepared.at < preparedMsMax
+      ? prepared.brokers
+      : this.#brokers()
   }
 
   #rank (alive: readonly BrokerInfo[], table: readonly BrokerInfo[] | undefined): number {
     const { brokerId } = this.#options.self
     // Before the first registration nobody knows who else there is.
     if (table?.length === 0) return Math.min(brokerId, rankMax)
-    return Math.min(alive.filter(broker => broker.brokerId < brokerId && !broker.fenced && !broker.stopping).length, rankMax)
+    return Math.min(alive.filter(broker => broker.brokerId < brokerId && !broker.fenced && !broker.stopping).length,
+      rankMax)
   }
 
   #agrees (brokerId: number, answer: AskControllerResponse | 'refused' | 'silent', patienceMs: number): boolean {
@@ -151,7 +156,8 @@ export class Search {
   async #askOne (broker: BrokerInfo): Promise<AskControllerResponse | 'refused' | 'silent'> {
     const { net, self, clock } = this.#options
     try {
-      const answer = await net.call(broker.peerAddress, 'AskController', { brokerId: self.brokerId }, limits.askControllerMs)
+      const answer = await net.call(broker.peerAddress, 'AskController', { brokerId: self.brokerId },
+        limits.askControllerMs)
       this.#silentSince.delete(broker.brokerId)
       return answer
     } catch (error) {
@@ -174,7 +180,9 @@ export class Search {
     } catch (error) {
       if (error instanceof KubeError) return undefined
       if (!(error instanceof TableFormatError)) throw error
-      if (this.#told !== error.message) log.error({ table: rootName(self.clusterName) }, `the root table does not read: ${error.message}`)
+      if (this.#told !== error.message) {
+        log.error({ table: rootName(self.clusterName) }, `the root table does not read: ${error.message}`)
+      }
       this.#told = error.message
       return undefined
     }

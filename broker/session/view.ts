@@ -36,7 +36,8 @@ export class View implements ClusterView {
   }
 
   topics (): readonly TopicInfo[] {
-    return [...this.#topics.values()].sort((a, b) => a.name < b.name ? -1 : a.name > b.name ? 1 : a.topicId < b.topicId ? -1 : 1)
+    return [...this.#topics.values()].sort((a, b) =>
+      a.name < b.name ? -1 : a.name > b.name ? 1 : a.topicId < b.topicId ? -1 : 1)
   }
 
   row (topicId: string, partition: number): PartitionRow | undefined {

@@ -20,7 +20,9 @@ export class LogView {
   constructor (history: readonly Operation[]) {
     for (const operation of history) {
       if (operation.kind === 'send') {
-        if (this.sends.has(operation.value)) throw new Error(`value ${operation.value} was sent twice by the test itself`)
+        if (this.sends.has(operation.value)) {
+          throw new Error(`value ${operation.value} was sent twice by the test itself`)
+        }
         this.sends.set(operation.value, operation)
         if (operation.outcome === 'ok' && operation.offset !== undefined) {
           this.#see(operation.key, operation.offset, operation.value, `${operation.process} was told`)

@@ -41,7 +41,9 @@ describe('the operator\'s calls to a broker', () => {
 
   it('fail with the broker\'s own error, details and all', async () => {
     const { address } = await broker({
-      unary: { DescribeCluster: () => Promise.reject(new WireError('NOT_CONTROLLER', 'nöt me', { controllerAddress: 'c:1' })) }
+      unary: {
+        DescribeCluster: () => Promise.reject(new WireError('NOT_CONTROLLER', 'nöt me', { controllerAddress: 'c:1' }))
+      }
     })
     const error = await failure(calls().call(address, 'DescribeCluster', {}, 5_000))
     expect(error).toMatchObject({ code: 'NOT_CONTROLLER', message: 'nöt me', detail: { controllerAddress: 'c:1' } })

@@ -105,7 +105,8 @@ export class SimBroker {
     }
     const config = {
       cluster: this.#cluster.name, clusterUid: this.#cluster.uid, brokerId: this.id, rack: `zone-${this.id % 3}`,
-      brokersExpected: this.#cluster.brokersExpected, listenClient: `${this.host}:9090`, listenPeer: `${this.host}:9091`,
+      brokersExpected: this.#cluster.brokersExpected, listenClient: `${this.host}:9090`,
+      listenPeer: `${this.host}:9091`,
       advertiseClient: '', advertisePeer: '', volumeSettings
     }
     const node = this.#node = new BrokerNode(ports, config, (error) => { this.#fatal(process, error) })

@@ -3,7 +3,9 @@
 import type { ConsumedBatch } from '../../client/consumed-batch.ts'
 import type { Consumer } from '../../client/consumer.ts'
 import { MillraceError } from '../../client/errors.ts'
-import type { AssignOperation, CommitOperation, CommittedOperation, Key, PolledRecord, PollOperation } from '../check/history.ts'
+import type {
+  AssignOperation, CommitOperation, CommittedOperation, Key, PolledRecord, PollOperation
+} from '../check/history.ts'
 import type { ClientWorld } from './producer-client.ts'
 import { makeClient } from './producer-client.ts'
 import type { SimRng } from './rng.ts'
@@ -72,7 +74,9 @@ export class ConsumerClient {
   async #assigned (): Promise<boolean> {
     const { history, plan, coverage } = this.#world
     const asked = this.#role.group
-      ? history.begin<CommittedOperation>({ kind: 'committed', process: this.process.name, group: this.#group, offsets: [] })
+      ? history.begin<CommittedOperation>({
+        kind: 'committed', process: this.process.name, group: this.#group, offsets: []
+      })
       : undefined
     try {
       await this.#consumer.assign(plan.topics.map(({ name }) => ({ topic: name, partitions: 'all', from: 'start' })))

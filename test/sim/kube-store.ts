@@ -46,7 +46,9 @@ export class KubeStore {
     if (object.metadata.resourceVersion !== undefined) {
       throw new KubeError('invalid', 422, 'resourceVersion should not be set on objects to be created')
     }
-    if (this.get(kind, name) !== undefined) throw new KubeError('exists', 409, `${kind.plural} "${name}" already exists`)
+    if (this.get(kind, name) !== undefined) {
+      throw new KubeError('exists', 409, `${kind.plural} "${name}" already exists`)
+    }
     return this.#put(kind, undefined, { ...object, metadata: { ...object.metadata, uid: this.#rng.hex(16) } }, by)
   }
 

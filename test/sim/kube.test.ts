@@ -45,8 +45,8 @@ test('compares and swaps', async () => {
   expect(Number(second.metadata.resourceVersion)).toBeGreaterThan(Number(first.metadata.resourceVersion))
   expect(second.metadata.uid).toBe(first.metadata.uid)
   expect(await failing(kube.replace(kind, { ...first, rows: ['y'] }))).toEqual(['conflict', 409])
-  expect(await failing(kube.replace(kind, table('t', { resourceVersion: second.metadata.resourceVersion, uid: 'other' }))))
-    .toEqual(['conflict', 409])
+  const other = table('t', { resourceVersion: second.metadata.resourceVersion, uid: 'other' })
+  expect(await failing(kube.replace(kind, other))).toEqual(['conflict', 409])
   expect(await failing(kube.replace(kind, table('none', { resourceVersion: '1' })))).toEqual(['not-found', 404])
   expect(await failing(kube.replace(kind, table('t')))).toEqual(['invalid', 422])
   expect((await run(kube.get(kind, 't')))?.['rows']).toEqual(['x'])
@@ -79,7 +79,9 @@ test.each<[KubeFault, KubeErrorKind, number, boolean]>([
 test('a request may be carried out long after its sender gave up, and after it died', async () => {
   const { server, kube, failing, only, scheduler, process } = simulate()
   only('late')
-  for (let i = 0; i < 20; i++) await failing(kube.create(kind, table(`t${i}`)).then((o) => { throw new KubeError('unknown', 0, o.kind) }))
+  for (let i = 0; i < 20; i++) {
+    await failing(kube.create(kind, table(`t${i}`)).then((o) => { throw new KubeError('unknown', 0, o.kind) }))
+  }
   process.kill()
   await scheduler.run(scheduler.now + 60_000)
   expect(server.store.list(kind, {})).toHaveLength(20)

@@ -99,7 +99,9 @@ export class SimKube implements Kube {
     const { rng } = network
     if (conditions.state === 'silent') return
     if (conditions.state === 'down') return reject(new KubeError('unavailable', 0, `${what}: connection refused`))
-    const fault = conditions.faultChance > 0 && rng.chance(conditions.faultChance) ? rng.pick(conditions.faults) : undefined
+    const fault = conditions.faultChance > 0 && rng.chance(conditions.faultChance)
+      ? rng.pick(conditions.faults)
+      : undefined
     if (fault !== undefined) counters.faults++
     const carryOut = (): void => {
       let result: T
@@ -122,7 +124,9 @@ export class SimKube implements Kube {
       case undefined: carryOut(); break
       case 'unauthorized': reject(new KubeError('refused', 401, `${what}: Unauthorized`)); break
       case 'forbidden': reject(new KubeError('refused', 403, `${what}: Forbidden`)); break
-      case 'throttled': reject(new KubeError('unavailable', 429, `${what}: too many requests`, 1 + rng.integer(2_000))); break
+      case 'throttled':
+        reject(new KubeError('unavailable', 429, `${what}: too many requests`, 1 + rng.integer(2_000)))
+        break
       case 'conflict':
       case 'conflict after write':
         // A proxy or client library that repeats a write on its own sees its own first attempt.

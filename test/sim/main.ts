@@ -61,8 +61,9 @@ class Totals {
   line (): string {
     const { seconds } = this
     const virtualSeconds = this.virtualMs / 1_000
-    return `% ${this.seeds} seeds (${(this.seeds / seconds).toFixed(1)}/s), ${(virtualSeconds / 3_600).toFixed(2)} virtual hours ` +
-      `(${Math.round(virtualSeconds / seconds)}x), ${this.faults} faults, ${(this.events / 1e6).toFixed(1)} M events, ` +
+    return `% ${this.seeds} seeds (${(this.seeds / seconds).toFixed(1)}/s), ` +
+      `${(virtualSeconds / 3_600).toFixed(2)} virtual hours (${Math.round(virtualSeconds / seconds)}x), ` +
+      `${this.faults} faults, ${(this.events / 1e6).toFixed(1)} M events, ` +
       `slowest healing ${(this.slowestHealMs / 1_000).toFixed(1)} s, ${this.failures.length} failed`
   }
 }
@@ -110,7 +111,9 @@ async function many (options: Options): Promise<boolean> {
     const result = await runSeed(seed)
     totals.add(result)
     if (result.failure !== undefined) {
-      console.log(options.keepGoing ? `seed ${seed}: ${result.failure.kind}: ${result.failure.message.slice(0, 300)}` : describeFailure(result))
+      console.log(options.keepGoing
+        ? `seed ${seed}: ${result.failure.kind}: ${result.failure.message.slice(0, 300)}`
+        : describeFailure(result))
       if (!options.keepGoing) break
     } else if (totals.seeds % twiceEvery === 0) await runAgain(result)
     if (totals.seconds - printed > 5) {

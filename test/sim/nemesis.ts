@@ -122,19 +122,25 @@ export class Nemesis {
       case 'kill all': return this.#end(brokers, rng.pick(['kill', 'power']))
       case 'stop': return this.#stop(broker)
       case 'pause': return this.#pause(broker)
-      case 'isolate': return this.#cut(names.filter((name) => name !== broker.host).flatMap((name) => [[broker.host, name], [name, broker.host]]))
+      case 'isolate': return this.#cut(
+        names.filter((name) => name !== broker.host).flatMap((name) => [[broker.host, name], [name, broker.host]])
+      )
       case 'one way': return this.#cut(names.filter((name) => name !== broker.host)
         .map((name) => rng.chance(0.5) ? [broker.host, name] : [name, broker.host]))
       case 'halves': {
         const some = rng.shuffle(names).slice(0, 1 + rng.integer(names.length - 1))
-        return this.#cut(names.flatMap((a) => names.filter((b) => some.includes(a) !== some.includes(b)).map((b) => [a, b])))
+        return this.#cut(
+          names.flatMap((a) => names.filter((b) => some.includes(a) !== some.includes(b)).map((b) => [a, b]))
+        )
       }
       case 'ring': return this.#cut(names.flatMap((a, i) => names.filter((b, j) => {
         const distance = Math.abs(i - j)
         return a !== b && distance !== 1 && distance !== names.length - 1
       }).map((b) => [a, b])))
       case 'kube cut': return this.#cut(rng.chance(0.5) ? [[broker.host, kubeHost]] : [[kubeHost, broker.host]])
-      case 'client cut': return this.#cut(this.#victims.hosts.flatMap((host) => [[host, broker.host], [broker.host, host]]))
+      case 'client cut': return this.#cut(
+        this.#victims.hosts.flatMap((host) => [[host, broker.host], [broker.host, host]])
+      )
       case 'slow link': return this.#slow(broker.host, rng.pick(names))
       case 'break': return this.#break()
       case 'kube down': return this.#kube('down')
@@ -235,7 +241,8 @@ export class Nemesis {
 
   #loseLease (): boolean {
     const { store } = this.#cluster.kube
-    store.erase({ apiVersion: 'coordination.k8s.io/v1', plural: 'leases' }, `${this.#cluster.name}-controller`, 'nemesis')
+    store.erase({ apiVersion: 'coordination.k8s.io/v1', plural: 'leases' }, `${this.#cluster.name}-controller`,
+      'nemesis')
     return true
   }
 

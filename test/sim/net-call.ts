@@ -41,7 +41,9 @@ export class End implements Stream<object> {
     if (this.#finished) return true
     const bytes = this.#outgoing.encode(message)
     if (bytes.length > messageBytesMax) {
-      this.destroy(new WireError('RECORD_TOO_LARGE', `a message of ${bytes.length} bytes; the limit is ${messageBytesMax}`))
+      this.destroy(
+        new WireError('RECORD_TOO_LARGE', `a message of ${bytes.length} bytes; the limit is ${messageBytesMax}`)
+      )
       return true
     }
     return this.#call.pipeFrom(this).send({ kind: 'message', bytes, error: undefined, atMs: 0 })

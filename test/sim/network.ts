@@ -52,7 +52,9 @@ export class Link {
 
   delayMs (): number {
     const { conditions, rng } = this.#network
-    const spike = conditions.spikeChance > 0 && rng.chance(conditions.spikeChance) ? rng.fraction() * conditions.spikeMs : 0
+    const spike = conditions.spikeChance > 0 && rng.chance(conditions.spikeChance)
+      ? rng.fraction() * conditions.spikeMs
+      : 0
     const delay = (conditions.delayMinMs + rng.exponential(conditions.delayMeanMs) + spike) * this.slowness
     return Math.min(delay, delayMsMax)
   }

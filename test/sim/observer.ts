@@ -97,7 +97,9 @@ export class InvariantObserver implements Observer {
     const found = new Set<ReplicaRecord>()
     for (const log of volume.replicas()) found.add(this.#adopt(broker, volume, log, observed, true))
     for (const record of this.#records.values()) {
-      if (record.volumeId !== volume.meta.volumeId || record.gone || found.has(record) || record.durableEnd === 0) continue
+      if (record.volumeId !== volume.meta.volumeId || record.gone || found.has(record) || record.durableEnd === 0) {
+        continue
+      }
       if (!broker.diskMayFail) throw new SimFailure('durability', `${record.name}: a replica is gone after a restart`)
     }
     if (found.size > 0) this.#coverage.reached('a replica recovered records')
@@ -123,7 +125,9 @@ export class InvariantObserver implements Observer {
     return observed
   }
 
-  #adopt (broker: SimBroker, volume: Volume, log: ReplicaLog, observed: ObservedNode, recovered: boolean): ReplicaRecord {
+  #adopt (
+    broker: SimBroker, volume: Volume, log: ReplicaLog, observed: ObservedNode, recovered: boolean
+  ): ReplicaRecord {
     const { volumeId } = volume.meta
     const identity = identityText({ brokerId: broker.id, volumeId, replicaGen: log.replicaGen })
     const key = `${identity} ${log.topicId}-${log.partition}`
@@ -147,7 +151,8 @@ export class InvariantObserver implements Observer {
     }
     log.truncate = (offset) => {
       if (offset < record.highWatermark) {
-        throw new SimFailure('truncation', `${record.name} truncates to ${offset}, below its high watermark ${record.highWatermark}`)
+        throw new SimFailure('truncation',
+          `${record.name} truncates to ${offset}, below its high watermark ${record.highWatermark}`)
       }
       if (offset < log.logEnd) this.#coverage.reached('a follower truncated')
       record.truncated(offset)

@@ -48,6 +48,8 @@ export class SimOperator {
     if (known.controllerAddress === '') return
     const { error } = await this.#net.call(known.controllerAddress, 'ApplyTopic', request, callTimeoutMs)
     if (error === undefined || error.code === '') this.applied.add(request.name!)
-    else if (!WireError.fromDetail(error).retriable) throw new Error(`topic ${request.name}: ${error.code} ${error.message}`)
+    else if (!WireError.fromDetail(error).retriable) {
+      throw new Error(`topic ${request.name}: ${error.code} ${error.message}`)
+    }
   }
 }

@@ -6,9 +6,11 @@ import { kubeFaults } from './kube.ts'
 import type { NetConditions } from './network.ts'
 import type { SimRng } from './rng.ts'
 
-export const faultKinds = ['kill', 'power', 'kill all', 'stop', 'pause', 'isolate', 'one way', 'halves', 'ring', 'kube cut', 'client cut',
+export const faultKinds = [
+  'kill', 'power', 'kill all', 'stop', 'pause', 'isolate', 'one way', 'halves', 'ring', 'kube cut', 'client cut',
   'slow link', 'break', 'kube down', 'kube silent', 'slow disk', 'full disk', 'disk error', 'clock jump', 'client kill',
-  'lost lease', 'lost table', 'restored tables', 'lost volume'] as const
+  'lost lease', 'lost table', 'restored tables', 'lost volume'
+] as const
 
 export type FaultKind = typeof faultKinds[number]
 

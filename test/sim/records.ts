@@ -59,7 +59,8 @@ export class ReplicaRecord {
       throw new SimFailure('durability', `${this.name}: recovered up to ${log.logEnd}, durable was ${this.durableEnd}`)
     }
     if (log.leaderEpochSeen < this.#epochDurable) {
-      throw new SimFailure('epochs', `${this.name}: recovered epoch ${log.leaderEpochSeen}, durable was ${this.#epochDurable}`)
+      throw new SimFailure('epochs',
+        `${this.name}: recovered epoch ${log.leaderEpochSeen}, durable was ${this.#epochDurable}`)
     }
   }
 
@@ -120,7 +121,8 @@ export class PartitionRecord {
     const batches = leader.shadow.range(this.#log.end, end)
     const first = batches[0]
     if (first === undefined || first.base > this.#log.end) {
-      throw new SimFailure('committed prefix', `${leader.name} commits from ${first?.base ?? end}, known is ${this.#log.end}`)
+      throw new SimFailure('committed prefix',
+        `${leader.name} commits from ${first?.base ?? end}, known is ${this.#log.end}`)
     }
     if (first.base < this.#log.end || batches.at(-1)!.last + 1 !== end) {
       throw new SimFailure('committed prefix', `${leader.name} commits up to ${end}, in the middle of a batch`)

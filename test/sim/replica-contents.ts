@@ -29,7 +29,9 @@ export async function replicaContents (cluster: SimCluster, observer: InvariantO
   Promise.all(reads).then((all) => { contents = all }, (reason: unknown) => { error = reason })
   await scheduler.run(scheduler.now + readMsMax, () => contents !== undefined || error !== undefined)
   if (error !== undefined) throw SimFailure.from('unreadable log', 'a replica', error)
-  if (contents === undefined) throw new SimFailure('unreadable log', `the replicas could not be read within ${readMsMax} ms`)
+  if (contents === undefined) {
+    throw new SimFailure('unreadable log', `the replicas could not be read within ${readMsMax} ms`)
+  }
   return contents
 }
 

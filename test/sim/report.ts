@@ -24,7 +24,8 @@ function formatDetail ({ what, detail }: TraceEntry): string {
   const codec = direction === '>' ? rpc.request : rpc.response
   const message = (codec as { decode (bytes: Buffer): unknown }).decode(detail.bytes)
   return shorten(JSON.stringify(message, (_, value: unknown) => {
-    if (value instanceof Uint8Array || (typeof value === 'object' && value !== null && 'type' in value && value.type === 'Buffer')) {
+    if (value instanceof Uint8Array ||
+      (typeof value === 'object' && value !== null && 'type' in value && value.type === 'Buffer')) {
       return '<bytes>'
     }
     return value

@@ -28,7 +28,9 @@ export class RowObserver {
       try {
         this.#written(write)
       } catch (error) {
-        cluster.scheduler.fail(error instanceof SimFailure ? error : SimFailure.from('uncaught error', 'row observer', error))
+        cluster.scheduler.fail(error instanceof SimFailure
+          ? error
+          : SimFailure.from('uncaught error', 'row observer', error))
       }
     }
   }
@@ -61,7 +63,9 @@ export class RowObserver {
     if (parts.agent.counters.isController === 1) {
       if (!this.#controllers.has(name)) {
         this.#controllers.add(name)
-        if (this.#office !== '' && this.#office !== name) this.#coverage.reached('the office of controller changed hands')
+        if (this.#office !== '' && this.#office !== name) {
+          this.#coverage.reached('the office of controller changed hands')
+        }
         this.#office = name
         if (this.#controllers.size > 1) this.#coverage.reached('two controllers at once')
       }
@@ -108,7 +112,8 @@ export class RowObserver {
     }
     const newest = this.#latest.get(key)
     if (!isNewerRow(row, newest)) {
-      throw new SimFailure('row order', `${where}, which epoch ${newest!.leaderEpoch} version ${newest!.version} has been above`)
+      throw new SimFailure('row order',
+        `${where}, which epoch ${newest!.leaderEpoch} version ${newest!.version} has been above`)
     }
     if (old !== undefined) this.#count(row, old)
     this.#latest.set(key, row)

@@ -71,7 +71,8 @@ class Run {
     }
     this.#operator = new SimOperator(this.cluster)
     const hosts = Array.from({ length: plan.producers + plan.consumers }, (_, index) => `c${index}`)
-    this.nemesis = new Nemesis(this.cluster, plan, { hosts, restartOne: (rng) => { this.#restartClient(rng) } }, this.coverage)
+    this.nemesis = new Nemesis(this.cluster, plan,
+      { hosts, restartOne: (rng) => { this.#restartClient(rng) } }, this.coverage)
   }
 
   async play (): Promise<void> {
@@ -98,20 +99,23 @@ class Run {
     for (const { name, partitions } of this.plan.topics) {
       for (let partition = 0; partition < partitions; partition++) probe.send(name, partition)
     }
-    await this.#until(healedAtMs + healMsMax, 'writes do not end', () => probe.idle && this.#producers.every((each) => each.idle))
+    await this.#until(healedAtMs + healMsMax, 'writes do not end',
+      () => probe.idle && this.#producers.every((each) => each.idle))
     for (const consumer of this.#consumers) consumer.stop()
     const drain = new ConsumerClient(this.#world, 'drain', 'drain', { group: false, drain: true })
     const ends = new Map([...this.observer.partitions].map(({ key, end }) => [key, end]))
     await this.#until(healedAtMs + healMsMax, 'reads do not end', () => this.#keys().every(({ key, id }) =>
       drain.positionOf(key) >= (ends.get(id) ?? 0)))
     await this.#until(healedAtMs + wholeMsMax, 'in-sync sets are not whole', () => this.#allInSync())
-    await this.#until(healedAtMs + wholeMsMax, 'tables are not what was written last', () => this.observer.rows.isStored())
+    await this.#until(healedAtMs + wholeMsMax, 'tables are not what was written last',
+      () => this.observer.rows.isStored())
     this.healedInMs = cluster.scheduler.now - healedAtMs
     await this.#check(healedAtMs)
     for (const broker of cluster.brokers) this.observer.count(broker)
     nemesis.retire()
     for (const broker of cluster.brokers) broker.stop()
-    await this.#until(cluster.scheduler.now + stopMsMax, 'brokers do not stop', () => cluster.brokers.every((broker) => !broker.running))
+    await this.#until(cluster.scheduler.now + stopMsMax, 'brokers do not stop',
+      () => cluster.brokers.every((broker) => !broker.running))
   }
 
   async #check (healedAtMs: number): Promise<void> {
@@ -210,7 +214,9 @@ export interface Spectator {
   readonly onEvent?: ((entry: TraceEntry) => void) | undefined
 }
 
-export async function runSeed (seed: number, plan: Plan = drawPlan(new SimRng(seed)), spectator: Spectator = {}): Promise<RunResult> {
+export async function runSeed (
+  seed: number, plan: Plan = drawPlan(new SimRng(seed)), spectator: Spectator = {}
+): Promise<RunResult> {
   const run = new Run(seed, plan)
   run.cluster.book.onLine = spectator.onLine
   run.cluster.scheduler.trace.onEntry = spectator.onEvent
@@ -225,6 +231,7 @@ export async function runSeed (seed: number, plan: Plan = drawPlan(new SimRng(se
   run.coverage.reached('a write reached the API late', run.cluster.kube.counters.lateWrites)
   return {
     seed, plan, failure: scheduler.failure, report: run.report, hash: scheduler.trace.hash, events: scheduler.events,
-    virtualMs: scheduler.now, faults: run.nemesis.total, healedInMs: run.healedInMs, coverage: run.coverage, cluster: run.cluster
+    virtualMs: scheduler.now, faults: run.nemesis.total, healedInMs: run.healedInMs, coverage: run.coverage,
+    cluster: run.cluster
   }
 }

@@ -54,7 +54,10 @@ export class ShadowLog {
     return found
   }
 
-  /** The first offset from `from` below `to` where `other` holds something else; what either lacks at its front is no difference. */
+  /**
+   * The first offset from `from` below `to` where `other` holds something else; what either lacks at its front
+   * is no difference.
+   */
   difference (other: ShadowLog, from: number, to: number): number | undefined {
     const start = Math.max(from, this.#batches[0]?.base ?? this.end, other.#batches[0]?.base ?? other.end)
     let [i, j] = [this.#indexOf(start), other.#indexOf(start)]

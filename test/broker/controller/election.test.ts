@@ -34,7 +34,8 @@ test('never one that ends below a high watermark that anybody reports', () => {
 
 test('members without the replica, or that may not lead, are passed over', () => {
   expect(elect(contest({ answers: [ends(0, 5, 40, { present: false }), ends(1, 5, 30)] }))).toBe(1)
-  expect(elect(contest({ answers: [ends(0, 5, 40), ends(1, 5, 30)], canLead: identity => identity.brokerId !== 0 }))).toBe(1)
+  expect(elect(contest({ answers: [ends(0, 5, 40), ends(1, 5, 30)], canLead: identity => identity.brokerId !== 0 })))
+    .toBe(1)
   expect(elect(contest({ answers: [ends(0, 5, 40)], canLead: () => false }))).toBe(-1)
 })
 

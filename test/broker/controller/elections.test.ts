@@ -33,7 +33,10 @@ test('many partitions are one question to a broker; the poll closes with the las
   elections.want({ ...wish, row: two, ask: [1] })
   await pass(1)
   expect(asked).toEqual([
-    { brokerId: 1, questionId: 1, partitions: [{ topicId: one.topicId, partition: 0 }, { topicId: one.topicId, partition: 1 }] },
+    {
+      brokerId: 1, questionId: 1,
+      partitions: [{ topicId: one.topicId, partition: 0 }, { topicId: one.topicId, partition: 1 }]
+    },
     { brokerId: 2, questionId: 2, partitions: [{ topicId: one.topicId, partition: 0 }] }
   ])
   elections.answer(1, 1, [ends(1, 5, 10), ends(1, 5, 20, { partition: 1 })])

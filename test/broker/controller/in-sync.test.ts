@@ -6,7 +6,9 @@ import { facts, id, row } from './make.ts'
 const sender = { brokerId: 0, brokerEpoch: 3 }
 
 function request (changes: Partial<SessionRequest_ChangeInSync> = {}): SessionRequest_ChangeInSync {
-  return { requestId: 1, topicId: row().topicId, partition: 0, leaderEpoch: 5, version: 9, inSync: [], added: [], ...changes }
+  return {
+    requestId: 1, topicId: row().topicId, partition: 0, leaderEpoch: 5, version: 9, inSync: [], added: [], ...changes
+  }
 }
 
 function added (brokerId: number, brokerEpoch = 3, replicaGen = 0) {
@@ -74,7 +76,8 @@ describe('a leader asks', () => {
   })
 
   test('for the same set again: yes, that ends a pending change', () => {
-    expect(refuseChange(two, request({ inSync: [id(0), id(1)] }), sender, facts({ 0: 'live', 1: 'dead' }))).toBeUndefined()
+    expect(refuseChange(two, request({ inSync: [id(0), id(1)] }), sender, facts({ 0: 'live', 1: 'dead' })))
+      .toBeUndefined()
   })
 
   test('from an old row, or without leading: STALE_ROW', () => {
@@ -94,7 +97,8 @@ describe('a leader asks', () => {
 
   test('to add somebody without a replica, or without saying what it saw: INELIGIBLE_REPLICA', () => {
     const stranger = request({ inSync: [id(0), id(1), id(7)], added: [added(7)] })
-    expect(refuseChange(two, stranger, sender, facts({ 0: 'live', 1: 'live', 7: 'live' }))?.code).toBe('INELIGIBLE_REPLICA')
+    expect(refuseChange(two, stranger, sender, facts({ 0: 'live', 1: 'live', 7: 'live' }))?.code)
+      .toBe('INELIGIBLE_REPLICA')
     expect(refuseChange(two, { ...grown, added: [] }, sender, all)?.code).toBe('INELIGIBLE_REPLICA')
   })
 
@@ -110,7 +114,8 @@ describe('a leader asks', () => {
     const three = row()
     const smaller = request({ inSync: [id(0), id(1)] })
     expect(refuseChange(three, smaller, sender, all)).toBeUndefined()
-    expect(refuseChange(three, smaller, sender, facts({ 0: 'live', 1: 'missing', 2: 'live' }))?.code).toBe('BELOW_FLOOR')
+    expect(refuseChange(three, smaller, sender, facts({ 0: 'live', 1: 'missing', 2: 'live' }))?.code)
+      .toBe('BELOW_FLOOR')
     expect(refuseChange(two, request({ inSync: [id(0)] }), sender, all)?.code).toBe('BELOW_FLOOR')
   })
 

@@ -24,25 +24,31 @@ export function row (changes: Partial<PartitionRow> = {}): PartitionRow {
 
 export function topic (changes: Partial<TopicEntry> = {}): TopicEntry {
   return {
-    topicId, name: 'orders', internal: false, partitions: 1, replicas: 3, minInSync: 2, retentionMs: -1, retentionBytes: -1,
-    segmentBytes: 1_048_576, deleting: false, orphaned: false, ownerUid: 'uid', ...changes
+    topicId, name: 'orders', internal: false, partitions: 1, replicas: 3, minInSync: 2, retentionMs: -1,
+    retentionBytes: -1, segmentBytes: 1_048_576, deleting: false, orphaned: false, ownerUid: 'uid', ...changes
   }
 }
 
 export function broker (brokerId: number, changes: Partial<BrokerInfo> = {}): BrokerInfo {
   return {
-    brokerId, volumeId: volumeOf(brokerId), brokerEpoch: 3, incarnation: brokerId.toString(16).padStart(16, 'c'), fenced: false,
-    stopping: false, clientAddress: `b${brokerId}:9090`, peerAddress: `b${brokerId}:9091`, rack: '', ...changes
+    brokerId, volumeId: volumeOf(brokerId), brokerEpoch: 3, incarnation: brokerId.toString(16).padStart(16, 'c'),
+    fenced: false, stopping: false, clientAddress: `b${brokerId}:9090`, peerAddress: `b${brokerId}:9091`, rack: '',
+    ...changes
   }
 }
 
-export function ends (brokerId: number, lastEpoch: number, durableEnd: number, changes: Partial<ReplicaEnds> = {}): ReplicaEnds {
-  return { topicId, partition: 0, identity: id(brokerId), lastEpoch, durableEnd, highWatermark: 0, present: true, ...changes }
+export function ends (
+  brokerId: number, lastEpoch: number, durableEnd: number, changes: Partial<ReplicaEnds> = {}
+): ReplicaEnds {
+  return {
+    topicId, partition: 0, identity: id(brokerId), lastEpoch, durableEnd, highWatermark: 0, present: true, ...changes
+  }
 }
 
 /** By broker id: the state of its member with generation 0 on its volume; every other identity is dead. */
 export function facts (states: Record<number, MemberState>, options: {
-  standing?: Standing, unfit?: number[], epochs?: Record<number, number>, highWatermark?: number, gens?: Record<number, number>
+  standing?: Standing, unfit?: number[], epochs?: Record<number, number>, highWatermark?: number,
+  gens?: Record<number, number>
 } = {}): Facts {
   const state = (identity: ReplicaIdentity): MemberState => {
     const known = identity.volumeId === volumeOf(identity.brokerId) &&
@@ -62,5 +68,8 @@ export function facts (states: Record<number, MemberState>, options: {
 }
 
 export function table (changes: Partial<Table> = {}): Table {
-  return { ...emptyTable({ name: 'events-0', labels: { 'millrace.dev/cluster': 'events' } }), uid: 'u1', resourceVersion: '7', ...changes }
+  return {
+    ...emptyTable({ name: 'events-0', labels: { 'millrace.dev/cluster': 'events' } }),
+    uid: 'u1', resourceVersion: '7', ...changes
+  }
 }

@@ -3,7 +3,9 @@ import { expect, test } from 'vitest'
 import { addLoad, newLoad, place } from '../../../broker/controller/placement.ts'
 import { broker } from './make.ts'
 
-function placeTopic (brokers: ReturnType<typeof broker>[], partitions: number, replicas: number, all = newLoad()): number[][] {
+function placeTopic (
+  brokers: ReturnType<typeof broker>[], partitions: number, replicas: number, all = newLoad()
+): number[][] {
   const own = newLoad()
   return Array.from({ length: partitions }, (_, partition) => place(brokers, replicas, own, all, partition))
 }
@@ -13,7 +15,10 @@ function spread (counts: number[]): number {
 }
 
 test('leaders and replicas are even, replicas of a partition on different brokers, whatever the sizes', () => {
-  const sizes = fc.record({ brokers: fc.integer({ min: 1, max: 9 }), replicas: fc.integer({ min: 1, max: 5 }), partitions: fc.integer({ min: 1, max: 40 }) })
+  const sizes = fc.record({
+    brokers: fc.integer({ min: 1, max: 9 }), replicas: fc.integer({ min: 1, max: 5 }),
+    partitions: fc.integer({ min: 1, max: 40 })
+  })
   fc.assert(fc.property(sizes, size => {
     const brokers = Array.from({ length: size.brokers }, (_, id) => broker(id))
     const replicas = Math.min(size.replicas, size.brokers)
@@ -22,7 +27,8 @@ test('leaders and replicas are even, replicas of a partition on different broker
       expect(ids.length).toBe(replicas)
       expect(new Set(ids).size).toBe(replicas)
     }
-    const counts = (which: (ids: number[]) => number[]) => brokers.map(({ brokerId }) => placed.flatMap(which).filter(id => id === brokerId).length)
+    const counts = (which: (ids: number[]) => number[]) =>
+      brokers.map(({ brokerId }) => placed.flatMap(which).filter(id => id === brokerId).length)
     expect(spread(counts(ids => ids.slice(0, 1)))).toBeLessThanOrEqual(1)
     expect(spread(counts(ids => ids))).toBeLessThanOrEqual(2)
   }))

@@ -8,7 +8,8 @@ const polled = { answers: [ends(0, 5, 10), ends(1, 5, 10), ends(2, 5, 10)], pref
 describe('a leader that stands', () => {
   test('nothing to do is the same row', () => {
     const one = row()
-    expect(planRow(one, topic(), facts(live), undefined)).toEqual({ row: one, wish: undefined, outcome: 'none', damaged: [] })
+    expect(planRow(one, topic(), facts(live), undefined))
+      .toEqual({ row: one, wish: undefined, outcome: 'none', damaged: [] })
     expect(planRow(one, topic(), facts(live), undefined).row).toBe(one)
   })
 
@@ -18,7 +19,8 @@ describe('a leader that stands', () => {
   })
 
   test('a floor lowered by its topic lets dead members go in the same write', () => {
-    const { row: next } = planRow(row({ minInSync: 3 }), topic({ minInSync: 2 }), facts({ ...live, 2: 'dead' }), undefined)
+    const { row: next } =
+      planRow(row({ minInSync: 3 }), topic({ minInSync: 2 }), facts({ ...live, 2: 'dead' }), undefined)
     expect(next).toEqual(row({ inSync: [id(0), id(1)], minInSync: 2, version: 10 }))
   })
 
@@ -46,7 +48,8 @@ describe('a leader that is lost', () => {
   })
 
   test('a restarted leader may win its own partition, in a new epoch', () => {
-    const plan = planRow(row({ inSync: [id(0)], minInSync: 1 }), topic({ minInSync: 1 }), facts(live, lost), { answers: [ends(0, 5, 3)], preferred: -1 })
+    const plan = planRow(row({ inSync: [id(0)], minInSync: 1 }), topic({ minInSync: 1 }), facts(live, lost),
+      { answers: [ends(0, 5, 3)], preferred: -1 })
     expect(plan.row).toMatchObject({ leader: 0, leaderEpoch: 6 })
   })
 
@@ -58,7 +61,8 @@ describe('a leader that is lost', () => {
 
   test('members that fit as leaders come first, any member will do', () => {
     expect(planRow(row(), topic(), facts({ ...live, 0: 'dead' }, { ...lost, unfit: [1] }), polled).row.leader).toBe(2)
-    expect(planRow(row(), topic(), facts({ ...live, 0: 'dead' }, { ...lost, unfit: [1, 2] }), polled).row.leader).toBe(1)
+    expect(planRow(row(), topic(), facts({ ...live, 0: 'dead' }, { ...lost, unfit: [1, 2] }), polled).row.leader)
+      .toBe(1)
   })
 
   test('a high watermark reported elsewhere bars all: no leader, and the damaged are named', () => {
@@ -102,5 +106,6 @@ describe('a preferred leader', () => {
 })
 
 test('a topic that is being deleted has no leaders', () => {
-  expect(planRow(row(), topic({ deleting: true }), facts(live), undefined).row).toEqual(row({ leader: -1, version: 10 }))
+  expect(planRow(row(), topic({ deleting: true }), facts(live), undefined).row)
+    .toEqual(row({ leader: -1, version: 10 }))
 })

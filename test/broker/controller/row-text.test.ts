@@ -6,12 +6,13 @@ import { id, row, topicId } from './make.ts'
 
 const identities = [id(0), id(1), id(2), id(1, 77)]
 const references = { topics: ['ffffffffffffffff', topicId], identities }
-const indexOf = (identity: ReplicaIdentity): number => identities.findIndex(known => known.brokerId === identity.brokerId &&
-  known.replicaGen === identity.replicaGen)
+const indexOf = (identity: ReplicaIdentity): number => identities.findIndex(known =>
+  known.brokerId === identity.brokerId && known.replicaGen === identity.replicaGen)
 
 test('a row as text, pinned', () => {
   expect(encodeRow(row(), 1, indexOf)).toBe('1 0 0,1,2 0 5 0,1,2 9 2')
-  expect(encodeRow(row({ partition: 41, leader: -1, inSync: [id(1, 77)], minInSync: 1, adding: [3, 4], removing: [0] }), 1, indexOf))
+  const growing = row({ partition: 41, leader: -1, inSync: [id(1, 77)], minInSync: 1, adding: [3, 4], removing: [0] })
+  expect(encodeRow(growing, 1, indexOf))
     .toBe('1 41 0,1,2 - 5 3 9 1 +3,4 -0')
 })
 
@@ -34,8 +35,9 @@ test('text and row are the same thing', () => {
 })
 
 test.each([
-  '', '1', '1 0 0,1,2 0 5 0,1,2 9', '1 0 0,1,2 0 5  9 2', '1 0 0,1,2 0 5 0,1,2 9 2 x', '1 0 0;1 0 5 0 9 2', ' 1 0 0,1,2 0 5 0,1,2 9 2',
-  '9 0 0,1,2 0 5 0,1,2 9 2', '1 0 0,1,2 0 5 0,1,9 9 2', '1 0 0,1,2 0 9999999999999999 0 9 2',
+  '', '1', '1 0 0,1,2 0 5 0,1,2 9', '1 0 0,1,2 0 5  9 2', '1 0 0,1,2 0 5 0,1,2 9 2 x', '1 0 0;1 0 5 0 9 2',
+  ' 1 0 0,1,2 0 5 0,1,2 9 2', '9 0 0,1,2 0 5 0,1,2 9 2', '1 0 0,1,2 0 5 0,1,9 9 2',
+  '1 0 0,1,2 0 9999999999999999 0 9 2',
   `1 0 ${Array.from({ length: 15 }, (_, i) => i).join()} 0 5 0 9 2`, '1 0 0,1,2 0 5 0,1,2 9 2 -1 +2'
 ])('not a row: %j', text => {
   expect(() => decodeRow(text, references)).toThrow(TableFormatError)

@@ -51,7 +51,9 @@ function simulate (seed = 1) {
   return { scheduler, kube, store, counters, run, next, put, made, stop: () => { wanted = false } }
 }
 
-const changed = (table: Table): Table => ({ ...table, topics: new Map([[topicId, topic()]]), rows: new Map([[topicId, []]]) })
+const changed = (table: Table): Table => ({
+  ...table, topics: new Map([[topicId, topic()]]), rows: new Map([[topicId, []]])
+})
 
 test('what is put is what is read, under a new resourceVersion', async () => {
   const { store, run, put, made } = simulate()
@@ -67,7 +69,9 @@ test('what is put is what is read, under a new resourceVersion', async () => {
 })
 
 describe('one fault', () => {
-  test.each(['reply lost', 'late', 'server error', 'server error after write', 'conflict', 'conflict after write'] as const)(
+  test.each([
+    'reply lost', 'late', 'server error', 'server error after write', 'conflict', 'conflict after write'
+  ] as const)(
     '%s: the write lands once, and is known to have', async fault => {
       const { store, run, put, made, next, scheduler } = simulate()
       const first = await made()
@@ -81,7 +85,8 @@ describe('one fault', () => {
       expect((await run(store.read('events-0')))?.resourceVersion).toBe(now?.resourceVersion)
     })
 
-  test.each(['unauthorized', 'forbidden', 'throttled'] as const)('%s: certainly not written, to be decided again after a pause', async fault => {
+  const refusals = ['unauthorized', 'forbidden', 'throttled'] as const
+  test.each(refusals)('%s: certainly not written, to be decided again after a pause', async fault => {
     const { store, run, put, made, next, scheduler } = simulate()
     const first = await made()
     next(fault)
@@ -107,7 +112,9 @@ test('somebody else wrote: the answer is what is there now', async () => {
   const first = await made()
   const other = await put({ ...first, controllerEpoch: 2 })
   const outcome = await put(changed(first))
-  expect(outcome).toMatchObject({ kind: 'changed', found: { controllerEpoch: 2, resourceVersion: (other as { table: Table }).table.resourceVersion } })
+  expect(outcome).toMatchObject({
+    kind: 'changed', found: { controllerEpoch: 2, resourceVersion: (other as { table: Table }).table.resourceVersion }
+  })
   expect((await run(store.read('events-0')))?.topics.size).toBe(0)
 })
 

@@ -9,12 +9,15 @@ import { broker, id, table, topicId, volumeOf } from './make.ts'
 
 function request (changes: Partial<ApplyTopicRequest> = {}): ApplyTopicRequest {
   return {
-    name: 'orders', partitions: 3, replicas: 3, minInSync: 0, retentionMs: 0, retentionBytes: 0, segmentBytes: 0, ownerUid: 'uid', ...changes
+    name: 'orders', partitions: 3, replicas: 3, minInSync: 0, retentionMs: 0, retentionBytes: 0, segmentBytes: 0,
+    ownerUid: 'uid', ...changes
   }
 }
 
 function placement (live = [0, 1, 2], known = [0, 1, 2]): PlacementFacts {
-  return { brokers: known.map(brokerId => broker(brokerId)), isLive: brokerId => live.includes(brokerId), load: newLoad() }
+  return {
+    brokers: known.map(brokerId => broker(brokerId)), isLive: brokerId => live.includes(brokerId), load: newLoad()
+  }
 }
 
 function codeOf (run: () => unknown): string {
@@ -35,7 +38,8 @@ function created (facts = placement(), changes: Partial<ApplyTopicRequest> = {})
 describe('what is asked for', () => {
   test('defaults: a majority of the replicas, replicas by the size of the cluster, a week', () => {
     expect(checkTopic(request({ replicas: 0 }), 5)).toMatchObject({
-      replicas: 3, minInSync: 2, retentionMs: 7 * 24 * 3_600_000, retentionBytes: -1, segmentBytes: 1024 ** 3, internal: false
+      replicas: 3, minInSync: 2, retentionMs: 7 * 24 * 3_600_000, retentionBytes: -1, segmentBytes: 1024 ** 3,
+      internal: false
     })
     expect(checkTopic(request({ replicas: 0 }), 1)).toMatchObject({ replicas: 1, minInSync: 1 })
     expect(checkTopic(request({ replicas: 5 }), 5).minInSync).toBe(3)
@@ -43,8 +47,9 @@ describe('what is asked for', () => {
   })
 
   test.each([
-    { name: '' }, { name: '.' }, { name: '..' }, { name: 'a/b' }, { name: 'x'.repeat(250) }, { name: '__groups' }, { partitions: 0 },
-    { partitions: 2_001 }, { partitions: -1 }, { replicas: 8 }, { replicas: -1 }, { minInSync: 4 }, { minInSync: -1 }, { segmentBytes: 5 }
+    { name: '' }, { name: '.' }, { name: '..' }, { name: 'a/b' }, { name: 'x'.repeat(250) }, { name: '__groups' },
+    { partitions: 0 }, { partitions: 2_001 }, { partitions: -1 }, { replicas: 8 }, { replicas: -1 },
+    { minInSync: 4 }, { minInSync: -1 }, { segmentBytes: 5 }
   ])('refused: %j', changes => {
     expect(codeOf(() => checkTopic(request(changes), 3))).toBe('INVALID_TOPIC')
   })
@@ -75,7 +80,10 @@ describe('a topic is made', () => {
 })
 
 describe('a topic is altered', () => {
-  function altered (changes: Partial<ApplyTopicRequest>, facts = placement([0, 1, 2, 3], [0, 1, 2, 3]), first: Partial<ApplyTopicRequest> = {}) {
+  function altered (
+    changes: Partial<ApplyTopicRequest>, facts = placement([0, 1, 2, 3], [0, 1, 2, 3]),
+    first: Partial<ApplyTopicRequest> = {}
+  ) {
     const base = { ...created(placement(), first) }
     const draft = new TableDraft(base)
     alterTopic(draft, base.topics.get(topicId)!, checkTopic(request({ ...first, ...changes }), 4), facts)

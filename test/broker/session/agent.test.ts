@@ -8,7 +8,8 @@ test('three brokers start from nothing in well under a second', async () => {
   expect(root?.controllerEpoch).toBe(1)
   expect([...root?.brokers.keys() ?? []].sort()).toEqual([0, 1, 2])
   await cluster.until(() => cluster.live().every(({ agent }) => agent.view.topicByName('__groups') !== undefined), 500)
-  expect(cluster.live()[0]?.agent.view.topicByName('__groups')).toMatchObject({ partitions: 8, replicas: 3, minInSync: 2, internal: true })
+  expect(cluster.live()[0]?.agent.view.topicByName('__groups'))
+    .toMatchObject({ partitions: 8, replicas: 3, minInSync: 2, internal: true })
 })
 
 test('one broker is a cluster', async () => {
@@ -30,7 +31,8 @@ test('a topic is placed, pushed and led; a dead broker is replaced in one write'
   const victim = [0, 1, 2].find(id => id !== controller) ?? 0
   const writes = cluster.office() === undefined ? 0 : cluster.controllers()[0]!.agent.counters.tableWrites
   cluster.kill(victim)
-  const took = await cluster.until(() => cluster.rows(topicId).every(row => row.leader !== victim && row.inSync.length === 2) &&
+  const took = await cluster.until(() =>
+    cluster.rows(topicId).every(row => row.leader !== victim && row.inSync.length === 2) &&
     cluster.agreesOn(topicId))
   expect(took).toBeLessThan(300)
   expect(cluster.controllers()[0]!.agent.counters.tableWrites - writes).toBeLessThanOrEqual(2)

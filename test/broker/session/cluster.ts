@@ -55,7 +55,9 @@ export class TestCluster {
       if (this.checked) checkTableWrite(before, after)
     }
     if (process.env['SHOW_LOG'] !== undefined) {
-      this.logs.onLine = line => { console.log(line.atMs.toFixed(1), line.who, line.level, line.message, JSON.stringify(line.fields)) }
+      this.logs.onLine = line => {
+        console.log(line.atMs.toFixed(1), line.who, line.level, line.message, JSON.stringify(line.fields))
+      }
     }
   }
 
@@ -112,7 +114,9 @@ export class TestCluster {
       replicas.play(process.clock)
       const session = sessionServices(agent)
       const admin = adminServices(agent)
-      void net.listen(`${host}:${peerPort}`, { streams: { ...session.streams }, unary: { ...session.unary, ...admin.unary } })
+      void net.listen(`${host}:${peerPort}`, {
+        streams: { ...session.streams }, unary: { ...session.unary, ...admin.unary }
+      })
         .then(() => { agent.start() })
     })
     return broker
@@ -141,7 +145,8 @@ export class TestCluster {
       const replica = broker?.replicas.get(topicId, partition)
       if (broker === undefined || broker.process.dead || replica?.row === undefined) return undefined
       const { volumeId, brokerEpoch } = broker.self
-      return { identity: { brokerId, volumeId, replicaGen: replica.replicaGen }, brokerEpoch, leaderEpoch: replica.row.leaderEpoch }
+      const identity = { brokerId, volumeId, replicaGen: replica.replicaGen }
+      return { identity, brokerEpoch, leaderEpoch: replica.row.leaderEpoch }
     }
   }
 
@@ -167,8 +172,10 @@ export class TestCluster {
     const met = await this.scheduler.run(began + withinMs, condition)
     if (this.scheduler.failure !== undefined) throw this.scheduler.failure
     if (!met) {
-      const tail = this.logs.lines.slice(-30).map(line => `${line.atMs.toFixed(0)} ${line.who} ${line.message} ${JSON.stringify(line.fields)}`)
-      throw new Error(`did not happen within ${withinMs} ms of virtual time: ${String(condition)}\n${tail.join('\n')}\n${this.refusals.join('\n')}`)
+      const tail = this.logs.lines.slice(-30)
+        .map(line => `${line.atMs.toFixed(0)} ${line.who} ${line.message} ${JSON.stringify(line.fields)}`)
+      throw new Error(`did not happen within ${withinMs} ms of virtual time: ${String(condition)}\n` +
+        `${tail.join('\n')}\n${this.refusals.join('\n')}`)
     }
     return this.scheduler.now - began
   }
@@ -219,7 +226,8 @@ export class TestCluster {
 
   async applyTopic (request: Partial<ApplyTopicRequest> & { name: string }): Promise<string> {
     const full: ApplyTopicRequest = {
-      partitions: 6, replicas: 3, minInSync: 0, retentionMs: 0, retentionBytes: 0, segmentBytes: 0, ownerUid: `uid-${request.name}`, ...request
+      partitions: 6, replicas: 3, minInSync: 0, retentionMs: 0, retentionBytes: 0, segmentBytes: 0,
+      ownerUid: `uid-${request.name}`, ...request
     }
     const answer = await this.run(this.office().applyTopic(full))
     const topicId = answer.topic?.topic?.topicId

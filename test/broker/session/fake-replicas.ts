@@ -63,7 +63,8 @@ export class FakeReplicas implements LocalReplicas {
   leads (topicId: string, partition: number): boolean {
     const row = this.get(topicId, partition)?.row
     const key = partitionKeyText(topicId, partition)
-    return row !== undefined && row.leader === this.#self.brokerId && row.leaderEpoch > (this.#epochAtStart.get(key) ?? 0)
+    return row !== undefined && row.leader === this.#self.brokerId &&
+      row.leaderEpoch > (this.#epochAtStart.get(key) ?? 0)
   }
 
   reports (): ReplicaReport[] {
@@ -92,7 +93,8 @@ export class FakeReplicas implements LocalReplicas {
     for (const { topicId, partition, replicaGen } of push.remove) {
       const key = partitionKeyText(topicId, partition)
       const replica = this.#volume.replicas.get(key)
-      if (replica === undefined || replica.replicaGen !== replicaGen || this.#link.view.row(topicId, partition) !== undefined) continue
+      if (replica === undefined || replica.replicaGen !== replicaGen ||
+        this.#link.view.row(topicId, partition) !== undefined) continue
       this.#volume.replicas.delete(key)
       this.removed.push(key)
       this.#link.reportReplicas([{ ...report(replica), removed: true }])
@@ -112,7 +114,8 @@ export class FakeReplicas implements LocalReplicas {
   #admit (row: PartitionRow): void {
     for (const brokerId of row.replicas) {
       const learner = this.learners?.(brokerId, row.topicId, row.partition)
-      if (learner === undefined || learner.leaderEpoch !== row.leaderEpoch || hasIdentity(row.inSync, learner.identity)) continue
+      if (learner === undefined || learner.leaderEpoch !== row.leaderEpoch ||
+        hasIdentity(row.inSync, learner.identity)) continue
       const { topicId, partition, leaderEpoch, version } = row
       const { identity, brokerEpoch } = learner
       this.#link.changeInSync({
@@ -136,7 +139,8 @@ export class FakeReplicas implements LocalReplicas {
     const key = partitionKeyText(row.topicId, row.partition)
     let replica = this.#volume.replicas.get(key)
     if (replica === undefined) {
-      const first = row.inSync.some(member => member.brokerId === brokerId && member.volumeId === volumeId && member.replicaGen === 0)
+      const first = row.inSync.some(member =>
+        member.brokerId === brokerId && member.volumeId === volumeId && member.replicaGen === 0)
       replica = {
         topic: this.#link.view.topicById(row.topicId)?.name ?? '', topicId: row.topicId, partition: row.partition,
         replicaGen: first ? 0 : this.nextGen++, row: undefined,

@@ -2,6 +2,8 @@ import { expect, test } from 'vitest'
 import type { KubeWrite } from '../../sim/kube-store.ts'
 import { leadersOf, TestCluster } from './cluster.ts'
 
+const outages = ['down', 'silent'] as const
+
 async function withTopic (options: { seed?: number, brokers: number }) {
   const cluster = TestCluster.start(options)
   await cluster.settled()
@@ -14,7 +16,7 @@ async function withTopic (options: { seed?: number, brokers: number }) {
   return { cluster, topicId, controllerId, isWell, rows: () => cluster.rows(topicId) }
 }
 
-test.each(['down', 'silent'] as const)('API %s for 5 minutes: sessions and leaders stay, nothing changes hands', async (state) => {
+test.each(outages)('API %s for 5 minutes: sessions and leaders stay, nothing changes hands', async (state) => {
   const { cluster, topicId, controllerId, isWell, rows } = await withTopic({ brokers: 3 })
   const before = JSON.stringify(rows())
   const controller = controllerId()
@@ -31,7 +33,8 @@ test.each(['down', 'silent'] as const)('API %s for 5 minutes: sessions and leade
   expect(cluster.broker(0).agent.view.row(topicId, 0)?.leaderEpoch).toBe(1)
 })
 
-test.each(['down', 'silent'] as const)('a broker dies while the API is %s: its partitions resume within 2 s after it is back', async (state) => {
+test.each(outages)('a broker dies while the API is %s: its partitions resume within 2 s after it is back',
+  async (state) => {
   const { cluster, controllerId, isWell, rows } = await withTopic({ brokers: 3 })
   const victim = [0, 1, 2].find(id => id !== controllerId())!
   cluster.kube.conditions.state = state
@@ -51,7 +54,9 @@ test('the controller dies while the API is down: leaders lead on, and a controll
   cluster.kill(old)
   await cluster.pass(20_000)
   for (const { self, replicas } of cluster.live()) {
-    for (const row of cluster.rows(topicId)) if (row.leader === self.brokerId) expect(replicas.leads(topicId, row.partition)).toBe(true)
+    for (const row of cluster.rows(topicId)) {
+      if (row.leader === self.brokerId) expect(replicas.leads(topicId, row.partition)).toBe(true)
+    }
   }
   cluster.kube.conditions.state = 'up'
   expect(await cluster.until(isWell)).toBeLessThan(3_000)
@@ -130,7 +135,8 @@ test('the Lease is deleted: the controller puts it up again and stays', async ()
   const controller = controllerId()
   cluster.kube.store.erase(lease, 'events-controller', 'kubectl')
   await cluster.pass(6_000)
-  expect(cluster.kube.store.get(lease, 'events-controller')?.['spec']).toMatchObject({ holderIdentity: String(controller) })
+  expect(cluster.kube.store.get(lease, 'events-controller')?.['spec'])
+    .toMatchObject({ holderIdentity: String(controller) })
   expect(controllerId()).toBe(controller)
   expect(cluster.tables().get('events-0')?.controllerEpoch).toBe(1)
 })

@@ -76,7 +76,8 @@ test('the table is deleted under a living controller: it doubts, asks, restores'
   cluster.kube.store.erase(tableKind, 'events-0', 'kubectl')
   // The next change finds out.
   const changed = cluster.office().applyTopic({
-    name: 'other', partitions: 1, replicas: 3, minInSync: 0, retentionMs: 0, retentionBytes: 0, segmentBytes: 0, ownerUid: 'x'
+    name: 'other', partitions: 1, replicas: 3, minInSync: 0, retentionMs: 0, retentionBytes: 0, segmentBytes: 0,
+    ownerUid: 'x'
   })
   await expect(cluster.run(changed)).rejects.toMatchObject({ code: 'NOT_CONTROLLER' })
   await cluster.until(() => rows().length > 0 && isWell())
@@ -108,7 +109,8 @@ test('one of several tables is lost: its topics come back, the others never left
   for (const { process } of cluster.live()) process.kill()
   cluster.kube.store.erase(tableKind, lost, 'kubectl')
   for (const id of [0, 1, 2]) cluster.boot(id)
-  await cluster.untilSlow(() => cluster.rows(gone).length === partitions && cluster.rows(gone).every(row => row.leader >= 0))
+  await cluster.untilSlow(() => cluster.rows(gone).length === partitions &&
+    cluster.rows(gone).every(row => row.leader >= 0))
   await cluster.untilSlow(() => cluster.agreesOn(kept) && cluster.agreesOn(gone))
   expect(cluster.rows(gone).every(row => row.leaderEpoch === 2_001)).toBe(true)
 })

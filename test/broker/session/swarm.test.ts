@@ -97,7 +97,8 @@ function touch (cluster: TestCluster, rng: SimRng): void {
   if (root === undefined) return
   const { metadata } = root
   cluster.checked = false
-  store.replace(tableKind, { ...root, metadata: { ...metadata, labels: { ...metadata.labels, touched: String(rng.integer(100)) } } }, 'kubectl')
+  const labels = { ...metadata.labels, touched: String(rng.integer(100)) }
+  store.replace(tableKind, { ...root, metadata: { ...metadata, labels } }, 'kubectl')
   cluster.checked = true
 }
 
@@ -128,8 +129,8 @@ async function runSeed (seed: number): Promise<void> {
     return true
   }
   await cluster.until(() => revive() && cluster.live().length === brokers && cluster.isSettled(), 60_000)
-  const isWell = (): boolean => revive() && cluster.agreesOn(topicId) && cluster.rows(topicId).every(row => row.leader >= 0 &&
-    cluster.broker(row.leader).replicas.leads(topicId, row.partition) && row.inSync.length === 3)
+  const isWell = (): boolean => revive() && cluster.agreesOn(topicId) && cluster.rows(topicId).every(row =>
+    row.leader >= 0 && cluster.broker(row.leader).replicas.leads(topicId, row.partition) && row.inSync.length === 3)
   await cluster.until(isWell, 30_000).catch((error: unknown) => {
     const lines = cluster.rows(topicId).map(row => JSON.stringify(row))
     throw new Error(`these rows did not get well:\n${lines.join('\n')}`, { cause: error })

@@ -12,9 +12,12 @@ export function checkTableWrite (before: KubeObject | undefined, after: KubeObje
   for (const rows of now.rows.values()) for (const row of rows) checkRow(row)
   if (before === undefined) return
   const old = decodeTable(before)
-  assert(now.controllerEpoch >= old.controllerEpoch, `${now.name}: controller epoch ${old.controllerEpoch} -> ${now.controllerEpoch}`)
+  assert(now.controllerEpoch >= old.controllerEpoch,
+    `${now.name}: controller epoch ${old.controllerEpoch} -> ${now.controllerEpoch}`)
   assert(now.writeId !== old.writeId, `${now.name}: a write id was used twice`)
-  if (now.controllerEpoch > old.controllerEpoch) assert(sameContent(old, now), `${now.name}: decided before it was stamped`)
+  if (now.controllerEpoch > old.controllerEpoch) {
+    assert(sameContent(old, now), `${now.name}: decided before it was stamped`)
+  }
   for (const [topicId, rows] of now.rows) {
     for (const row of rows) {
       const previous = old.rows.get(topicId)?.[row.partition]
@@ -27,7 +30,8 @@ function checkRow (row: PartitionRow): void {
   const what = text(row)
   assert(row.inSync.length > 0, `${what}: an empty set`)
   assert(row.inSync.length >= row.minInSync, `${what}: below its floor`)
-  assert(row.leader === nobody || row.inSync.some(member => member.brokerId === row.leader), `${what}: the leader is not in the set`)
+  assert(row.leader === nobody || row.inSync.some(member => member.brokerId === row.leader),
+    `${what}: the leader is not in the set`)
 }
 
 function checkChange (old: PartitionRow, row: PartitionRow): void {
@@ -37,18 +41,24 @@ function checkChange (old: PartitionRow, row: PartitionRow): void {
   assert(row.leaderEpoch >= old.leaderEpoch, `${what}: the epoch fell`)
   if (row.leader !== old.leader && row.leader !== nobody) {
     assert(row.leaderEpoch > old.leaderEpoch, `${what}: a new leader in an old epoch`)
-    assert(old.inSync.some(member => member.brokerId === row.leader && hasIdentity(row.inSync, member)), `${what}: elected from outside the set`)
+    assert(old.inSync.some(member => member.brokerId === row.leader && hasIdentity(row.inSync, member)),
+      `${what}: elected from outside the set`)
   }
   // Who elects does not add: added members come by a leader's request alone.
-  if (row.leaderEpoch > old.leaderEpoch) assert(row.inSync.every(member => hasIdentity(old.inSync, member)), `${what}: added by an election`)
+  if (row.leaderEpoch > old.leaderEpoch) {
+    assert(row.inSync.every(member => hasIdentity(old.inSync, member)), `${what}: added by an election`)
+  }
 }
 
 function sameContent (a: Table, b: Table): boolean {
-  const content = (table: Table): string => JSON.stringify([[...table.brokers], [...table.topics], [...table.rows], table.tables])
+  const content = (table: Table): string =>
+    JSON.stringify([[...table.brokers], [...table.topics], [...table.rows], table.tables])
   return content(a) === content(b)
 }
 
 function text (row: PartitionRow): string {
-  const set = row.inSync.map(member => `${member.brokerId}/${member.volumeId.slice(0, 4)}/${member.replicaGen}`).join(' ')
-  return `${row.topicId}-${row.partition} leader ${row.leader} epoch ${row.leaderEpoch} version ${row.version} {${set}} min ${row.minInSync}`
+  const set = row.inSync
+    .map(member => `${member.brokerId}/${member.volumeId.slice(0, 4)}/${member.replicaGen}`).join(' ')
+  return `${row.topicId}-${row.partition} leader ${row.leader} epoch ${row.leaderEpoch} version ${row.version} ` +
+    `{${set}} min ${row.minInSync}`
 }

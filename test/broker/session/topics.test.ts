@@ -28,17 +28,25 @@ test('admin: the controller answers, everybody else names it', async () => {
   expect(wrong.error).toMatchObject({ code: 'NOT_CONTROLLER', controllerAddress: controller.peerAddress })
   const right = await cluster.run(net.call(controller.peerAddress, 'ApplyTopic', orders, 5_000))
   expect(right).toMatchObject({
-    topic: { orphaned: false, ownerUid: 'u1', underReplicated: 0, offline: 0, replicasInSync: 3, topic: { name: 'orders', partitions: 3 } }
+    topic: {
+      orphaned: false, ownerUid: 'u1', underReplicated: 0, offline: 0, replicasInSync: 3,
+      topic: { name: 'orders', partitions: 3 }
+    }
   })
-  const conflict = await cluster.run(net.call(controller.peerAddress, 'ApplyTopic', { ...orders, ownerUid: 'u2' }, 5_000))
+  const conflict =
+    await cluster.run(net.call(controller.peerAddress, 'ApplyTopic', { ...orders, ownerUid: 'u2' }, 5_000))
   expect(conflict.error?.code).toBe('TOPIC_CONFLICT')
-  const many = await cluster.run(net.call(controller.peerAddress, 'ApplyTopic', { ...orders, name: 'wide', replicas: 5 }, 5_000))
-  expect(many.error).toMatchObject({ code: 'NOT_ENOUGH_BROKERS', message: 'topic \'wide\' wants 5 replicas, the cluster has 3 brokers' })
+  const many =
+    await cluster.run(net.call(controller.peerAddress, 'ApplyTopic', { ...orders, name: 'wide', replicas: 5 }, 5_000))
+  expect(many.error).toMatchObject({
+    code: 'NOT_ENOUGH_BROKERS', message: 'topic \'wide\' wants 5 replicas, the cluster has 3 brokers'
+  })
   const bad = await cluster.run(net.call(controller.peerAddress, 'ApplyTopic', { ...orders, name: 'a b' }, 5_000))
   expect(bad.error?.code).toBe('INVALID_TOPIC')
   const described = await cluster.run(net.call(controller.peerAddress, 'DescribeCluster', {}, 5_000))
   expect(described).toMatchObject({
-    controller: controller.brokerId, controllerEpoch: 1, partitions: 11, underReplicated: 0, underMinInSync: 0, offline: 0,
+    controller: controller.brokerId, controllerEpoch: 1, partitions: 11, underReplicated: 0, underMinInSync: 0,
+    offline: 0,
     brokers: [{ brokerId: 0 }, { brokerId: 1 }, { brokerId: 2 }],
     topics: [{ topic: { name: '__groups' } }, { topic: { name: 'orders' } }]
   })
@@ -46,7 +54,10 @@ test('admin: the controller answers, everybody else names it', async () => {
   await cluster.until(() => cluster.rows(right.topic!.topic!.topicId).every(row => row.inSync.length === 2))
   await cluster.pass(50)
   const less = await cluster.run(net.call(controller.peerAddress, 'DescribeCluster', { topics: ['orders'] }, 5_000))
-  expect(less).toMatchObject({ partitions: 11, underReplicated: 11, offline: 0, topics: [{ topic: { name: 'orders' }, underReplicated: 3, replicasInSync: 2 }] })
+  expect(less).toMatchObject({
+    partitions: 11, underReplicated: 11, offline: 0,
+    topics: [{ topic: { name: 'orders' }, underReplicated: 3, replicasInSync: 2 }]
+  })
 })
 
 test('metadata: from the view of any broker; nothing before the first push', async () => {
@@ -64,7 +75,8 @@ test('metadata: from the view of any broker; nothing before the first push', asy
   expect((await ask([], true)).topics?.map(topic => topic.topic?.name)).toEqual(['__groups', 'orders'])
   expect((await ask(['orders', 'none'])).topics?.map(topic => topic.error?.code)).toEqual([undefined, 'UNKNOWN_TOPIC'])
   const lonely = new TestCluster({ brokers: 1 })
-  const before = await metadataServices(lonely.boot(0).agent).unary!.GetMetadata!({ topics: [], includeInternal: false }, { peer: 'x:1' })
+  const before = await metadataServices(lonely.boot(0).agent)
+    .unary!.GetMetadata!({ topics: [], includeInternal: false }, { peer: 'x:1' })
   expect(before.error?.code).toBe('CONTROLLER_UNAVAILABLE')
 })
 
@@ -75,7 +87,8 @@ test('a thousand topics at once are a few writes', async () => {
   const office = cluster.office()
   const names = Array.from({ length: 1_000 }, (_, index) => `topic-${index}`)
   const answers: Promise<Sent<ApplyTopicResponse>>[] = names.map(name => office.applyTopic({
-    name, partitions: 1, replicas: 3, minInSync: 2, retentionMs: -1, retentionBytes: -1, segmentBytes: 1 << 20, ownerUid: name
+    name, partitions: 1, replicas: 3, minInSync: 2, retentionMs: -1, retentionBytes: -1, segmentBytes: 1 << 20,
+    ownerUid: name
   }))
   const topics = await cluster.run(Promise.all(answers))
   expect(new Set(topics.map(topic => topic.topic?.topic?.topicId)).size).toBe(1_000)
@@ -83,7 +96,8 @@ test('a thousand topics at once are a few writes', async () => {
   expect(cluster.tables().size).toBeGreaterThan(2)
   await cluster.until(() => cluster.live().every(({ agent }) => agent.view.topics().length === 1_001))
   const again = await cluster.run(Promise.all(names.map(name => office.applyTopic({
-    name, partitions: 1, replicas: 3, minInSync: 2, retentionMs: -1, retentionBytes: -1, segmentBytes: 1 << 20, ownerUid: name
+    name, partitions: 1, replicas: 3, minInSync: 2, retentionMs: -1, retentionBytes: -1, segmentBytes: 1 << 20,
+    ownerUid: name
   }))))
   expect(again.map(topic => topic.topic?.topic?.topicId)).toEqual(topics.map(topic => topic.topic?.topic?.topicId))
 })
@@ -100,12 +114,15 @@ test('a name that was refused can be had later', async () => {
   const cluster = await started()
   const office = cluster.office()
   const request = { ...orders, minInSync: 0, retentionMs: 0, retentionBytes: 0, segmentBytes: 0 }
-  await expect(cluster.run(office.applyTopic({ ...request, replicas: 4 }))).rejects.toMatchObject({ code: 'NOT_ENOUGH_BROKERS' })
-  await expect(cluster.run(office.deleteTopic({ name: 'orders', topicId: '', deleteData: true }))).rejects.toMatchObject({ code: 'UNKNOWN_TOPIC' })
+  await expect(cluster.run(office.applyTopic({ ...request, replicas: 4 })))
+    .rejects.toMatchObject({ code: 'NOT_ENOUGH_BROKERS' })
+  await expect(cluster.run(office.deleteTopic({ name: 'orders', topicId: '', deleteData: true })))
+    .rejects.toMatchObject({ code: 'UNKNOWN_TOPIC' })
   expect((await cluster.run(office.applyTopic(request))).topic?.topic?.name).toBe('orders')
 })
 
-test('deleting with data: leaders go, brokers remove, one that is away when it is back; then the name is free', async () => {
+test('deleting with data: leaders go, brokers remove, one that is away when it is back; then the name is free',
+  async () => {
   const cluster = await started()
   const topicId = await cluster.applyTopic(orders)
   await cluster.until(() => cluster.agreesOn(topicId))
@@ -113,7 +130,8 @@ test('deleting with data: leaders go, brokers remove, one that is away when it i
   cluster.kill(away)
   await cluster.until(() => cluster.rows(topicId).every(row => row.inSync.length === 2))
   await cluster.run(cluster.office().deleteTopic({ name: 'orders', topicId, deleteData: true }))
-  await cluster.until(() => cluster.live().every(({ agent, replicas }) => agent.view.topicById(topicId) === undefined && replicas.removed.length === 3))
+  await cluster.until(() => cluster.live().every(({ agent, replicas }) =>
+    agent.view.topicById(topicId) === undefined && replicas.removed.length === 3))
   // The one that is away still has data: the topic is remembered until it has removed it.
   await cluster.pass(5_000)
   expect(cluster.tables().get('events-0')?.topics.get(topicId)?.deleting).toBe(true)
@@ -163,7 +181,8 @@ test('partitions and floors of a topic change while it serves', async () => {
   const cluster = await started()
   const topicId = await cluster.applyTopic({ ...orders, minInSync: 2 })
   await cluster.applyTopic({ ...orders, minInSync: 3, partitions: 5 })
-  await cluster.until(() => cluster.rows(topicId).length === 5 && cluster.rows(topicId).every(row => row.minInSync === 3))
+  await cluster.until(() => cluster.rows(topicId).length === 5 &&
+    cluster.rows(topicId).every(row => row.minInSync === 3))
   const other = [0, 1, 2].find(id => id !== cluster.controllers()[0]!.self.brokerId)!
   cluster.kill(other)
   await cluster.until(() => cluster.rows(topicId).every(row => row.leader !== other))

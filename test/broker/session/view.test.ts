@@ -4,13 +4,18 @@ import type { SessionResponse_Push } from '../../../wire/messages.ts'
 import { broker, row, topic, topicId } from '../controller/make.ts'
 
 function push (changes: Partial<SessionResponse_Push>): SessionResponse_Push {
-  return { controllerEpoch: 1, full: false, brokers: [], topics: [], rows: [], topicsRemoved: [], remove: [], more: false, ...changes }
+  return {
+    controllerEpoch: 1, full: false, brokers: [], topics: [], rows: [], topicsRemoved: [], remove: [], more: false,
+    ...changes
+  }
 }
 
 test('a full push is everything: what it does not name is gone', () => {
   const view = new View()
   expect(view.loaded).toBe(false)
-  view.apply(push({ full: true, brokers: [broker(1), broker(0)], topics: [topic()], rows: [row(), row({ partition: 1 })] }))
+  view.apply(push({
+    full: true, brokers: [broker(1), broker(0)], topics: [topic()], rows: [row(), row({ partition: 1 })]
+  }))
   expect(view.loaded).toBe(true)
   expect(view.brokers().map(one => one.brokerId)).toEqual([0, 1])
   expect(view.rows(topicId)).toHaveLength(2)
