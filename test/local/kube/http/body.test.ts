@@ -23,9 +23,6 @@ describe('bodies', () => {
 
   it('in protobuf are read with their times, quantities, maps and zeroes', () => {
     // Lease {metadata: {name: "l", labels: {a: "b"}}, spec: {leaseDurationSeconds: 0 (set), renewTime: 1 s 5000 ns}}
-    const lease = Buffer.from('6b3873000a250a19636f6f7264696e6174696f6e2e6b38732e696f2f7631' + '12' +
-      '084c656173650000', 'hex')
-    expect(() => parseProtobuf(lease)).toThrow(/unexpected EOF|illegal wireType/)
     const message = (...fields: [number, Buffer | string | number][]): Buffer =>
       Buffer.concat(fields.map(([number, value]) =>
       typeof value === 'number'
