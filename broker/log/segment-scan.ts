@@ -1,6 +1,5 @@
 // Reads batches from a segment file, checking each: nothing damaged leaves the broker, and where a batch
 // begins is never guessed.
-import type { DiskFile } from '../io/ports.ts'
 import { BATCH_HEADER_BYTES, batchSizeBytes, hasValidCrc, parseBatchHeader } from '../../wire/record-batch.ts'
 import type { BatchHeader } from '../../wire/record-batch.ts'
 import { WireError } from '../../wire/errors.ts'
@@ -10,14 +9,6 @@ const CHUNK_BYTES = 1024 * 1024
 
 /** Bytes [position, position + length) of a file; fewer only at its end. */
 export type ReadAt = (position: number, length: number) => Promise<Uint8Array>
-
-export function readerOf (file: DiskFile): ReadAt {
-  return async (position, length) => {
-    const bytes = new Uint8Array(Math.max(0, Math.min(length, file.size - position)))
-    const count = await file.read(bytes, position)
-    return bytes.subarray(0, count)
-  }
-}
 
 /** The header of the batch at `at` in `bytes`, whole and right; undefined otherwise. */
 export function goodBatch (bytes: Uint8Array, at: number): BatchHeader | undefined {

@@ -264,23 +264,27 @@ class SimFile implements DiskFile {
   readonly #inode: Inode
   readonly #path: string
   #closed = false
+  /** As this handle knows it: what others write through theirs it does not see, as with real files. */
+  #size: number
 
   constructor (disk: SimDisk, inode: Inode, path: string) {
     this.#disk = disk
     this.#inode = inode
     this.#path = path
+    this.#size = inode.size
   }
 
-  get size (): number { return this.#inode.size }
+  get size (): number { return this.#size }
 
   read (target: Uint8Array, position: number): Promise<number> {
     this.#check()
     return this.#disk.readFile(this.#inode, this.#path, target, position)
   }
 
-  write (parts: readonly Uint8Array[], position: number): Promise<void> {
+  async write (parts: readonly Uint8Array[], position: number): Promise<void> {
     this.#check()
-    return this.#disk.writeFile(this.#inode, this.#path, parts, position)
+    await this.#disk.writeFile(this.#inode, this.#path, parts, position)
+    this.#size = Math.max(this.#size, parts.reduce((end, part) => end + part.length, position))
   }
 
   sync (): Promise<void> {
@@ -288,9 +292,10 @@ class SimFile implements DiskFile {
     return this.#disk.syncFile(this.#inode, this.#path)
   }
 
-  truncate (size: number): Promise<void> {
+  async truncate (size: number): Promise<void> {
     this.#check()
-    return this.#disk.truncateFile(this.#inode, this.#path, size)
+    await this.#disk.truncateFile(this.#inode, this.#path, size)
+    this.#size = size
   }
 
   close (): Promise<void> {

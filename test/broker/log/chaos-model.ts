@@ -44,13 +44,16 @@ export function shapeOf (log: ReplicaLog): Shape {
 
 /** The model's view of a log, the very one of before when nothing changed. */
 export function observe (log: ReplicaLog, before: ModelLog | undefined): ModelLog {
-  const shape = shapeOf(log)
-  const old = before?.replicaGen === shape.replicaGen ? before : undefined
-  if (old !== undefined) {
-    const { batches, ...oldShape } = old
-    if (JSON.stringify(oldShape) === JSON.stringify(shape)) return old
-  }
-  return { ...shape, batches: batchesOf(log, old) }
+  const old = before?.replicaGen === log.replicaGen ? before : undefined
+  const same = old !== undefined && old.logEnd === log.logEnd && old.logStart === log.logStart &&
+    old.highWatermark === log.highWatermark && old.leaderEpochSeen === log.leaderEpochSeen &&
+    old.rowVersion === (log.row?.version ?? -1) && sameEpochs(old.epochs, log.epochs)
+  return same ? old : { ...shapeOf(log), batches: batchesOf(log, old) }
+}
+
+function sameEpochs (a: readonly EpochEntry[], b: readonly EpochEntry[]): boolean {
+  return a.length === b.length &&
+    a.every(({ epoch, startOffset }, i) => b[i]!.epoch === epoch && b[i]!.startOffset === startOffset)
 }
 
 /** Old batches as far as they go, new ones from memory. */

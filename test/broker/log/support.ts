@@ -50,7 +50,6 @@ export class TestClock implements Clock {
     this.#events.splice(this.#events.indexOf(next), 1)
     this.#now = next.at
     next.run()
-    await new Promise(setImmediate)
     return true
   }
 
