@@ -21,7 +21,8 @@ const say = (text: string): void => { log.write(Buffer.from(text)) }
 async function read (options: Partial<LogOptions> = {}): Promise<string> {
   let text = ''
   const signal = new AbortController().signal
-  for await (const each of log.read({ follow: false, previous: false, timestamps: false, signal, ...options })) text += each
+  const read = log.read({ follow: false, previous: false, timestamps: false, signal, ...options })
+  for await (const each of read) text += each
   return text
 }
 
