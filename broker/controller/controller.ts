@@ -4,7 +4,7 @@
 import { WireError } from '../../wire/errors.ts'
 import type {
   ApplyTopicRequest, ApplyTopicResponse, DeleteTopicRequest, DeleteTopicResponse, DescribeClusterRequest,
-  DescribeClusterResponse, Sent, SessionRequest, SessionResponse
+  DescribeClusterResponse, ReplicaReport, Sent, SessionRequest, SessionResponse
 } from '../../wire/messages.ts'
 import type { Clock, Net, Rng, Stream, StreamHandlers } from '../../wire/ports.ts'
 import type { Log } from '../io/ports.ts'
@@ -86,6 +86,8 @@ export class Controller implements ControllerOffice {
   #leaseReadAt: number
   #minoritySince: number | undefined
   #readingLease = false
+  /** Replicas were removed since the last tick. */
+  #removed = false
 
   constructor (options: ControllerOptions) {
     this.#options = options
@@ -122,6 +124,7 @@ export class Controller implements ControllerOffice {
       elections: this.#elections,
       everything: () => everything(this.#tables.all()),
       changed: () => { this.#changed() },
+      reported: reports => { this.#reported(reports) },
       lostSession: (brokerId, silent) => { this.#lostSession(brokerId, silent) },
       outdated: reason => { this.end(reason) }
     })
@@ -229,6 +232,17 @@ export class Controller implements ControllerOffice {
     this.#tables.kick()
   }
 
+  /** Thousands may come one by one: only those that change a decision are looked at, and not each by itself. */
+  #reported (reports: readonly ReplicaReport[]): void {
+    if (reports.some(report => report.removed)) this.#removed = true
+    if (reports.some(report => report.damaged !== '') || this.#hasHopeless()) this.#changed()
+  }
+
+  #hasHopeless (): boolean {
+    for (const { desk } of this.#tables.shelves()) if (desk.hasHopeless) return true
+    return false
+  }
+
   /** Root table: sessions unfence, absences fence. No row may name a leader of an incarnation before this one. */
   #decideBrokers (draft: TableDraft, hold: boolean): void {
     for (const session of this.#roster.sessions()) {
@@ -284,6 +298,10 @@ export class Controller implements ControllerOffice {
     this.#watch.look()
     this.#checkMinority(now)
     if (!this.#open) return
+    if (this.#removed) {
+      this.#removed = false
+      this.#removals.look()
+    }
     if (now - this.#housekeptAt >= housekeepingMs) {
       this.#housekeptAt = now
       this.#housekeep()
@@ -298,14 +316,11 @@ export class Controller implements ControllerOffice {
     for (const wish of preferredWishes(this.#tables.all(), this.#roster, this.#options.clock.now())) this.#elections.want(wish)
     this.#topics.makeInternal()
     this.#removals.look()
+    this.#removals.lookForLate()
     this.#restore.readWaivers().then(() => { this.#restore.look() }, (error: unknown) => {
       if (this.#open) this.#options.log.warn({ error: String(error) }, 'the root table could not be read')
     })
-    for (const { desk } of this.#tables.shelves()) {
-      if (!desk.hasHopeless) continue
-      this.#changed()
-      break
-    }
+    if (this.#hasHopeless()) this.#changed()
   }
 
   #checkMinority (now: number): void {

@@ -2,17 +2,21 @@
 import { WireError } from '../../wire/errors.ts'
 import { unreachable } from '../assert.ts'
 import type {
-  PartitionKey, SessionRequest, SessionRequest_ChangeInSync, SessionRequest_Register, SessionResponse
+  PartitionKey, PartitionRow, ReplicaReport, SessionRequest, SessionRequest_ChangeInSync, SessionRequest_Register, SessionResponse
 } from '../../wire/messages.ts'
 import type { Clock, Stream, StreamHandlers } from '../../wire/ports.ts'
 import type { Log } from '../io/ports.ts'
 import * as limits from '../limits.ts'
 import type { Self } from '../session/contract.ts'
 import { BrokerSession } from './broker-session.ts'
+import { shrink } from './in-sync.ts'
 import type { Elections } from './elections.ts'
 import type { News } from './push.ts'
 import type { Roster } from './roster.ts'
 import type { Tables } from './tables.ts'
+
+/** A broker that connects again may have its old stream for a moment. */
+const streamsMax = 2 * limits.brokersMax
 
 export interface ReceptionOptions {
   readonly clock: Clock
@@ -28,8 +32,10 @@ export interface ReceptionOptions {
   mayPromote (): boolean
   /** A broker has said what it knows. */
   joined (session: BrokerSession): void
-  /** Who is there, or what they reported, changed. */
+  /** Who is there changed. */
   changed (): void
+  /** Replicas were made, damaged or removed. */
+  reported (reports: readonly ReplicaReport[]): void
   /** @param silent nothing was heard for 2 s; otherwise the connection broke */
   lostSession (brokerId: number, silent: boolean): void
   outdated (reason: string): void
@@ -48,7 +54,8 @@ export class Reception {
     const { clock, controllerEpoch, self } = this.#options
     const session = new BrokerSession(stream, { epoch: controllerEpoch, brokerId: self.brokerId }, clock.now(),
       this.#options.everything)
-    if (this.#closed !== undefined) session.refuse(this.#closed)
+    const refusal = this.#closed ?? (this.#streams.size >= streamsMax ? new WireError('BROKER_BUSY') : undefined)
+    if (refusal !== undefined) session.refuse(refusal)
     else this.#streams.add(session)
     return {
       message: message => { if (session.state !== 'closed') this.#message(session, message) },
@@ -86,12 +93,12 @@ export class Reception {
     this.release()
   }
 
-  /** Brokers that stop may do so once nothing that can be moved is led by them. */
+  /** Brokers that stop may do so once nothing that can be moved is led by them, or waits for their acknowledgements. */
   release (): void {
     const { roster, tables } = this.#options
     for (const session of roster.sessions()) {
       if (!session.stopping || session.released || session.state !== 'registered') continue
-      if (tables.brokers().get(session.brokerId)?.stopping === true && !this.#leadsMovable(session.brokerId)) session.mayStop()
+      if (tables.brokers().get(session.brokerId)?.stopping === true && !this.#isNeeded(session.brokerId)) session.mayStop()
     }
   }
 
@@ -140,7 +147,7 @@ export class Reception {
         return
       case 'reports':
         session.report(message.reports?.replicas ?? [])
-        this.#options.changed()
+        this.#options.reported(message.reports?.replicas ?? [])
         return
       case 'stop':
         session.stopping = true
@@ -225,18 +232,26 @@ export class Reception {
     shelf.writer.kick()
   }
 
-  #leadsMovable (brokerId: number): boolean {
-    const { roster, tables } = this.#options
-    for (const { writer, desk } of tables.shelves()) {
+  #isNeeded (brokerId: number): boolean {
+    for (const { writer, desk } of this.#options.tables.shelves()) {
       for (const rows of writer.table.rows.values()) {
         for (const row of rows) {
-          if (row.leader !== brokerId || desk.isHopeless(row)) continue
-          const other = row.inSync.some(member => member.brokerId !== brokerId &&
-            roster.member(row.topicId, row.partition, member) === 'live' && roster.isFit(row, member.brokerId))
-          if (other) return true
+          const needed = row.leader === brokerId ? !desk.isHopeless(row) && this.#isMovable(row) : this.#isDroppable(row, brokerId)
+          if (needed) return true
         }
       }
     }
     return false
+  }
+
+  #isMovable (row: PartitionRow): boolean {
+    const { roster } = this.#options
+    return row.inSync.some(member => member.brokerId !== row.leader &&
+      roster.member(row.topicId, row.partition, member) === 'live' && roster.isFit(row, member.brokerId))
+  }
+
+  #isDroppable (row: PartitionRow, brokerId: number): boolean {
+    return row.inSync.some(member => member.brokerId === brokerId) &&
+      shrink(row, row.leader, this.#options.roster) !== row.inSync
   }
 }

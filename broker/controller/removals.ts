@@ -1,21 +1,28 @@
 // The end of deleted topics: brokers are ordered to remove their replicas, again and again until they
 // report it; when all have, the topic leaves its table. A broker that is away is waited for.
-import type { PartitionRow } from '../../wire/messages.ts'
+import type { PartitionRow, ReplicaReport } from '../../wire/messages.ts'
+import type { Clock } from '../../wire/ports.ts'
 import { nobody, partitionKeyText } from '../row.ts'
+import type { BrokerSession } from './broker-session.ts'
 import type { Roster } from './roster.ts'
 import type { Table, TopicEntry } from './table.ts'
 import type { Shelf, Tables } from './tables.ts'
 
 /** Deleted topics remembered for brokers that report a replica of one late. */
 const rememberedMax = 10_000
+const orderAgainMs = 5_000
 
 export class Removals {
+  readonly #clock: Clock
   readonly #roster: Roster
   readonly #tables: Tables
   readonly #leaving = new Set<string>()
   readonly #deleted = new Set<string>()
+  /** When replicas were ordered away in a session, by partition key. */
+  readonly #ordered = new WeakMap<BrokerSession, Map<string, number>>()
 
-  constructor (options: { roster: Roster, tables: Tables }) {
+  constructor (options: { clock: Clock, roster: Roster, tables: Tables }) {
+    this.#clock = options.clock
     this.#roster = options.roster
     this.#tables = options.tables
   }
@@ -23,6 +30,7 @@ export class Removals {
   /** True for a topic that this controller has deleted for good. */
   isDeleted (topicId: string): boolean { return this.#deleted.has(topicId) }
 
+  /** Called after each write, and when replicas were removed. */
   look (): void {
     for (const shelf of this.#tables.shelves()) {
       const { table } = shelf.writer
@@ -31,7 +39,6 @@ export class Removals {
         if (topic.deleting && !this.#leaving.has(topic.topicId)) this.#pursue(shelf, table, topic)
       }
     }
-    this.#late()
   }
 
   #pursue (shelf: Shelf, table: Table, topic: TopicEntry): void {
@@ -52,6 +59,7 @@ export class Removals {
   /** Orders what is left; answers how many replicas are, or may be, left. */
   #order (rows: readonly PartitionRow[]): number {
     let left = 0
+    const now = this.#clock.now()
     const orders = new Map<number, { topicId: string, partition: number, replicaGen: number }[]>()
     for (const { topicId, partition, replicas, adding, removing, inSync } of rows) {
       const holders = new Set([...replicas, ...adding, ...removing, ...inSync.map(member => member.brokerId)])
@@ -60,7 +68,7 @@ export class Removals {
         const report = session?.replicas.get(partitionKeyText(topicId, partition))
         if (session?.state === 'registered' && report === undefined) continue
         left += 1
-        if (report === undefined) continue
+        if (session === undefined || report === undefined || !this.#isDue(session, report, now)) continue
         const ofBroker = orders.get(brokerId) ?? []
         orders.set(brokerId, ofBroker)
         ofBroker.push({ topicId, partition, replicaGen: report.replicaGen })
@@ -70,14 +78,23 @@ export class Removals {
     return left
   }
 
-  /** A replica that was made while its topic was being deleted. */
-  #late (): void {
+  /** An order is repeated only when its report has had time to come. */
+  #isDue (session: BrokerSession, { topicId, partition }: ReplicaReport, now: number): boolean {
+    const ordered = this.#ordered.get(session) ?? new Map<string, number>()
+    this.#ordered.set(session, ordered)
+    const key = partitionKeyText(topicId, partition)
+    if (session.state !== 'registered' || now - (ordered.get(key) ?? -Infinity) < orderAgainMs) return false
+    ordered.set(key, now)
+    return true
+  }
+
+  /** Replicas that were made while their topic was being deleted. Called now and then. */
+  lookForLate (): void {
     if (this.#deleted.size === 0) return
+    const now = this.#clock.now()
     for (const session of this.#roster.sessions()) {
-      const late = [...session.replicas.values()].filter(report => this.#deleted.has(report.topicId))
-      if (session.state === 'registered') {
-        session.remove(late.map(({ topicId, partition, replicaGen }) => ({ topicId, partition, replicaGen })))
-      }
+      const late = [...session.replicas.values()].filter(report => this.#deleted.has(report.topicId) && this.#isDue(session, report, now))
+      session.remove(late.map(({ topicId, partition, replicaGen }) => ({ topicId, partition, replicaGen })))
     }
   }
 

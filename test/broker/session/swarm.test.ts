@@ -6,7 +6,7 @@ import { tableKind } from '../../../broker/controller/table-codec.ts'
 import { SimRng } from '../../sim/rng.ts'
 import { TestCluster } from './cluster.ts'
 
-const seeds = Number(process.env['SEEDS'] ?? 15)
+const seeds = Number(process.env['SEEDS'] ?? 8)
 const first = Number(process.env['SEED'] ?? 1)
 const stormMs = 30_000
 

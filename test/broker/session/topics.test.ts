@@ -80,21 +80,21 @@ test('metadata: from the view of any broker; nothing before the first push', asy
   expect(before.error?.code).toBe('CONTROLLER_UNAVAILABLE')
 })
 
-test('a thousand topics at once are a few writes', async () => {
+test('many topics at once are a few writes', async () => {
   const cluster = await started()
   const { counters } = cluster.controllers()[0]!.agent
   const before = counters.tableWrites
   const office = cluster.office()
-  const names = Array.from({ length: 1_000 }, (_, index) => `topic-${index}`)
+  const names = Array.from({ length: 400 }, (_, index) => `topic-${index}`)
   const answers: Promise<Sent<ApplyTopicResponse>>[] = names.map(name => office.applyTopic({
     name, partitions: 1, replicas: 3, minInSync: 2, retentionMs: -1, retentionBytes: -1, segmentBytes: 1 << 20,
     ownerUid: name
   }))
   const topics = await cluster.run(Promise.all(answers))
-  expect(new Set(topics.map(topic => topic.topic?.topic?.topicId)).size).toBe(1_000)
-  expect(counters.tableWrites - before).toBeLessThan(20)
-  expect(cluster.tables().size).toBeGreaterThan(2)
-  await cluster.until(() => cluster.live().every(({ agent }) => agent.view.topics().length === 1_001))
+  expect(new Set(topics.map(topic => topic.topic?.topic?.topicId)).size).toBe(400)
+  expect(counters.tableWrites - before).toBeLessThan(10)
+  expect(cluster.tables().size).toBeGreaterThan(1)
+  await cluster.until(() => cluster.live().every(({ agent }) => agent.view.topics().length === 401))
   const again = await cluster.run(Promise.all(names.map(name => office.applyTopic({
     name, partitions: 1, replicas: 3, minInSync: 2, retentionMs: -1, retentionBytes: -1, segmentBytes: 1 << 20,
     ownerUid: name
