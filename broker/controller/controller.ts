@@ -172,7 +172,9 @@ export class Controller implements ControllerOffice {
 
   describeCluster (request: DescribeClusterRequest): Promise<Sent<DescribeClusterResponse>> {
     const described = describeTables(this.#tables.all(), request.topics)
-    return Promise.resolve({ ...described, controller: this.#options.self.brokerId, controllerEpoch: this.controllerEpoch })
+    return Promise.resolve({
+      ...described, controller: this.#options.self.brokerId, controllerEpoch: this.controllerEpoch
+    })
   }
 
   /** Gives the office up for good; the Lease stays as it is. Idempotent. */
@@ -248,7 +250,9 @@ export class Controller implements ControllerOffice {
     for (const session of this.#roster.sessions()) {
       const wanted = { ...session.info, fenced: false, stopping: session.stopping }
       if (sameBroker(draft.brokers.get(session.brokerId), wanted)) continue
-      if (session.state === 'joining' && !this.#roster.isCurrent(session) && this.#leadsByName(session.brokerId)) continue
+      if (session.state === 'joining' && !this.#roster.isCurrent(session) && this.#leadsByName(session.brokerId)) {
+        continue
+      }
       draft.setBroker(wanted)
     }
     if (hold) return
@@ -313,7 +317,9 @@ export class Controller implements ControllerOffice {
   }
 
   #housekeep (): void {
-    for (const wish of preferredWishes(this.#tables.all(), this.#roster, this.#options.clock.now())) this.#elections.want(wish)
+    for (const wish of preferredWishes(this.#tables.all(), this.#roster, this.#options.clock.now())) {
+      this.#elections.want(wish)
+    }
     this.#topics.makeInternal()
     this.#removals.look()
     this.#removals.lookForLate()
@@ -329,7 +335,9 @@ export class Controller implements ControllerOffice {
       return
     }
     this.#minoritySince ??= now
-    if (now - this.#minoritySince >= limits.controllerMinorityMs) this.end('most brokers have no session here', { backOff: true })
+    if (now - this.#minoritySince >= limits.controllerMinorityMs) {
+      this.end('most brokers have no session here', { backOff: true })
+    }
   }
 
   /** Another holder or a higher epoch ends the office; an API that does not answer does not. */
@@ -344,7 +352,9 @@ export class Controller implements ControllerOffice {
       if (isMine) return
       if (lease.object === undefined || (lease.epoch < this.controllerEpoch && lease.holder === nobody)) {
         // Deleted: the signpost is put up again; the stamps decide, not it.
-        const claim = { holder: self.brokerId, epoch: this.controllerEpoch, address: self.peerAddress, wallTimeMs: clock.wallTime() }
+        const claim = {
+          holder: self.brokerId, epoch: this.controllerEpoch, address: self.peerAddress, wallTimeMs: clock.wallTime()
+        }
         if (await claimLease(api, store.cluster, lease, claim, () => this.#open)) return
       }
       this.end(`the Lease names broker ${lease.holder}, controller epoch ${lease.epoch}`)

@@ -2,7 +2,8 @@
 import { WireError } from '../../wire/errors.ts'
 import { unreachable } from '../assert.ts'
 import type {
-  PartitionKey, PartitionRow, ReplicaReport, SessionRequest, SessionRequest_ChangeInSync, SessionRequest_Register, SessionResponse
+  PartitionKey, PartitionRow, ReplicaReport, SessionRequest, SessionRequest_ChangeInSync, SessionRequest_Register,
+  SessionResponse
 } from '../../wire/messages.ts'
 import type { Clock, Stream, StreamHandlers } from '../../wire/ports.ts'
 import type { Log } from '../io/ports.ts'
@@ -98,7 +99,9 @@ export class Reception {
     const { roster, tables } = this.#options
     for (const session of roster.sessions()) {
       if (!session.stopping || session.released || session.state !== 'registered') continue
-      if (tables.brokers().get(session.brokerId)?.stopping === true && !this.#isNeeded(session.brokerId)) session.mayStop()
+      if (tables.brokers().get(session.brokerId)?.stopping === true && !this.#isNeeded(session.brokerId)) {
+        session.mayStop()
+      }
     }
   }
 
@@ -143,7 +146,9 @@ export class Reception {
         if (message.changeInSync !== undefined) this.#changeInSync(session, message.changeInSync)
         return
       case 'ends':
-        if (message.ends !== undefined) this.#options.elections.answer(session.brokerId, message.ends.questionId, message.ends.ends)
+        if (message.ends !== undefined) {
+          this.#options.elections.answer(session.brokerId, message.ends.questionId, message.ends.ends)
+        }
         return
       case 'reports':
         session.report(message.reports?.replicas ?? [])
@@ -187,8 +192,11 @@ export class Reception {
 
   #mayNotRegister ({ clusterUid, broker }: SessionRequest_Register): WireError | undefined {
     const { self, tables } = this.#options
-    if (clusterUid !== self.clusterUid) return new WireError('WRONG_CLUSTER', `this is cluster ${self.clusterUid}, not ${clusterUid}`)
-    if (broker === undefined || broker.brokerId < 0 || !/^[0-9a-f]{16}$/.test(broker.volumeId) || !/^[0-9a-f]{16}$/.test(broker.incarnation)) {
+    if (clusterUid !== self.clusterUid) {
+      return new WireError('WRONG_CLUSTER', `this is cluster ${self.clusterUid}, not ${clusterUid}`)
+    }
+    if (broker === undefined || broker.brokerId < 0 || !/^[0-9a-f]{16}$/.test(broker.volumeId) ||
+      !/^[0-9a-f]{16}$/.test(broker.incarnation)) {
       return new WireError('INVALID_REQUEST', 'a broker has an id, a volume and an incarnation')
     }
     const known = tables.brokers()
@@ -219,7 +227,8 @@ export class Reception {
     if (!wasCurrent || was === 'opened' || this.#closed !== undefined) return
     this.#options.log.info({ brokerId: session.brokerId, silent }, 'session lost')
     this.#options.lostSession(session.brokerId, silent)
-    this.#options.counters.sessions = this.#options.roster.sessions().filter(other => other.state === 'registered').length
+    this.#options.counters.sessions =
+      this.#options.roster.sessions().filter(other => other.state === 'registered').length
   }
 
   #changeInSync (session: BrokerSession, request: SessionRequest_ChangeInSync): void {
@@ -236,7 +245,9 @@ export class Reception {
     for (const { writer, desk } of this.#options.tables.shelves()) {
       for (const rows of writer.table.rows.values()) {
         for (const row of rows) {
-          const needed = row.leader === brokerId ? !desk.isHopeless(row) && this.#isMovable(row) : this.#isDroppable(row, brokerId)
+          const needed = row.leader === brokerId
+            ? !desk.isHopeless(row) && this.#isMovable(row)
+            : this.#isDroppable(row, brokerId)
           if (needed) return true
         }
       }

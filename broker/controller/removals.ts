@@ -93,7 +93,8 @@ export class Removals {
     if (this.#deleted.size === 0) return
     const now = this.#clock.now()
     for (const session of this.#roster.sessions()) {
-      const late = [...session.replicas.values()].filter(report => this.#deleted.has(report.topicId) && this.#isDue(session, report, now))
+      const late = [...session.replicas.values()]
+        .filter(report => this.#deleted.has(report.topicId) && this.#isDue(session, report, now))
       session.remove(late.map(({ topicId, partition, replicaGen }) => ({ topicId, partition, replicaGen })))
     }
   }

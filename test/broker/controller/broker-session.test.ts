@@ -13,7 +13,8 @@ function news (changes: Partial<News>): News {
 
 function report (changes: Partial<ReplicaReport> = {}): ReplicaReport {
   return {
-    topicId, partition: 0, topic: 'orders', replicaGen: 0, row: undefined, logStart: 0, durableEnd: 0, highWatermark: 0, lastEpoch: -1,
+    topicId, partition: 0, topic: 'orders', replicaGen: 0, row: undefined, logStart: 0, durableEnd: 0,
+    highWatermark: 0, lastEpoch: -1,
     leaderEpochSeen: 0, damaged: '', removed: false, ...changes
   }
 }
@@ -29,7 +30,9 @@ function session (all: News = news({ rows: [row()] })) {
     end: () => {}, destroy: () => {}, pause: () => {}, resume: () => {}
   }
   const one = new BrokerSession(stream, { epoch: 7, brokerId: 2 }, 0, () => all)
-  const register: SessionRequest_Register = { clusterUid: 'c', broker: broker(1), controllerEpochSeen: 0, replicas: [report()], relay: false }
+  const register: SessionRequest_Register = {
+    clusterUid: 'c', broker: broker(1), controllerEpochSeen: 0, replicas: [report()], relay: false
+  }
   one.join(register, broker(1, { fenced: true, stopping: true }))
   return { one, sent, state }
 }
@@ -93,7 +96,10 @@ describe('a session', () => {
 })
 
 describe('a push', () => {
-  const before = table({ topics: new Map([[topicId, topic()]]), rows: new Map([[topicId, [row(), row({ partition: 1 })]]]), brokers: new Map([[0, broker(0)]]) })
+  const before = table({
+    topics: new Map([[topicId, topic()]]), rows: new Map([[topicId, [row(), row({ partition: 1 })]]]),
+    brokers: new Map([[0, broker(0)]])
+  })
 
   test('is what a write changed', () => {
     const rows = [before.rows.get(topicId)![0]!, row({ partition: 1, version: 10 })]
@@ -117,7 +123,8 @@ describe('a push', () => {
 
   test('in parts: the last one says so, nothing is lost or doubled', () => {
     const rows = Array.from({ length: 2 * rowsPerPushMax + 1 }, (_, partition) => row({ partition }))
-    const cut = parts(news({ rows, brokers: [broker(0)], topics: [topic()], topicsRemoved: ['x'] }), { controllerEpoch: 1, full: true })
+    const cut = parts(news({ rows, brokers: [broker(0)], topics: [topic()], topicsRemoved: ['x'] }),
+      { controllerEpoch: 1, full: true })
     expect(cut.map(part => part.more)).toEqual([true, true, false])
     expect(cut.flatMap(part => part.rows ?? [])).toEqual(rows)
     expect(cut.flatMap(part => part.brokers ?? [])).toEqual([broker(0)])

@@ -10,7 +10,8 @@ import { Scheduler } from '../../sim/scheduler.ts'
 import { row, topicId } from '../controller/make.ts'
 
 const self: Self = {
-  clusterName: 'events', clusterUid: 'c', brokerId: 1, volumeId: 'aaaaaaaaaaaaaaa1', brokerEpoch: 3, incarnation: 'ccccccccccccccc1',
+  clusterName: 'events', clusterUid: 'c', brokerId: 1, volumeId: 'aaaaaaaaaaaaaaa1', brokerEpoch: 3,
+  incarnation: 'ccccccccccccccc1',
   clientAddress: 'b1:9090', peerAddress: 'b1:9091', rack: 'r'
 }
 
@@ -24,7 +25,10 @@ function simulate () {
   const net = {
     open: (_address: string, _method: string, given: StreamHandlers<SessionResponse>) => {
       handlers = given
-      return { send: (message: Sent<SessionRequest>) => sent.push(message) > 0, end: () => {}, destroy: () => {}, pause: () => {}, resume: () => {} }
+      return {
+        send: (message: Sent<SessionRequest>) => sent.push(message) > 0,
+        end: () => {}, destroy: () => {}, pause: () => {}, resume: () => {}
+      }
     }
   } as unknown as Net
   const link = new Link({
@@ -33,7 +37,8 @@ function simulate () {
     self,
     volume: { controllerEpoch: 4, fsyncAgeMs: () => 12.6 },
     replicas: {
-      reports: () => [], ends: () => [], apply: () => {}, starved: () => [{ topicId, partition: 2 }], unreachable: () => [7]
+      reports: () => [], ends: () => [], apply: () => {}, starved: () => [{ topicId, partition: 2 }],
+      unreachable: () => [7]
     },
     address: 'b0:9091',
     relay: false,
@@ -53,8 +58,10 @@ const push: SessionResponse_Push = {
 
 test('registers, beats every 200 ms, says how it fares', async () => {
   const { sent, receive, pass } = simulate()
-  expect(sent[0]?.register).toMatchObject({ clusterUid: 'c', controllerEpochSeen: 4, broker: { brokerId: 1, brokerEpoch: 3, rack: 'r' } })
-  expect(sent[1]?.heartbeat).toEqual({ sequence: 1, unreachable: [7], fsyncAgeMs: 13, starved: [{ topicId, partition: 2 }] })
+  expect(sent[0]?.register)
+    .toMatchObject({ clusterUid: 'c', controllerEpochSeen: 4, broker: { brokerId: 1, brokerEpoch: 3, rack: 'r' } })
+  expect(sent[1]?.heartbeat)
+    .toEqual({ sequence: 1, unreachable: [7], fsyncAgeMs: 13, starved: [{ topicId, partition: 2 }] })
   for (let i = 0; i < 10; i++) {
     receive({ heartbeatAck: { sequence: i } })
     await pass(200)
@@ -69,7 +76,8 @@ test('parts of a push are one push', () => {
   expect(pushes).toEqual([])
   receive({ push: { ...push, rows: [row({ partition: 2 })] } })
   receive({ push: { ...push, full: false, rows: [row({ partition: 3 })] } })
-  expect(pushes.map(one => [one.full, one.rows.map(({ partition }) => partition)])).toEqual([[true, [0, 1, 2]], [false, [3]]])
+  expect(pushes.map(one => [one.full, one.rows.map(({ partition }) => partition)]))
+    .toEqual([[true, [0, 1, 2]], [false, [3]]])
 })
 
 test('nobody there: silent after 600 ms; silent after 2 s when somebody was', async () => {
@@ -102,7 +110,10 @@ test.each([
   ['rejected', undefined, 'DUPLICATE_BROKER']
 ] as const)('ends %s', (end, error, refusal) => {
   const { ends, receive, close, link } = simulate()
-  if (refusal !== undefined) receive({ registered: { error: new WireError(refusal).toDetail() as never, controllerEpoch: 4, controller: 0 } })
+  if (refusal !== undefined) {
+    const error = new WireError(refusal).toDetail() as never
+    receive({ registered: { error, controllerEpoch: 4, controller: 0 } })
+  }
   close(error)
   close(error)
   link.drop()
