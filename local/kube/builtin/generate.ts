@@ -1,7 +1,7 @@
 // Makes schema.json, the OpenAPI definitions of the built-in kinds, and protobuf.json, the numbers of
 // their fields on the wire, from Kubernetes' sources:
 //   node local/kube/builtin/generate.ts <k8s.io/kubernetes>/api/openapi-spec/v3 <k8s.io/api> <k8s.io/apimachinery>
-// Kept of each description is its first sentence, enough for `kubectl explain`.
+// Names and types only: the descriptions are Kubernetes' own prose and stay there.
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Json, JsonObject } from '../object.ts'
@@ -34,15 +34,9 @@ const goTypes: Record<string, string> = {
     'schemaOrStrings'
 }
 
-function firstSentence (text: string): string {
-  const line = text.split('\n', 1)[0] ?? ''
-  const end = line.search(/\.\s/)
-  return end < 0 ? line : line.slice(0, end + 1)
-}
-
 const refPrefix = '#/components/schemas/'
 
-/** `{allOf: [{$ref}], default, description}` → `{$ref, default?, description}`; zero defaults go. */
+/** `{allOf: [{$ref}], default}` → `{$ref, default?}`; descriptions and zero defaults go. */
 function simplify (schema: Json, isProperties = false): Json {
   if (Array.isArray(schema)) return schema.map(item => simplify(item))
   if (!isObject(schema)) return schema
@@ -51,7 +45,7 @@ function simplify (schema: Json, isProperties = false): Json {
     if (isProperties) {
       result[key] = simplify(value)
     } else if (key === 'description' && typeof value === 'string') {
-      result[key] = firstSentence(value)
+      continue
     } else if (key === 'default') {
       if (value !== '' && value !== 0 && value !== false && !isObject(value)) result[key] = value
     } else if (key === '$ref' && typeof value === 'string') {
