@@ -1,6 +1,6 @@
 // The folder that holds all state of a local cluster: whose it is, which version wrote it, who uses it.
-import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import { FolderLock, lockName } from '../broker/io/adapters/folder-lock.ts'
 import { StartError } from './start-error.ts'
 
@@ -64,10 +64,17 @@ function readFormat (mark: string): unknown {
   }
 }
 
+/** With its parents. Node's own way never ends where a file system refuses with ENOENT, as /proc does. */
+function makeFolder (path: string): void {
+  if (existsSync(path)) return
+  makeFolder(dirname(path))
+  mkdirSync(path)
+}
+
 function take (path: string): FolderLock {
   let lock: FolderLock | undefined
   try {
-    mkdirSync(path, { recursive: true })
+    makeFolder(path)
     lock = FolderLock.take(path)
   } catch (error) {
     throw new StartError(`${path} cannot be used: ${(error as Error).message}`)

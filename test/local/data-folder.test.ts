@@ -71,6 +71,10 @@ describe('the data folder', () => {
     expect(existsSync(join(folder, 'data'))).toBe(false)
   })
 
+  it.runIf(existsSync('/proc/self'))('cannot be where no folder can be made', () => {
+    expect(refusal('/proc/millrace')).toContain('/proc/millrace cannot be used: ')
+  })
+
   it('cannot be a file', () => {
     writeFileSync(join(folder, 'file'), '')
     expect(refusal(join(folder, 'file'))).toContain('is not a folder')
