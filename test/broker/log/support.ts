@@ -40,17 +40,27 @@ export class TestClock implements Clock {
 
   /** Runs the next event; false when there is none at or before `until`. */
   async step (until = Infinity): Promise<boolean> {
+    let next = this.#next()
+    if (next === undefined || next.at > until) {
+      // What was called just now may still be on its way to its first event.
+      await new Promise(setImmediate)
+      next = this.#next()
+      if (next === undefined || next.at > until) return false
+    }
+    this.#events.splice(this.#events.indexOf(next), 1)
+    this.#now = next.at
+    next.run()
     await new Promise(setImmediate)
+    return true
+  }
+
+  #next (): Event | undefined {
     let next: Event | undefined
     this.#events = this.#events.filter(event => !event.cancelled)
     for (const event of this.#events) {
       if (next === undefined || event.at < next.at || (event.at === next.at && event.order < next.order)) next = event
     }
-    if (next === undefined || next.at > until) return false
-    this.#events.splice(this.#events.indexOf(next), 1)
-    this.#now = next.at
-    next.run()
-    return true
+    return next
   }
 
   async advance (ms: number): Promise<void> {
