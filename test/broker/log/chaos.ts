@@ -32,6 +32,8 @@ export class Chaos {
   readonly #kind: ChaosKind
   readonly #rng: SimRng
   #states: Model[] = [{}]
+  /** States of before the last opening: the tail of the journal may reach that far back. */
+  #history: Model[] = []
   #durable = 0
   #value = 0
   #gen = 1
@@ -176,7 +178,7 @@ export class Chaos {
       found[name] = { ...shapeOf(log), records }
       if (!this.#isDamaged(log) && !renewed) sound[name] = found[name]
       else if (this.#kind !== 'flip') throw new Error(`${name}: ${log.damaged} ${log.renewed}`)
-      else if (!isOldPrefix(this.#states, name, found[name])) throw new Error(`${name} has what it never held`)
+      else if (!isOldPrefix([...this.#history, ...this.#states], name, found[name])) throw new Error(`${name} has what it never held`)
       if (this.#isDamaged(log)) this.counts.damaged++
     }
     this.#adopt(renewed ? undefined : this.#match(found, sound), found)
@@ -228,6 +230,7 @@ export class Chaos {
       log.reset(log.logEnd + 1)
       model[name] = { ...shapeOf(log), batches: [] }
     }
+    this.#history.push(...this.#states)
     this.#states = [model]
     this.#durable = 0
   }
