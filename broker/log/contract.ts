@@ -42,6 +42,8 @@ export interface Volume {
   readonly queuedBytes: number
   /** True below the second free-space watermark: appends are to be refused with DISK_FULL. */
   readonly full: boolean
+  /** Another volumeId, durable when it resolves: the volume was found to be rolled back. */
+  renewVolumeId? (): Promise<void>
   /** Runs retention and checkpoints; called regularly by the owner. */
   maintain (): Promise<void>
   /** Counters for metrics: fsyncs, frames, bytes written to journal and segments ... */
@@ -124,6 +126,10 @@ export interface ReplicaLog {
    * there; undefined: read from logStart.
    */
   producerSnapshot (offset: number): Promise<{ offset: number, state: Uint8Array } | undefined>
-  /** Called at each segment roll; returns what producerSnapshot shall give back. */
+  /**
+   * Returns what producerSnapshot shall give back: producer state up to logEnd. Called between calls of this
+   * log, never within one: after segment rolls, at checkpoints and at close, and not before the first append
+   * of this process (until then the state may still be loading).
+   */
   snapshotProducers: (() => Uint8Array) | undefined
 }

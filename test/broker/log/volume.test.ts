@@ -15,6 +15,17 @@ describe('a volume', () => {
     expect(bench.notes).toEqual([])
   })
 
+  it('gets another id when it was rolled back, for good', async () => {
+    const bench = new Bench()
+    const volume = await bench.open()
+    const { volumeId } = volume.meta
+    await bench.wait(volume.renewVolumeId!())
+    const renewed = volume.meta.volumeId
+    expect(renewed).not.toBe(volumeId)
+    bench.powerLoss()
+    expect((await bench.open()).meta).toMatchObject({ volumeId: renewed, bootCount: 2 })
+  })
+
   it('has what was durable after power was lost, from the journal', async () => {
     const bench = new Bench()
     const volume = await bench.open()
