@@ -120,7 +120,9 @@ function environment (cluster: Cluster, clusterUid: string): object[] {
     { name: 'MILLRACE_LISTEN_METRICS', value: `0.0.0.0:${ports.metrics}` },
     { name: 'MILLRACE_ADVERTISE_CLIENT', value: `${host}:${ports.client}` },
     { name: 'MILLRACE_ADVERTISE_PEER', value: `${host}:${ports.peer}` },
-    { name: 'MILLRACE_LOG_LEVEL', value: cluster.spec.logLevel }
+    { name: 'MILLRACE_LOG_LEVEL', value: cluster.spec.logLevel },
+    // Cold reads must not keep the journal's fsync waiting for a thread; Node has four by itself.
+    { name: 'UV_THREADPOOL_SIZE', value: '8' }
   ]
 }
 
