@@ -178,7 +178,9 @@ export class Chaos {
       found[name] = { ...shapeOf(log), records }
       if (!this.#isDamaged(log) && !renewed) sound[name] = found[name]
       else if (this.#kind !== 'flip') throw new Error(`${name}: ${log.damaged} ${log.renewed}`)
-      else if (!isOldPrefix([...this.#history, ...this.#states], name, found[name])) throw new Error(`${name} has what it never held`)
+      else if (!isOldPrefix([...this.#history, ...this.#states], name, found[name])) {
+        throw new Error(`${name} has what it never held`)
+      }
       if (this.#isDamaged(log)) this.counts.damaged++
     }
     this.#adopt(renewed ? undefined : this.#match(found, sound), found)
