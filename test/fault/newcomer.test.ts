@@ -125,6 +125,16 @@ describe('bin/millrace', () => {
     expect(await count()).toBe(2)
   })
 
+  it('runs the example of the library', async () => {
+    const node = join(root, 'node_modules/node/bin/node')
+    const ran = await run(node, ['examples/orders.ts', `127.0.0.1:${cluster.port}`])
+    expect(ran.code, ran.stderr).toBe(0)
+    const lines = (word: string): string[] => ran.stdout.split('\n')
+      .filter(line => line.startsWith(word)).map(line => line.slice(word.length).trim())
+    expect(lines('received')).toEqual(lines('sent'))
+    expect(lines('sent')).toHaveLength(3)
+  })
+
   it('says how to create a topic that is not there', async () => {
     const produced = await cluster.millrace(['produce', 'nowhere', '--timeout', '2'], { input: 'x\n' })
     expect(produced.code).not.toBe(0)
