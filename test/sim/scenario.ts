@@ -1,0 +1,148 @@
+// Scripts at the level of the cluster: what happens to whom, in which order, under load; at the end the
+// same healing and the same checks as for every seed.
+//
+//   brokers 3                              the plan, with defaults
+//   topic t0 partitions 4 replicas 3 min 2
+//   producers 2 / consumers 1 / send every 10ms / deliver within 60s
+//   ---
+//   pass 2s                                virtual time
+//   pause|resume|kill|power|start|stop|wipe WHO    WHO: ids '0,1', 'leader of t0-0', 'controller', 'all'
+//   cut 0-1 | cut 0>1 | cut 0-kube | heal  links: both ways, one way
+//   kube down|silent|up
+//   mark                                   what is expected counts from here
+//   expect gap < 1s [t0-0]                 longest time without an acknowledged write, per partition
+//   expect no failed sends
+import type { SimBroker } from './broker.ts'
+import { SimFailure } from './failure.ts'
+import { calmConditions } from './network.ts'
+import type { Plan, TopicPlan } from './plan.ts'
+import type { RunResult, Spectator } from './run.ts'
+import { runWith } from './run.ts'
+import type { Simulation } from './simulation.ts'
+
+type Mutable<T> = { -readonly [K in keyof T]: T[K] }
+
+function milliseconds (text: string): number {
+  const [, number, unit] = /^(\d+(?:\.\d+)?)(ms|s|min)$/.exec(text) ?? []
+  if (number === undefined) throw new Error(`not a time: '${text}'`)
+  return Number(number) * (unit === 's' ? 1_000 : unit === 'min' ? 60_000 : 1)
+}
+
+function lines (text: string): string[] {
+  return text.split('\n').map((line) => line.replace(/#.*/, '').trim()).filter((line) => line !== '')
+}
+
+function parsePlan (header: readonly string[]): Plan {
+  const topics: TopicPlan[] = []
+  const plan: Mutable<Plan> = {
+    brokers: 3, topics, producers: 2, consumers: 1, sendEveryMs: 10, valueBytesMax: 20, deliveryTimeoutMs: 120_000,
+    safetyMs: 0, net: { ...calmConditions }, kubeDelayMs: 2, kubeFaultChance: 0, kubeFaults: [], faults: new Map()
+  }
+  for (const line of header) {
+    const words = line.split(/\s+/)
+    const last = words.at(-1)!
+    switch (words[0]) {
+      case 'brokers': plan.brokers = Number(last); break
+      case 'producers': plan.producers = Number(last); break
+      case 'consumers': plan.consumers = Number(last); break
+      case 'send': plan.sendEveryMs = milliseconds(last); break
+      case 'deliver': plan.deliveryTimeoutMs = milliseconds(last); break
+      case 'topic': topics.push({
+        name: words[1]!, partitions: Number(words[3]), replicas: Number(words[5]), minInSync: Number(words[7]),
+        segmentBytes: 1024 * 1024, retentionBytes: -1
+      }); break
+      default: throw new Error(`not a line of a plan: '${line}'`)
+    }
+  }
+  return plan
+}
+
+class Script {
+  readonly #simulation: Simulation
+  #markedAtMs = 0
+
+  constructor (simulation: Simulation) { this.#simulation = simulation }
+
+  async run (line: string): Promise<void> {
+    const [verb = '', ...words] = line.split(/\s+/)
+    const { cluster } = this.#simulation
+    switch (verb) {
+      case 'pass': await this.#simulation.pass(milliseconds(words[0]!)); break
+      case 'cut': this.#cut(words[0]!); break
+      case 'heal': cluster.network.healAll(); break
+      case 'kube': cluster.kube.conditions.state = words[0] as 'up' | 'down' | 'silent'; break
+      case 'mark': this.#markedAtMs = cluster.scheduler.now; break
+      case 'expect': this.#expect(words, line); break
+      default: for (const broker of this.#who(words)) this.#do(verb, broker)
+    }
+  }
+
+  #do (verb: string, broker: SimBroker): void {
+    switch (verb) {
+      case 'pause': broker.pause(); break
+      case 'resume': broker.resume(); break
+      case 'kill':
+      case 'power':
+        broker.held = true
+        broker.end(verb)
+        break
+      case 'start':
+        broker.held = false
+        broker.start()
+        break
+      case 'stop': broker.stop(); break
+      case 'wipe': broker.wipe(); break
+      default: throw new Error(`not a line of a script: '${verb}'`)
+    }
+  }
+
+  #who (words: readonly string[]): readonly SimBroker[] {
+    const { cluster } = this.#simulation
+    const [first = ''] = words
+    if (first === 'all') return cluster.brokers
+    const ids = first === 'controller'
+      ? cluster.brokers.filter(({ node }) => node?.parts?.agent.counters.isController === 1).map(({ id }) => id)
+      : first === 'leader' ? [this.#simulation.leaderOf(words[2]!)] : first.split(',').map(Number)
+    return ids.map((id) => {
+      const broker = cluster.brokers[id]
+      if (broker === undefined) throw new SimFailure('script', `there is no broker ${id} for '${words.join(' ')}'`)
+      return broker
+    })
+  }
+
+  #cut (pair: string): void {
+    const { network } = this.#simulation.cluster
+    const [a, b] = pair.split(/[->]/).map((name) => /^\d+$/.test(name) ? `b${name}` : name)
+    network.cut(a!, b!)
+    if (pair.includes('-')) network.cut(b!, a!)
+  }
+
+  #expect (words: readonly string[], line: string): void {
+    const since = this.#markedAtMs
+    if (words[0] === 'gap') {
+      const allowedMs = milliseconds(words[2]!)
+      for (const [key, gapMs] of this.#simulation.gaps(since)) {
+        if (words[3] !== undefined && words[3] !== key) continue
+        if (gapMs > allowedMs) throw new SimFailure('gap', `'${line}': ${Math.round(gapMs)} ms without a write to ${key}`)
+      }
+    } else if (words.join(' ') === 'no failed sends') {
+      for (const operation of this.#simulation.history.operations) {
+        if (operation.kind === 'send' && operation.error !== undefined && operation.endMs >= since) {
+          throw new SimFailure('failed send', `'${line}': ${operation.value}: ${operation.error}`)
+        }
+      }
+    } else throw new Error(`not an expectation: '${line}'`)
+  }
+}
+
+/** @param text as described above */
+export function runScenario (text: string, seed: number, spectator: Spectator = {}): Promise<RunResult> {
+  const all = lines(text)
+  const border = all.indexOf('---')
+  return runWith(seed, parsePlan(all.slice(0, border)), spectator, async (simulation) => {
+    const script = new Script(simulation)
+    for (const line of all.slice(border + 1)) {
+      if (!simulation.failed) await script.run(line)
+    }
+  })
+}

@@ -1,0 +1,226 @@
+// One cluster with its clients, from setting up to the last check. What happens in between is up to the
+// seed's nemesis (run.ts) or to a script (scenario.ts).
+import type { Report } from '../check/checker.ts'
+import { checkHistory } from '../check/checker.ts'
+import { History } from '../check/history.ts'
+import { findStuck } from '../check/liveness.ts'
+import { findDivergedReplicas } from '../check/replicas.ts'
+import { SimCluster } from './cluster.ts'
+import { ConsumerClient } from './consumer-client.ts'
+import { Coverage } from './coverage.ts'
+import { SimFailure } from './failure.ts'
+import { Nemesis } from './nemesis.ts'
+import { InvariantObserver } from './observer.ts'
+import { SimOperator } from './operator.ts'
+import type { Plan } from './plan.ts'
+import type { ClientWorld } from './producer-client.ts'
+import { ProducerClient } from './producer-client.ts'
+import { replicaContents } from './replica-contents.ts'
+import type { SimRng } from './rng.ts'
+
+/** How long the cluster may take for what it owes. */
+export const setUpMsMax = 30_000
+/** After healing: every write ends, everything committed is read. */
+export const healMsMax = 10_000
+/** After healing: every replica is in sync. */
+export const wholeMsMax = 30_000
+export const stopMsMax = 40_000
+const superviseMs = 500
+
+export class Simulation {
+  readonly cluster: SimCluster
+  readonly plan: Plan
+  readonly coverage = new Coverage()
+  readonly observer: InvariantObserver
+  readonly nemesis: Nemesis
+  readonly history: History
+  report: Report | undefined
+  healedInMs = 0
+  readonly #world: ClientWorld
+  readonly #operator: SimOperator
+  readonly #producers: ProducerClient[] = []
+  readonly #consumers: ConsumerClient[] = []
+  #clientsMade = 0
+
+  constructor (seed: number, plan: Plan) {
+    this.plan = plan
+    this.cluster = new SimCluster({ seed, brokers: plan.brokers })
+    this.observer = new InvariantObserver(this.cluster, this.coverage)
+    this.cluster.observer = this.observer
+    this.history = new History(() => this.cluster.scheduler.now)
+    this.#world = {
+      cluster: this.cluster, plan, history: this.history, coverage: this.coverage,
+      committed: (topic, partition, offset, how) => { this.#mustBeCommitted(topic, partition, offset, how) }
+    }
+    this.#operator = new SimOperator(this.cluster)
+    const hosts = Array.from({ length: plan.producers + plan.consumers }, (_, index) => `c${index}`)
+    this.nemesis = new Nemesis(this.cluster, plan,
+      { hosts, restartOne: (rng) => { this.#restartClient(rng) } }, this.coverage)
+  }
+
+  get failed (): boolean { return this.cluster.scheduler.failure !== undefined }
+
+  /** Brokers, topics, clients that begin their work. */
+  async setUp (): Promise<void> {
+    const { cluster, plan } = this
+    cluster.start()
+    this.#supervise()
+    for (const topic of plan.topics) this.#operator.apply(topic)
+    await this.#until(setUpMsMax, 'topics were not made', () => this.#allLed() &&
+      plan.topics.every((topic) => this.#operator.applied.has(topic.name)))
+    for (let i = 0; i < plan.producers; i++) this.#newProducer(`c${i}`)
+    for (let i = 0; i < plan.consumers; i++) this.#newConsumer(`c${plan.producers + i}`)
+  }
+
+  /** Lets virtual time pass. */
+  async pass (ms: number): Promise<void> {
+    const { scheduler } = this.cluster
+    if (!this.failed) await scheduler.run(scheduler.now + ms)
+  }
+
+  /** Everything is whole from now on: it must become live and complete, and hold everything promised. */
+  async finish (): Promise<void> {
+    if (this.failed) return
+    const { cluster, nemesis } = this
+    const healedAtMs = cluster.scheduler.now
+    nemesis.heal()
+    await this.#becomeWhole(healedAtMs)
+    if (this.failed) return
+    this.healedInMs = cluster.scheduler.now - healedAtMs
+    await this.#check(healedAtMs)
+    for (const broker of cluster.brokers) this.observer.count(broker)
+    nemesis.retire()
+    for (const broker of cluster.brokers) broker.stop()
+    await this.#until(cluster.scheduler.now + stopMsMax, 'brokers do not stop',
+      () => cluster.brokers.every((broker) => !broker.running))
+  }
+
+  async #becomeWhole (healedAtMs: number): Promise<void> {
+    for (const producer of this.#producers) producer.stop()
+    const probe = new ProducerClient(this.#world, 'probe', 'probe', 6 * healMsMax)
+    for (const { name, partitions } of this.plan.topics) {
+      for (let partition = 0; partition < partitions; partition++) probe.send(name, partition)
+    }
+    await this.#until(healedAtMs + healMsMax, 'writes do not end',
+      () => probe.idle && this.#producers.every((each) => each.idle))
+    for (const consumer of this.#consumers) consumer.stop()
+    const drain = new ConsumerClient(this.#world, 'drain', 'drain', { group: false, drain: true })
+    const ends = new Map([...this.observer.partitions].map(({ key, end }) => [key, end]))
+    await this.#until(healedAtMs + healMsMax, 'reads do not end', () => this.#keys().every(({ key, id }) =>
+      drain.positionOf(key) >= (ends.get(id) ?? 0)))
+    await this.#until(healedAtMs + wholeMsMax, 'in-sync sets are not whole', () => this.#allInSync())
+    await this.#until(healedAtMs + wholeMsMax, 'tables are not what was written last',
+      () => this.observer.rows.isStored())
+  }
+
+  async #check (healedAtMs: number): Promise<void> {
+    const { cluster, history } = this
+    this.report = checkHistory(history.operations, { drained: true })
+    const replicas = await replicaContents(cluster, this.observer)
+    const anomalies = [
+      ...this.report.anomalies,
+      ...findStuck(history.operations, { healedAtMs, boundMs: healMsMax, keys: this.#keys().map(({ key }) => key) }),
+      ...findDivergedReplicas(replicas)
+    ]
+    const first = anomalies[0]
+    if (first === undefined) return
+    const rest = anomalies.slice(1, 20).map(({ kind, key, message }) => `\n  ${kind} ${key}: ${message}`).join('')
+    cluster.scheduler.fail(new SimFailure(first.kind, `${first.key}: ${first.message}` +
+      (anomalies.length > 1 ? `\n${anomalies.length - 1} more:${rest}` : '')))
+  }
+
+  /** Fails the run when `condition` does not come true in time. */
+  async #until (untilMs: number, complaint: string, condition: () => boolean): Promise<void> {
+    const { scheduler } = this.cluster
+    if (scheduler.failure !== undefined) return
+    let looks = 0
+    const reached = await scheduler.run(untilMs, () => ++looks % 16 === 0 && condition())
+    if (reached || scheduler.failure !== undefined || condition()) return
+    scheduler.fail(new SimFailure('liveness', `${complaint} by ${Math.round(untilMs)} ms\n${this.#state()}`))
+  }
+
+  /** The topics' partitions, by their name and by their id. */
+  #keys (): { key: string, id: string }[] {
+    const keys: { key: string, id: string }[] = []
+    for (const { name, partitions } of this.plan.topics) {
+      const topicId = this.observer.rows.topicId(name)
+      for (let partition = 0; partition < partitions; partition++) {
+        keys.push({ key: `${name}-${partition}`, id: `${topicId}-${partition}` })
+      }
+    }
+    return keys
+  }
+
+  /** The broker that the newest row of 't0-0' names, -1 for none. */
+  leaderOf (key: string): number {
+    const id = this.#keys().find((each) => each.key === key)?.id ?? ''
+    return this.observer.rows.latest.get(id)?.leader ?? -1
+  }
+
+  /** The longest time without an acknowledged write since `sinceMs`, by partition. */
+  gaps (sinceMs: number): Map<string, number> {
+    const { now } = this.cluster.scheduler
+    const acknowledged = new Map(this.#keys().map(({ key }) => [key, [sinceMs, now]]))
+    for (const operation of this.history.operations) {
+      if (operation.kind === 'send' && operation.outcome === 'ok' && operation.endMs >= sinceMs) {
+        acknowledged.get(operation.key)?.push(operation.endMs)
+      }
+    }
+    return new Map([...acknowledged].map(([key, times]) => {
+      times.sort((a, b) => a - b)
+      return [key, times.reduce((longest, at, i) => Math.max(longest, at - (times[i - 1] ?? at)), 0)]
+    }))
+  }
+
+  #mustBeCommitted (topic: string, partition: number, offset: number, how: string): void {
+    const { end } = this.observer.partition(this.observer.rows.topicId(topic), partition)
+    if (offset < end) return
+    this.cluster.scheduler.fail(new SimFailure('commit before answer',
+      `${topic}-${partition}: offset ${offset}: ${how}; committed are ${end}`))
+  }
+
+  #allLed (): boolean {
+    return this.#keys().every(({ id }) => (this.observer.rows.latest.get(id)?.leader ?? -1) >= 0)
+  }
+
+  #allInSync (): boolean {
+    return [...this.observer.rows.latest.values()].every((row) =>
+      row.leader >= 0 && row.inSync.length === row.replicas.length && row.adding.length + row.removing.length === 0)
+  }
+
+  #state (): string {
+    const brokers = this.cluster.brokers.map((broker) =>
+      `  broker ${broker.id}: ${broker.running ? broker.node?.notReady() || 'ready' : 'not running'}`)
+    const rows = [...this.observer.rows.latest.values()].map((row) =>
+      `  ${row.topicId}-${row.partition}: leader ${row.leader} epoch ${row.leaderEpoch} version ${row.version} ` +
+      `in sync ${row.inSync.map((member) => member.brokerId).join()} of ${row.replicas.join()} floor ${row.minInSync}`)
+    return [...brokers, ...rows].join('\n')
+  }
+
+  #supervise (): void {
+    this.cluster.scheduler.schedule(superviseMs, undefined, 'supervise', () => {
+      this.nemesis.supervise()
+      this.#supervise()
+    })
+  }
+
+  #newProducer (host: string): void {
+    const producer = new ProducerClient(this.#world, host, `p${++this.#clientsMade}`, this.plan.deliveryTimeoutMs)
+    producer.begin()
+    this.#producers.push(producer)
+  }
+
+  #newConsumer (host: string): void {
+    const group = this.#consumers.length % 2 === 0
+    this.#consumers.push(new ConsumerClient(this.#world, host, `r${++this.#clientsMade}`, { group, drain: false }))
+  }
+
+  #restartClient (rng: SimRng): void {
+    const producers = this.#producers.filter((each) => !each.process.dead)
+    const consumers = this.#consumers.filter((each) => !each.process.dead)
+    const victim = rng.pick([...producers, ...consumers])
+    victim.process.kill()
+    if (victim instanceof ProducerClient) this.#newProducer(victim.host)
+    else this.#newConsumer(victim.host)
+  }
+}
