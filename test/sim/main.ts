@@ -101,6 +101,8 @@ async function one (seed: number, options: Options): Promise<boolean> {
 }
 
 async function many (options: Options): Promise<boolean> {
+  // Refusals are errors, and most of what an error costs is its stack. A failing seed alone has them.
+  Error.stackTraceLimit = 0
   const totals = new Totals()
   const seedsMax = options.seeds ?? Infinity
   const secondsMax = (options.minutes ?? (options.seeds === undefined ? 1 : Infinity)) * 60

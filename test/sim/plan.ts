@@ -88,7 +88,7 @@ export function drawPlan (seedRng: SimRng): Plan {
     consumers: 1 + rng.integer(2),
     sendEveryMs: rng.pick([10, 30, 100]),
     valueBytesMax: rng.pick([10, 100, 2_000]),
-    deliveryTimeoutMs: rng.pick([2_000, 10_000, 60_000]),
+    deliveryTimeoutMs: rng.pick([4_000, 15_000, 60_000]),
     safetyMs,
     net: drawNet(rng),
     kubeDelayMs: rng.pick([2, 20, 200]),

@@ -1,15 +1,23 @@
 // A handful of seeds in the fast suite; npm run sim runs as many as there is time for.
 import { expect, test } from 'vitest'
 import { describeFailure } from './report.ts'
+import { drawPlan } from './plan.ts'
+import type { Plan } from './plan.ts'
 import { runSeed } from './run.ts'
+import { SimRng } from './rng.ts'
 
-test.each([1, 2, 3, 4, 5, 6, 7, 8])('seed %i keeps every promise', async (seed) => {
-  const result = await runSeed(seed)
+/** The seed's plan, over sooner. */
+function short (seed: number): Plan {
+  return { ...drawPlan(new SimRng(seed)), safetyMs: 5_000 }
+}
+
+test.each([1, 2, 3, 4, 5])('seed %i keeps every promise', async (seed) => {
+  const result = await runSeed(seed, short(seed))
   expect(describeFailure(result)).toBe('')
 }, 60_000)
 
 test('equal seeds give equal traces', async () => {
-  const [first, second] = [await runSeed(42), await runSeed(42)]
+  const [first, second] = [await runSeed(42, short(42)), await runSeed(42, short(42))]
   expect(second.hash).toBe(first.hash)
   expect(second.events).toBe(first.events)
 }, 60_000)

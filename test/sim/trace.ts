@@ -2,6 +2,7 @@
 // events in words, for the report of a failure.
 
 const prime = 0x01000193
+const bytesMixedMax = 256
 
 export interface TraceEntry {
   readonly atMs: number
@@ -50,9 +51,11 @@ export class Trace {
     for (let i = 0; i < text.length; i++) this.#mix(text.charCodeAt(i))
   }
 
+  /** The length and the front: where two runs part, headers and lengths part too. */
   mixBytes (bytes: Uint8Array): void {
     this.#mix(bytes.length)
-    for (let i = 0; i < bytes.length; i++) this.#mix(bytes[i]!)
+    const end = Math.min(bytes.length, bytesMixedMax)
+    for (let i = 0; i < end; i++) this.#mix(bytes[i]!)
   }
 
   /** The last events, oldest first. */
