@@ -72,7 +72,9 @@ export class ControllerClient {
   async #fromLease (cluster: string): Promise<string | undefined> {
     const { namespace, name } = splitKey(cluster)
     const lease = await this.#api.get(kinds.lease, namespace, names.lease(name))
-    return lease?.metadata.annotations?.[controllerAddressAnnotation]
+    const address = lease?.metadata.annotations?.[controllerAddressAnnotation]
+    // A controller that leaves its office leaves an empty address.
+    return address === '' ? undefined : address
   }
 }
 

@@ -40,6 +40,12 @@ describe('controller client', () => {
     expect(asked()).toEqual(['old:1', controller.address])
   })
 
+  it('asks nobody while the office is empty', async () => {
+    leaseSays('')
+    await expect(describeCluster()).rejects.toMatchObject({ code: 'CONTROLLER_UNAVAILABLE' })
+    expect(asked()).toEqual([])
+  })
+
   it('looks into the Lease again when the remembered one is gone', async () => {
     leaseSays(controller.address)
     await describeCluster()
