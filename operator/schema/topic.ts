@@ -17,7 +17,7 @@ export const replicasMax = 7
 export const clusterNameLengthMax = 50
 
 export const retentionSchema = {
-  description: 'How long records are kept. Whole segments go; the newest one never does.',
+  description: 'How long records are kept. Whole segments go; the newest one goes by age only.',
   type: 'object',
   properties: {
     age: {
