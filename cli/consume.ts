@@ -1,7 +1,7 @@
 // millrace consume: records to stdout.
 import type { ConsumedBatch } from '../client/consumed-batch.ts'
 import type { Consumer } from '../client/consumer.ts'
-import type { StartAt } from '../client/consumer-options.ts'
+import type { OffsetReset, StartAt } from '../client/consumer-options.ts'
 import { MillraceError } from '../client/errors.ts'
 import { withClient } from './connect.ts'
 import { exitCodes } from './exit.ts'
@@ -44,6 +44,10 @@ export async function consume (topic: string, options: ConsumeOptions): Promise<
         ...options.group !== undefined && { group: options.group },
         // Only what was written to stdout is committed.
         autoCommitIntervalMs: 0,
+        // A group would skip what came in the meantime; a person who names an offset past the end does not
+        // want everything again.
+        reset: options.group === undefined ? 'nearest' : 'earliest',
+        onReset: noteReset,
         waitTimeoutMs: options.timeout
       })
       try {
@@ -60,6 +64,11 @@ export async function consume (topic: string, options: ConsumeOptions): Promise<
   }
   if (output.failure !== undefined) throw output.failure
   return leaveWith(interrupted, options)
+}
+
+function noteReset ({ topic, partition, wanted, logStart, highWatermark, to }: OffsetReset): void {
+  const why = wanted < logStart ? `is gone, the first one is ${logStart}` : `is past the end, ${highWatermark}`
+  note(`${topic}/${partition}: offset ${wanted} ${why}; reading from the ${to}`)
 }
 
 /** An endless read ends by a signal: that is its good end. One that was to end by itself did not. */

@@ -11,13 +11,28 @@ export interface Assignment {
   readonly from?: StartAt | undefined
 }
 
+export type Reset = 'earliest' | 'latest' | 'nearest' | 'none'
+
+export interface OffsetReset extends TopicPartition {
+  readonly wanted: number
+  /** -1: not known. */
+  readonly logStart: number
+  readonly highWatermark: number
+  readonly to: 'start' | 'end'
+}
+
 export interface ConsumerOptions {
   /** Offsets are committed under this name. */
   readonly group?: string | undefined
   /** Commits what was handed out and finished, every so many ms and at close (1,000); 0: never. */
   readonly autoCommitIntervalMs?: number | undefined
-  /** What to do when the next offset is not in the partition any more ('earliest'). 'none': fail. */
-  readonly reset?: 'earliest' | 'latest' | 'none' | undefined
+  /**
+   * What to do when the next offset is not in the partition ('earliest'). 'nearest': from the start when it is
+   * gone, from the end when it is yet to come; 'none': fail.
+   */
+  readonly reset?: Reset | undefined
+  /** Told of every reset: `wanted` is not in [logStart, highWatermark]. */
+  readonly onReset?: ((reset: OffsetReset) => void) | undefined
   /** Bytes that brokers may send ahead, per partition (1 MiB). */
   readonly prefetchBytes?: number | undefined
   /** Bytes received and not yet handed out, all partitions together (64 MiB). */

@@ -94,6 +94,7 @@ export class Consumer implements AsyncIterable<ConsumerRecord>, BatchSource {
       ports: this.#ports,
       metadata: this.#metadata,
       reset: this.#options.reset ?? 'earliest',
+      onReset: this.#options.onReset,
       get prefetchBytes () { return prefetchBytes() },
       channel: address => this.#channel(address),
       unresolved: reader => { this.#starts.add(reader) },

@@ -24,7 +24,7 @@ export type { Admin } from './admin.ts'
 export type { ConsumedBatch } from './consumed-batch.ts'
 export type { CallOptions, Consumer } from './consumer.ts'
 export type {
-  Assignment, ConsumerOptions, ConsumerRecord, OffsetToCommit, StartAt, TopicPartition
+  Assignment, ConsumerOptions, ConsumerRecord, OffsetReset, OffsetToCommit, Reset, StartAt, TopicPartition
 } from './consumer-options.ts'
 export * from './errors.ts'
 export type { ListedOffset, OffsetQuery, PartitionOffset } from './offsets.ts'

@@ -7,7 +7,7 @@ import type { Timer } from '../wire/ports.ts'
 import { Backoff } from './backoff.ts'
 import { ConsumedBatch } from './consumed-batch.ts'
 import type { Received } from './consumed-batch.ts'
-import type { StartAt } from './consumer-options.ts'
+import type { OffsetReset, Reset, StartAt } from './consumer-options.ts'
 import { errorOf, toMillraceError } from './errors.ts'
 import type { MillraceError } from './errors.ts'
 import type { FetchChannel, Subscriber } from './fetch-channel.ts'
@@ -19,7 +19,8 @@ import { unknownTopic } from './metadata.ts'
 export interface ReaderHost {
   readonly ports: ClientPorts
   readonly metadata: Metadata
-  readonly reset: 'earliest' | 'latest' | 'none'
+  readonly reset: Reset
+  readonly onReset: ((reset: OffsetReset) => void) | undefined
   /** Bytes that the broker may send ahead to one partition. */
   readonly prefetchBytes: number
   channel (address: string): FetchChannel
@@ -234,7 +235,7 @@ export class PartitionReader implements Subscriber {
     const { metadata, reset } = this.#host
     if (error.code === 'OFFSET_OUT_OF_RANGE') {
       if (reset === 'none') this.#host.failed(toMillraceError(error, this.place))
-      else this.seek(reset === 'earliest' ? 'start' : 'end')
+      else this.#reset(reset, error)
     } else if (!error.retriable && error.code !== 'VOLUME_FAILED') {
       this.#host.failed(toMillraceError(error, this.place))
     } else if (metadata.hint(this.topic, this.partition, error.detail)) {
@@ -243,6 +244,15 @@ export class PartitionReader implements Subscriber {
     } else {
       this.#retryLater(error)
     }
+  }
+
+  #reset (reset: Exclude<Reset, 'none'>, error: WireError): void {
+    const { logStart = -1, highWatermark = -1 } = error.detail
+    const wanted = this.#fetchOffset
+    const isAhead = highWatermark >= 0 && wanted > highWatermark
+    const to = reset === 'latest' || (reset === 'nearest' && isAhead) ? 'end' : 'start'
+    this.#host.onReset?.({ ...this.place, wanted, logStart, highWatermark, to })
+    this.seek(to)
   }
 
   #inTrouble (error: WireError): void {

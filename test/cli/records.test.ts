@@ -57,6 +57,17 @@ describe('produce and consume', () => {
     expect(await read('-o @4000-01-01 -e')).toBe('')
   })
 
+  it('an offset past the end is no wish to read everything', async () => {
+    await run('produce one', { stdin: sequence(0, 50) })
+    const { stdout, stderr } = await run('consume one -o 70', {
+      during: async running => {
+        await running.says('reading from the end')
+        running.kill('SIGINT')
+      }
+    })
+    expect([stdout, stderr]).toEqual(['', '% one/0: offset 70 is past the end, 50; reading from the end\n'])
+  })
+
   it('a group goes on where it stopped, to the record', async () => {
     await run('produce numbers', { stdin: sequence(0, 100) })
     const sorted = async (line: string): Promise<number[]> => {

@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, it } from 'vitest'
 import type { MillraceClient } from '../../client/millrace.ts'
 import type { Consumer } from '../../client/consumer.ts'
-import type { ConsumerRecord } from '../../client/consumer-options.ts'
+import type { ConsumerOptions, ConsumerRecord, OffsetReset } from '../../client/consumer-options.ts'
 import { OffsetOutOfRangeError } from '../../client/errors.ts'
 import { WireError } from '../../wire/errors.ts'
 import { stampCrc } from '../../wire/record-batch.ts'
@@ -248,6 +248,27 @@ describe('failures', () => {
     const failure = await clock.finish(none.records().next().catch((error: unknown) => error))
     expect(failure).toBeInstanceOf(OffsetOutOfRangeError)
     expect(failure).toMatchObject({ code: 'OFFSET_OUT_OF_RANGE', logStart: 30, highWatermark: 50, partition: 0 })
+  })
+
+  it('begins at the nearer end when told so, and says it', async () => {
+    await fill(world, 0, range(0, 50))
+    const state = cluster.partition('orders', 0)
+    state.logStart = 30
+    state.entries.splice(0, 3)
+    const resets: OffsetReset[] = []
+    const options: ConsumerOptions = { reset: 'nearest', onReset: reset => { resets.push(reset) } }
+    const place = { topic: 'orders', partition: 0 }
+    const gone = client.consumer(options)
+    await clock.finish(gone.assign([{ topic: 'orders', partitions: [0], from: 5 }]))
+    expect(await take(world, gone, 20)).toEqual(range(30, 50))
+    const ahead = client.consumer(options)
+    await clock.finish(ahead.assign([{ topic: 'orders', partitions: [0], from: 70 }]))
+    await clock.advance(100)
+    expect(ahead.position(place)).toBe(50)
+    expect(resets).toEqual([
+      { ...place, wanted: 5, logStart: 30, highWatermark: 50, to: 'start' },
+      { ...place, wanted: 70, logStart: 30, highWatermark: 50, to: 'end' }
+    ])
   })
 
   it('a topic that is made again is read from its start, or is an error if told so', async () => {
