@@ -1,5 +1,6 @@
 // Command line values as numbers, offsets, headers. A wrong one is a usage error that says what is right.
 import { InvalidArgumentError } from 'commander'
+import { parseBootstrap } from '../client/addresses.ts'
 import type { StartAt } from '../client/consumer-options.ts'
 import type { Header } from '../wire/batch-builder.ts'
 
@@ -17,6 +18,17 @@ export function seconds (text: string): number {
   const value = Number(text)
   if (/^\d+(\.\d+)?$/.test(text) && value > 0 && value <= 86_400) return value * 1_000
   throw new InvalidArgumentError('A number of seconds is wanted, above 0 and at most 86400.')
+}
+
+/** 'host:port,host:port', as it is; an empty environment variable is as good as none. */
+export function bootstrap (text: string, before: string): string {
+  if (text === '') return before
+  try {
+    parseBootstrap(text)
+  } catch (error) {
+    throw new InvalidArgumentError(`${(error as Error).message}.`)
+  }
+  return text
 }
 
 /** '3' or '0,2,5'. */

@@ -21,7 +21,7 @@ function timeout (text: string): Option {
 
 function toBrokers (command: Command): Command {
   return command.addOption(new Option('-b, --bootstrap <addresses>', 'brokers to begin with, host:port,...')
-    .env('MILLRACE_BOOTSTRAP').default('127.0.0.1:9090'))
+    .env('MILLRACE_BOOTSTRAP').default('127.0.0.1:9090').argParser(take.bootstrap))
 }
 
 function toKubernetes (command: Command): Command {
@@ -124,7 +124,7 @@ export function program (): Command {
       'seq 1 1000000 | millrace produce numbers', 'millrace consume numbers -o start -e | wc -l'))
     .addHelpText('after', `\n${exitCodesHelp}\n\nEvery command explains itself: millrace <command> --help`)
     .version(manifest.version)
-    .showHelpAfterError('(--help explains)')
+    .showHelpAfterError('% --help explains')
     .configureOutput({ outputError: (text, write) => { write(`% ${text}`) } })
     .exitOverride()
   topicCommands(millrace)
@@ -144,4 +144,13 @@ export async function main (argv: readonly string[]): Promise<number> {
   }
 }
 
-if (import.meta.main) process.exit(await main(process.argv.slice(2)))
+/** How long the process may take to end by itself. */
+const endMs = 3_000
+
+if (import.meta.main) {
+  process.exitCode = await main(process.argv.slice(2))
+  // Not process.exit: right after a busy loop it can hang for ever in Node 24, when a compiler thread waits
+  // for a garbage collection that the thread which waits for it would have to do. Everything is closed here,
+  // so the process ends by itself; what holds it up nevertheless is cut off.
+  setTimeout(() => { process.exit() }, endMs).unref()
+}
