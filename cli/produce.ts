@@ -80,6 +80,8 @@ export async function produce (topic: string, options: ProduceOptions): Promise<
   } finally {
     clearInterval(ticker)
     interrupted.stop()
+    // What is left of the input is nobody's; open, it would keep the process alive.
+    process.stdin.destroy()
   }
   note(tally.summary())
   if (tally.failure !== undefined) {

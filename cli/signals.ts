@@ -14,18 +14,23 @@ export function interruption (): Interruption {
   const controller = new AbortController()
   let exitCode: number | undefined
   const on = (name: 'SIGINT' | 'SIGTERM'): void => {
-    if (exitCode !== undefined) process.exit(128 + numbers[name])
+    if (exitCode !== undefined) {
+      stop()
+      process.kill(process.pid, name)
+      return
+    }
     exitCode = 128 + numbers[name]
     controller.abort()
+  }
+  const stop = (): void => {
+    process.off('SIGINT', on)
+    process.off('SIGTERM', on)
   }
   process.on('SIGINT', on)
   process.on('SIGTERM', on)
   return {
     signal: controller.signal,
     exitCode: () => exitCode,
-    stop: () => {
-      process.off('SIGINT', on)
-      process.off('SIGTERM', on)
-    }
+    stop
   }
 }
