@@ -1,4 +1,7 @@
 import { expect, test } from 'vitest'
+import type { SessionResponse } from '../../../wire/messages.ts'
+import type { Stream } from '../../../wire/ports.ts'
+import { SimNet } from '../../sim/net.ts'
 import { expectInSync, leadersOf, TestCluster } from './cluster.ts'
 
 async function withTopic (options: { seed?: number, brokers: number }) {
@@ -257,4 +260,60 @@ test('a broker cut off from the controller alone registers through a peer, and d
   const root = cluster.tables().get('events-0')!.brokers.get(cut!)
   await cluster.pass(3_000)
   expect(cluster.tables().get('events-0')!.brokers.get(cut!)).toEqual(root)
+})
+
+test('a minority cut off from the rest, but not from the API, does not take the office', async () => {
+  const { cluster, controllerId, rows } = await withTopic({ brokers: 5 })
+  const controller = controllerId()
+  const cut = [0, 1, 2, 3, 4].filter(id => id !== controller).slice(0, 2)
+  const rest = [0, 1, 2, 3, 4].filter(id => !cut.includes(id))
+  for (const id of cut) cluster.isolate(id, true, rest)
+  await cluster.pass(8_000)
+  expect(controllerId()).toBe(controller)
+  expect(cluster.tables().get('events-0')?.controllerEpoch).toBe(1)
+  expect(rows().every(row => rest.includes(row.leader))).toBe(true)
+  for (const id of cut) cluster.isolate(id, false, rest)
+  await cluster.settled()
+  expect(controllerId()).toBe(controller)
+})
+
+test('silent peers agree in the end: one broker of three takes over when the others stay silent', async () => {
+  const { cluster, controllerId, rows } = await withTopic({ brokers: 3 })
+  const last = [0, 1, 2].find(id => id !== controllerId())!
+  for (const { self, process } of cluster.live()) if (self.brokerId !== last) process.pause()
+  await cluster.pass(9_000)
+  expect(cluster.broker(last).agent.office).toBeUndefined()
+  await cluster.until(() => rows().every(row => row.leader === last), 30_000)
+  // Nothing can commit, and nothing can be lost: the set is whole.
+  for (const row of rows()) expect(row.inSync.length).toBeGreaterThan(1)
+  for (const { process } of cluster.live()) process.resume()
+  await cluster.settled()
+})
+
+test('pushes of an old controller are dropped, those of the newest are taken', async () => {
+  const cluster = new TestCluster({ brokers: 1 })
+  const { agent, volume } = cluster.boot(0)
+  volume.controllerEpoch = 5
+  let session: Stream<SessionResponse> | undefined
+  const process = cluster.scheduler.process('fake')
+  const net = new SimNet(cluster.network, process, 'fake')
+  await cluster.run(net.listen('fake:9091', {
+    streams: {
+      Session: stream => {
+        session = stream
+        stream.send({ registered: { controllerEpoch: 5, controller: 9 } })
+        const acknowledge = (sequence: number): void => { stream.send({ heartbeatAck: { sequence } }) }
+        return { message: ({ heartbeat }) => { acknowledge(heartbeat?.sequence ?? 0) }, close: () => {} }
+      }
+    }
+  }))
+  agent.announceController({ controllerEpoch: 6, controller: 9, controllerAddress: 'fake:9091' })
+  await cluster.until(() => agent.isRegistered && agent.view.controller === 9)
+  const push = (controllerEpoch: number, brokerId: number): void => {
+    session?.send({ push: { controllerEpoch, full: true, brokers: [{ brokerId }] } })
+  }
+  push(4, 1)
+  push(5, 2)
+  await cluster.until(() => agent.view.loaded)
+  expect(agent.view.brokers().map(broker => broker.brokerId)).toEqual([2])
 })
