@@ -14,8 +14,20 @@ import type { ClientOptions } from './millrace.ts'
  *     await client.close()
  */
 export class Millrace extends MillraceClient {
+  /** An open client keeps the process alive: without a broker nothing else would, and a send would end unheard. */
+  readonly #alive: NodeJS.Timeout
+
   constructor (options: ClientOptions) {
     super(options, { net: new GrpcNet(), clock: new NodeClock(), rng: new NodeRng() })
+    this.#alive = setInterval(() => {}, 2 ** 30)
+  }
+
+  override async close (): Promise<void> {
+    try {
+      await super.close()
+    } finally {
+      clearInterval(this.#alive)
+    }
   }
 }
 
