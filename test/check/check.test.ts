@@ -158,6 +158,10 @@ describe('bad histories', () => {
     expect(stuck.map((anomaly) => anomaly.kind)).toEqual(['stuck read', 'stuck write'])
     expect(findStuck([send('a', 0), send('b', 1, { at: 120 }), poll('a@0', { at: 130 })], bound)).toEqual([])
     expect(findStuck([send('a', 0), send('b', 1, { at: 120 }), poll('a@0', { at: 160 })], bound)).toHaveLength(1)
+    // What retention took needs no reading, what it left does.
+    const unread = [send('a', 0), send('b', 1), send('c', 2, { at: 120 })]
+    const left = findStuck(unread, { ...bound, removedBelow: () => 1 })
+    expect(left.map((anomaly) => anomaly.message)).toEqual([expect.stringMatching(/^b,/)])
   })
 
   test('every class is shown above', () => {

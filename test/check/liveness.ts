@@ -3,12 +3,15 @@
 import type { Anomaly } from './anomaly.ts'
 import type { Key, Operation } from './history.ts'
 import { LogView } from './log-view.ts'
+import type { RemovedBelow } from './sends.ts'
 
 export interface LivenessBound {
   readonly healedAtMs: number
   readonly boundMs: number
   /** Partitions that must take writes. */
   readonly keys: readonly Key[]
+  /** Retention: offsets below this may be gone unread. Default: none are. */
+  readonly removedBelow?: RemovedBelow
 }
 
 export function findStuck (history: readonly Operation[], bound: LivenessBound): Anomaly[] {
@@ -21,7 +24,8 @@ export function findStuck (history: readonly Operation[], bound: LivenessBound):
     if (operation.kind !== 'send' || operation.outcome !== 'ok') continue
     if (operation.startMs >= healedAtMs && operation.endMs <= until) written.add(operation.key)
     const readAtMs = view.polledAtMs(operation.value) ?? Infinity
-    if (operation.endMs <= healedAtMs && readAtMs > until) {
+    const removed = (operation.offset ?? Infinity) < (bound.removedBelow?.(operation.key) ?? 0)
+    if (operation.endMs <= healedAtMs && readAtMs > until && !removed) {
       found.push({
         kind: 'stuck read', key: operation.key,
         message: `${operation.value}, acknowledged before healing, was ` +

@@ -45,6 +45,18 @@ export class InvariantObserver implements Observer {
     return record
   }
 
+  /** The highest log start of any replica of 'topicId-partition' that runs now. */
+  logStart (key: string): number {
+    let start = 0
+    for (const { records } of this.#nodes.values()) {
+      for (const log of records.keys()) {
+        if (`${log.topicId}-${log.partition}` === key) start = Math.max(start, log.logStart)
+      }
+    }
+    if (start > 0) this.#coverage.reached('retention removed records')
+    return start
+  }
+
   record (identity: string, topicId: string, partition: number): ReplicaRecord | undefined {
     return this.#records.get(`${identity} ${topicId}-${partition}`)
   }

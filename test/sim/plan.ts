@@ -54,7 +54,7 @@ function drawNet (rng: SimRng): NetConditions {
   }
 }
 
-function drawTopic (rng: SimRng, index: number, brokers: number): TopicPlan {
+function drawTopic (rng: SimRng, index: number, brokers: number, retained: boolean): TopicPlan {
   const replicas = Math.min(brokers, rng.pick([3, 3, 3, 2, 1, 5]))
   const majority = Math.floor(replicas / 2) + 1
   return {
@@ -63,7 +63,7 @@ function drawTopic (rng: SimRng, index: number, brokers: number): TopicPlan {
     replicas,
     minInSync: rng.chance(0.75) ? majority : 1 + rng.integer(replicas),
     segmentBytes: 1024 * 1024,
-    retentionBytes: -1
+    retentionBytes: retained ? 1024 * 1024 : -1
   }
 }
 
@@ -74,7 +74,9 @@ export function drawPlan (seedRng: SimRng): Plan {
   const faults = new Map<FaultKind, number>()
   const share = rng.pick([0, 0.1, 0.25, 0.4])
   const safetyMs = rng.pick([5_000, 10_000, 20_000])
-  const topics = Array.from({ length: 1 + rng.integer(2) }, (_, index) => drawTopic(rng, index, brokers))
+  // Enough for segments to roll and to go, while brokers are away.
+  const large = rng.chance(0.1)
+  const topics = Array.from({ length: 1 + rng.integer(2) }, (_, index) => drawTopic(rng, index, brokers, large))
   for (const kind of faultKinds) {
     // A set of one member does not survive the loss of its disk; nobody promises that.
     if ((kind === 'lost volume' || kind === 'disk error') && topics.some((topic) => topic.minInSync < 2)) continue
@@ -86,8 +88,8 @@ export function drawPlan (seedRng: SimRng): Plan {
     topics,
     producers: 1 + rng.integer(3),
     consumers: 1 + rng.integer(2),
-    sendEveryMs: rng.pick([10, 30, 100]),
-    valueBytesMax: rng.pick([10, 100, 2_000]),
+    sendEveryMs: rng.pick([large ? 30 : 10, 30, 100]),
+    valueBytesMax: large ? 30_000 : rng.pick([10, 100, 2_000]),
     deliveryTimeoutMs: rng.pick([4_000, 15_000, 60_000]),
     safetyMs,
     net: drawNet(rng),

@@ -1,4 +1,5 @@
 // Reads what every replica holds, through the replicas themselves.
+import { WireError } from '../../wire/errors.ts'
 import { batches } from '../../wire/record-batch.ts'
 import type { ReplicaLog } from '../../broker/log/contract.ts'
 import type { ReplicaBatch, ReplicaContents } from '../check/replicas.ts'
@@ -35,9 +36,21 @@ export async function replicaContents (cluster: SimCluster, observer: InvariantO
   return contents
 }
 
+/** Begins again where retention has overtaken the reading. */
 async function readAll (name: string, log: ReplicaLog, end: number): Promise<ReplicaContents> {
+  for (;;) {
+    const { logStart } = log
+    try {
+      const found = await readFrom(log, logStart, end)
+      return { name, key: `${log.topic}-${log.partition}`, logStart, highWatermark: end, batches: found }
+    } catch (error) {
+      if (log.logStart === logStart || !(error instanceof WireError) || error.code !== 'OFFSET_OUT_OF_RANGE') throw error
+    }
+  }
+}
+
+async function readFrom (log: ReplicaLog, logStart: number, end: number): Promise<ReplicaBatch[]> {
   const found: ReplicaBatch[] = []
-  const { logStart } = log
   for (let offset = logStart; offset < Math.min(end, log.logEnd);) {
     const bytes = await log.read(offset, Math.min(end, log.logEnd), 256 * 1024)
     if (bytes.length === 0) break
@@ -49,5 +62,5 @@ async function readAll (name: string, log: ReplicaLog, end: number): Promise<Rep
       offset = header.lastOffset + 1
     }
   }
-  return { name, key: `${log.topic}-${log.partition}`, logStart, highWatermark: end, batches: found }
+  return found
 }

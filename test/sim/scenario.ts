@@ -123,7 +123,8 @@ class Script {
       const allowedMs = milliseconds(words[2]!)
       for (const [key, gapMs] of this.#simulation.gaps(since)) {
         if (words[3] !== undefined && words[3] !== key) continue
-        if (gapMs > allowedMs) throw new SimFailure('gap', `'${line}': ${Math.round(gapMs)} ms without a write to ${key}`)
+        if (gapMs <= allowedMs) continue
+        throw new SimFailure('gap', `'${line}': ${Math.round(gapMs)} ms without a write to ${key}`)
       }
     } else if (words.join(' ') === 'no failed sends') {
       for (const operation of this.#simulation.history.operations) {

@@ -115,11 +115,14 @@ export class Simulation {
 
   async #check (healedAtMs: number): Promise<void> {
     const { cluster, history } = this
-    this.report = checkHistory(history.operations, { drained: true })
+    const starts = new Map(this.#keys().map(({ key, id }) => [key, this.observer.logStart(id)]))
+    const removedBelow = (key: string): number => starts.get(key) ?? 0
     const replicas = await replicaContents(cluster, this.observer)
+    this.report = checkHistory(history.operations, { drained: true, removedBelow })
+    const keys = this.#keys().map(({ key }) => key)
     const anomalies = [
       ...this.report.anomalies,
-      ...findStuck(history.operations, { healedAtMs, boundMs: healMsMax, keys: this.#keys().map(({ key }) => key) }),
+      ...findStuck(history.operations, { healedAtMs, boundMs: healMsMax, keys, removedBelow }),
       ...findDivergedReplicas(replicas)
     ]
     const first = anomalies[0]
