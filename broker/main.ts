@@ -15,6 +15,8 @@ import { BrokerNode } from './node.ts'
 const exitError = 1
 /** More than a graceful stop ever takes; then the process ends by itself rather than by SIGKILL. */
 const stopDeadlineMs = 15_000
+/** What is left open after a clean stop gets so long to end. */
+const lingerMs = 300
 
 function readConfig (): BrokerConfig {
   const path = process.env.MILLRACE_CONFIG ?? ''
@@ -45,7 +47,9 @@ function stopOnSignals (node: BrokerNode, disk: NodeDisk, log: pino.Logger): voi
     setTimeout(() => { process.exit(exitError) }, stopDeadlineMs).unref()
     node.stop().then(async () => {
       await disk.close()
-      process.exit(0)
+      process.exitCode = 0
+      // process.exit can hang while V8 compiles in the background: the process ends by itself where it can.
+      setTimeout(() => { process.exit() }, lingerMs).unref()
     }, (error: unknown) => {
       log.error({ error }, 'stopping failed')
       process.exit(exitError)

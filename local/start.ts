@@ -136,7 +136,13 @@ Ctrl-C stops it; the data stays, npm start${again} goes on with it.
 process.stdout.on('error', () => {})
 process.stderr.on('error', () => {})
 
-main().then(() => { process.exit(0) }, (error: unknown) => {
+/** process.exit can hang while V8 compiles in the background: the process ends by itself where it can. */
+const lingerMs = 300
+
+main().then(() => {
+  process.exitCode = 0
+  setTimeout(() => { process.exit() }, lingerMs).unref()
+}, (error: unknown) => {
   const text = error instanceof StartError ? error.message : (error as Error).stack ?? String(error)
   process.stderr.write(`% error: ${text}\n`)
   process.exit(1)

@@ -19,6 +19,8 @@ const leaseName = 'millrace-operator'
 const workDeadlineMs = 500
 /** Then the Lease is released by one request; more means that the API server does not answer. */
 const stopDeadlineMs = 900
+/** What is left open after a clean stop gets so long to end. */
+const lingerMs = 300
 
 const { version } = JSON.parse(readFileSync(join(import.meta.dirname, '../package.json'), 'utf8')) as
   { version: string }
@@ -102,7 +104,11 @@ function stopOnSignals (operator: Operator, lease: LeaderLease, log: Logger): vo
     const deadline = new Promise<void>(resolve => { setTimeout(resolve, workDeadlineMs).unref() })
     Promise.race([operator.stop(), deadline])
       .then(async () => { await lease.stop() })
-      .then(() => { process.exit(0) }, fail)
+      .then(() => {
+        process.exitCode = 0
+        // process.exit can hang while V8 compiles in the background: the process ends by itself where it can.
+        setTimeout(() => { process.exit() }, lingerMs).unref()
+      }, fail)
   }
   process.once('SIGTERM', stop)
   process.once('SIGINT', stop)
