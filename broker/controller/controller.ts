@@ -58,6 +58,8 @@ export interface OfficeEnd {
   readonly backOff?: boolean
   /** The tables are not as this controller left them. */
   readonly doubt?: boolean
+  /** A controller epoch that a broker has seen: the next one must be higher. */
+  readonly epochSeen?: number
 }
 
 const tickMs = 100
@@ -126,7 +128,7 @@ export class Controller implements ControllerOffice {
       changed: () => { this.#changed() },
       reported: reports => { this.#reported(reports) },
       lostSession: (brokerId, silent) => { this.#lostSession(brokerId, silent) },
-      outdated: reason => { this.end(reason) }
+      outdated: (reason, epochSeen) => { this.end(reason, { epochSeen }) }
     })
     this.#watch = new Watch({
       ...shared,
@@ -134,7 +136,7 @@ export class Controller implements ControllerOffice {
       peerAddress: options.self.peerAddress,
       registry: () => this.#tables.brokers(),
       gone: brokerIds => { this.#gone(brokerIds) },
-      outdated: reason => { this.end(reason) }
+      outdated: (reason, epochSeen) => { this.end(reason, { epochSeen }) }
     })
     this.#topics = new TopicDesk({ ...shared, mayChange: name => this.#restore.mayChange(name) })
     this.#ticker = new Ticker(clock, tickMs, () => { this.#tick() })

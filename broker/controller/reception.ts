@@ -39,7 +39,7 @@ export interface ReceptionOptions {
   reported (reports: readonly ReplicaReport[]): void
   /** @param silent nothing was heard for 2 s; otherwise the connection broke */
   lostSession (brokerId: number, silent: boolean): void
-  outdated (reason: string): void
+  outdated (reason: string, epochSeen: number): void
 }
 
 export class Reception {
@@ -173,11 +173,14 @@ export class Reception {
       this.#refuse(session, new WireError('INVALID_REQUEST', 'Register comes once and names a broker'))
       return
     }
-    if (register.controllerEpochSeen > controllerEpoch) {
-      this.#options.outdated(`broker ${broker.brokerId} has seen controller epoch ${register.controllerEpochSeen}`)
+    const seen = register.controllerEpochSeen
+    const stranger = this.#mayNotRegister(register)
+    // Only a broker of this cluster can know of a newer controller.
+    if (stranger === undefined && seen > controllerEpoch) {
+      this.#options.outdated(`broker ${broker.brokerId} has seen controller epoch ${seen}`, seen)
       return
     }
-    const error = this.#mayNotRegister(register) ?? roster.refuse(broker)
+    const error = stranger ?? roster.refuse(broker)
     if (error !== undefined) {
       this.#options.log.warn({ brokerId: broker.brokerId, code: error.code }, error.message)
       this.#refuse(session, error)

@@ -28,7 +28,7 @@ export interface WatchOptions {
   /** Brokers were given up: they are to be fenced. */
   gone (brokerIds: readonly number[]): void
   /** A broker has seen a newer controller. */
-  outdated (reason: string): void
+  outdated (reason: string, epochSeen: number): void
 }
 
 export class Watch {
@@ -102,7 +102,8 @@ export class Watch {
       // The address has a new owner: another broker, or the same one started anew.
       if (answer.brokerId !== brokerId || answer.incarnation !== broker.incarnation) return 'gone'
       if (answer.controllerEpoch > controllerEpoch) {
-        this.#options.outdated(`broker ${brokerId} has seen epoch ${answer.controllerEpoch}`)
+        const seen = answer.controllerEpoch
+        this.#options.outdated(`broker ${brokerId} has seen epoch ${seen}`, seen)
       }
       return 'alive'
     } catch (error) {

@@ -40,6 +40,8 @@ export class Candidacy {
   /** Clock times. */
   #takeovers: number[] = []
   #notBefore = -Infinity
+  /** The highest controller epoch that a broker met this one's office with. */
+  #epochSeen = 0
   /** Why the tables may not be what this broker left when it had the office. */
   #doubt = ''
 
@@ -82,7 +84,7 @@ export class Candidacy {
         store,
         brokerId: self.brokerId,
         peerAddress: self.peerAddress,
-        epochSeen,
+        epochSeen: Math.max(epochSeen, this.#epochSeen),
         leaseEpoch,
         doubt: this.#doubt,
         wanted,
@@ -139,7 +141,8 @@ export class Candidacy {
     await this.#controller?.resign()
   }
 
-  #ended (attempt: number, reason: string, { backOff = false, doubt = false }: OfficeEnd): void {
+  #ended (attempt: number, reason: string, { backOff = false, doubt = false, epochSeen = 0 }: OfficeEnd): void {
+    this.#epochSeen = Math.max(this.#epochSeen, epochSeen)
     if (doubt) this.#doubt = reason
     if (this.#attempt === attempt) this.#attempt += 1
     this.#controller = undefined

@@ -105,7 +105,8 @@ test('a late write of the last controller comes between: it is part of what is s
   kube.store.onWrite = ({ plural }) => {
     if (plural !== 'leases') return
     kube.store.onWrite = undefined
-    const spec = { controllerEpoch: 5, writeId: 'late', brokers: [{ id: 3, volumeId: 'v', epoch: 1, incarnation: 'i' }] }
+    const brokers = [{ id: 3, volumeId: 'v', epoch: 1, incarnation: 'i' }]
+    const spec = { controllerEpoch: 5, writeId: 'late', brokers }
     kube.store.replace(tableKind, { ...kube.store.get(tableKind, 'events-0')!, spec }, 'b2')
   }
   const { root } = await run(take())

@@ -114,3 +114,39 @@ test('one of several tables is lost: its topics come back, the others never left
   await cluster.untilSlow(() => cluster.agreesOn(kept) && cluster.agreesOn(gone))
   expect(cluster.rows(gone).every(row => row.leaderEpoch === 2_001)).toBe(true)
 })
+
+test('only the epoch tells that the tables are old: nothing is decided before all have registered', async () => {
+  const { cluster, isWell, reboot, stopAll, rows } = await withHistory()
+  stopAll()
+  const root = cluster.kube.store.get(tableKind, 'events-0')!
+  cluster.kube.store.replace(tableKind, { ...root, spec: { ...root['spec'] as object, controllerEpoch: 0 } }, 'kubectl')
+  const before = JSON.stringify(rows())
+  reboot([0, 1])
+  await cluster.pass(15_000)
+  expect(JSON.stringify(rows())).toBe(before)
+  reboot([2])
+  await cluster.until(isWell)
+})
+
+test('rows edited by hand under a living controller: the newest that brokers know come back', async () => {
+  const { cluster, isWell, rows } = await withHistory()
+  const before = rows()
+  const root = cluster.kube.store.get(tableKind, 'events-0')!
+  const spec = root['spec'] as { rows: string[] }
+  const worse = spec.rows.map(text => text.replace(/^(\d+ \d+ [\d,]+) \d+ \d+ (\d+)[\d,]* \d+ \d+$/, '$1 - 1 $2 1 1'))
+  expect(worse).not.toEqual(spec.rows)
+  cluster.kube.store.replace(tableKind, { ...root, spec: { ...spec, writeId: 'by-hand', rows: worse } }, 'kubectl')
+  const asked = cluster.office().deleteTopic({ name: 'orders', topicId: '', deleteData: false })
+  await expect(cluster.run(asked)).rejects.toMatchObject({ code: 'NOT_CONTROLLER' })
+  await cluster.until(isWell)
+  rows().forEach((row, index) => { expect(row.leaderEpoch).toBeGreaterThan(before[index]!.leaderEpoch) })
+})
+
+test('a broker that nobody knows has seen a higher controller epoch: the next office is above it', async () => {
+  const { cluster } = await withHistory()
+  const stranger = cluster.boot(7, { volume: {
+    volumeId: 'eeeeeeeeeeeeeeee', bootCount: 0, controllerEpoch: 40, fsyncAgeMs: 0, replicas: new Map()
+  } })
+  await cluster.until(() => stranger.agent.isRegistered)
+  expect(cluster.tables().get('events-0')?.controllerEpoch).toBeGreaterThan(40)
+})

@@ -1,0 +1,87 @@
+import { expect, test } from 'vitest'
+import { newCounters } from '../../../broker/controller/counters.ts'
+import type { BrokerSession } from '../../../broker/controller/broker-session.ts'
+import { Desk } from '../../../broker/controller/desk.ts'
+import type { Bureau } from '../../../broker/controller/desk.ts'
+import { TableDraft } from '../../../broker/controller/table.ts'
+import type { WireError } from '../../../wire/errors.ts'
+import { WireError as Refusal } from '../../../wire/errors.ts'
+import type { PartitionRow } from '../../../wire/messages.ts'
+import { broker, facts, row, table, topic, topicId } from './make.ts'
+
+function simulate (decides = true) {
+  const outdated: string[] = []
+  const answers: { error: WireError | undefined, row: PartitionRow | undefined }[] = []
+  const live = facts({ 0: 'live', 1: 'live', 2: 'live' })
+  const bureau = {
+    roster: live,
+    elections: { poll: () => undefined, want: () => true, forget: () => {} },
+    counters: newCounters(),
+    log: { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} },
+    mayDecide: () => decides,
+    hope: { count: 0 },
+    outdated: (reason: string) => { outdated.push(reason) }
+  } as unknown as Bureau
+  const session = {
+    brokerId: 0,
+    info: broker(0),
+    answerChange: (_id: number, error: WireError | undefined, known: PartitionRow | undefined) => {
+      answers.push({ error, row: known })
+    }
+  } as unknown as BrokerSession
+  const base = table({ topics: new Map([[topicId, topic()]]), rows: new Map([[topicId, [row()]]]) })
+  const ask = (desk: Desk, version: number): void => {
+    const request = { requestId: 1, topicId, partition: 0, leaderEpoch: 5, version, inSync: row().inSync, added: [] }
+    desk.change(session, request)
+  }
+  return { desk: new Desk(bureau), base, outdated, answers, ask }
+}
+
+test('a request from a newer row ends the office; it changes nothing', () => {
+  const { desk, base, outdated, ask } = simulate()
+  const draft = new TableDraft(base)
+  ask(desk, 10)
+  desk.decide(draft)
+  expect(outdated).toHaveLength(1)
+  expect(draft.changed).toBe(false)
+})
+
+test('tables that are doubted change nothing, and end no office', () => {
+  const { desk, base, outdated, answers, ask } = simulate(false)
+  for (const version of [9, 10]) {
+    const draft = new TableDraft(base)
+    ask(desk, version)
+    desk.decide(draft).landed(base)
+    expect(draft.changed).toBe(false)
+  }
+  expect(outdated).toEqual([])
+  expect(answers.map(answer => answer.error?.code)).toEqual(['CONTROLLER_UNAVAILABLE', 'CONTROLLER_UNAVAILABLE'])
+})
+
+test('nothing is answered before the write has landed; what was dropped is decided again', () => {
+  const { desk, base, answers, ask } = simulate()
+  ask(desk, 9)
+  const first = new TableDraft(base)
+  const dropped = desk.decide(first)
+  expect(first.row(topicId, 0)?.version).toBe(10)
+  dropped.dropped()
+  expect(answers).toEqual([])
+  const second = new TableDraft(base)
+  const decision = desk.decide(second)
+  expect(second.row(topicId, 0)?.version).toBe(10)
+  decision.landed(second.finish(1, 'w'))
+  expect(answers).toMatchObject([{ error: undefined, row: { version: 10 } }])
+})
+
+test('operations end with the office, those in flight too', () => {
+  const { desk, base } = simulate()
+  const ended: (string | undefined)[] = []
+  const op = { run: () => {}, done: (_: unknown, error: WireError | undefined) => { ended.push(error?.code) } }
+  desk.add(op)
+  const flying = desk.decide(new TableDraft(base))
+  desk.add(op)
+  desk.close(new Refusal('NOT_CONTROLLER'), base)
+  flying.dropped()
+  expect(ended).toEqual(['NOT_CONTROLLER', 'NOT_CONTROLLER'])
+  expect(() => { desk.add(op) }).toThrow('not the controller')
+})
