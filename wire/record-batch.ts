@@ -109,7 +109,8 @@ export function hasValidCrc (bytes: Uint8Array, header: BatchHeader): boolean {
 
 /**
  * What a broker checks before it appends: `bytes` is exactly one batch as a client may send it. The
- * records themselves are not decoded.
+ * records themselves are not decoded, only counted by their lengths (not inside a compressed block):
+ * rubbish under a right CRC would otherwise stand in the way of every reader.
  * @throws WireError RECORD_TOO_LARGE, CORRUPT_BATCH, UNSUPPORTED_BATCH or INVALID_TIMESTAMP.
  */
 export function validateBatch (bytes: Uint8Array, limits: BatchLimits): BatchHeader {
@@ -126,7 +127,30 @@ export function validateBatch (bytes: Uint8Array, limits: BatchLimits): BatchHea
   checkCounts(header, limits)
   checkProducer(header)
   checkTimestamps(header, limits)
+  if ((header.attributes & CODEC_MASK) === 0) checkLengths(bytes, header.recordsCount)
   return header
+}
+
+/** The records' lengths lead from the header to the end of the batch, in as many steps as there are records. */
+function checkLengths (bytes: Uint8Array, recordsCount: number): void {
+  let position = BATCH_HEADER_BYTES
+  for (let index = 0; index < recordsCount; index++) {
+    // A zig-zag varint of up to five bytes, inline: this runs for every record produced.
+    let zigzag = 0
+    let shift = 0
+    let byte = 0x80
+    while (byte >= 0x80 && shift < 35 && position < bytes.length) {
+      byte = bytes[position++]!
+      zigzag += (byte & 0x7f) * 2 ** shift
+      shift += 7
+    }
+    const length = zigzag / 2
+    if (byte >= 0x80 || zigzag % 2 !== 0 || length < RECORD_BYTES_MIN - 1 || length > bytes.length - position) {
+      throw corrupt(`the length of record ${index} leads outside of the batch`)
+    }
+    position += length
+  }
+  if (position !== bytes.length) throw corrupt(`${bytes.length - position} bytes after its last record`)
 }
 
 function checkAttributes (attributes: number): void {

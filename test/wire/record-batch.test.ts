@@ -118,7 +118,15 @@ describe('validateBatch refuses', () => {
     ['a timestamp too far ahead', 'INVALID_TIMESTAMP', bytes => { writeInt64(bytes, 35, 2_000_000_000_001) }],
     ['a length that is too short', 'CORRUPT_BATCH', bytes => { writeInt32(bytes, 8, 70) }],
     ['a length that is too long', 'CORRUPT_BATCH', bytes => { writeInt32(bytes, 8, 72) }],
-    ['a negative length', 'CORRUPT_BATCH', bytes => { writeInt32(bytes, 8, -5) }]
+    ['a negative length', 'CORRUPT_BATCH', bytes => { writeInt32(bytes, 8, -5) }],
+    ['a record with a negative length', 'CORRUPT_BATCH', bytes => { bytes[61] = 0x7f }],
+    ['a record longer than the batch', 'CORRUPT_BATCH', bytes => { bytes[61] = 0x7e }],
+    ['a record shorter than any', 'CORRUPT_BATCH', bytes => { bytes[61] = 0x02 }],
+    ['a length that does not end', 'CORRUPT_BATCH', bytes => { bytes.fill(0xff, 61) }],
+    ['bytes after the last record', 'CORRUPT_BATCH', bytes => {
+      writeInt32(bytes, 23, 0)
+      writeInt32(bytes, 57, 1)
+    }]
   ])('%s', (_name, code, change) => {
     expect(changed(change)).toBe(code)
   })
