@@ -17,7 +17,9 @@ class Started {
 
   constructor (...args: string[]) {
     this.process = spawn(process.execPath, [join(rootFolder, 'local/start.ts'), ...args], {
-      stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, NODE_COMPILE_CACHE: compileCacheFolder }
+      stdio: ['ignore', 'pipe', 'pipe'],
+      // `npm test` has told its own child who started it; this one was started by the test.
+      env: { ...process.env, NODE_COMPILE_CACHE: compileCacheFolder, MILLRACE_PARENT: String(process.pid) }
     })
     for (const stream of [this.process.stdout, this.process.stderr]) {
       stream?.on('data', (chunk: Buffer) => { this.said += chunk.toString() })

@@ -10,7 +10,8 @@ export const sometimes = [
   'a follower truncated', 'a follower began anew', 'a batch was repeated', 'an append was refused or unanswered',
   'a send ended unknown', 'a send failed', 'a group resumed',
   'a write reached the API late', 'an API write conflicted',
-  'a replica recovered records', 'a segment was read', 'retention removed records', 'a volume was lost', 'a table was lost',
+  'a replica recovered records', 'a segment was read', 'retention removed records', 'a volume was lost',
+  'a table was lost',
   'a backup of the API was restored', 'a stream met back-pressure', 'a unary request came twice'
 ] as const
 

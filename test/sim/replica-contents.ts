@@ -44,7 +44,8 @@ async function readAll (name: string, log: ReplicaLog, end: number): Promise<Rep
       const found = await readFrom(log, logStart, end)
       return { name, key: `${log.topic}-${log.partition}`, logStart, highWatermark: end, batches: found }
     } catch (error) {
-      if (log.logStart === logStart || !(error instanceof WireError) || error.code !== 'OFFSET_OUT_OF_RANGE') throw error
+      const outOfRange = error instanceof WireError && error.code === 'OFFSET_OUT_OF_RANGE'
+      if (log.logStart === logStart || !outOfRange) throw error
     }
   }
 }
