@@ -158,6 +158,9 @@ export class Desk {
     this.#holding = false
     for (const topic of draft.topics.values()) {
       for (const row of draft.rows(topic.topicId)) {
+        // A leader's change in this very draft is not the last successful write: who it adds may not be
+        // elected before it has landed.
+        if (row !== findRow(draft.base, row.topicId, row.partition)) continue
         const poll = elections.poll(row)
         const plan = planRow(row, topic, roster, poll)
         const needy = plan.row.leader === nobody || plan.wish !== undefined || plan.outcome === 'failed'

@@ -35,6 +35,8 @@ export interface Sender {
   readonly brokerId: number
   /** As registered. */
   readonly brokerEpoch: number
+  /** A wiped volume begins to count its openings anew: only this tells its process from the one before. */
+  readonly incarnation: string
 }
 
 /** Is the row that the request was made from newer than any that this controller has written? */
@@ -54,7 +56,7 @@ export function refuseChange (row: PartitionRow, request: SessionRequest_ChangeI
     return new WireError('STALE_ROW', undefined, { leader: row.leader, leaderEpoch: row.leaderEpoch })
   }
   const asker = facts.registered(sender.brokerId)
-  if (asker?.brokerEpoch !== sender.brokerEpoch) {
+  if (asker?.brokerEpoch !== sender.brokerEpoch || asker.incarnation !== sender.incarnation) {
     return new WireError('INELIGIBLE_REPLICA', 'the leader is not registered')
   }
   const { inSync } = request

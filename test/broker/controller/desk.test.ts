@@ -7,15 +7,20 @@ import { TableDraft } from '../../../broker/controller/table.ts'
 import type { WireError } from '../../../wire/errors.ts'
 import { WireError as Refusal } from '../../../wire/errors.ts'
 import type { PartitionRow } from '../../../wire/messages.ts'
-import { broker, facts, row, table, topic, topicId } from './make.ts'
+import type { Standing } from '../../../broker/controller/facts.ts'
+import { broker, ends, facts, id, row, table, topic, topicId } from './make.ts'
 
-function simulate (decides = true) {
+const poll = { answers: [ends(0, 5, 9), ends(1, 5, 10), ends(2, 5, 11)], preferred: -1 }
+
+function simulate (decides = true, standing: Standing = 'stands') {
   const outdated: string[] = []
   const answers: { error: WireError | undefined, row: PartitionRow | undefined }[] = []
-  const live = facts({ 0: 'live', 1: 'live', 2: 'live' })
+  const live = {
+    ...facts({ 0: 'live', 1: 'live', 2: 'live' }, { standing }), session: () => undefined, moved: () => {}
+  }
   const bureau = {
     roster: live,
-    elections: { poll: () => undefined, want: () => true, forget: () => {} },
+    elections: { poll: () => standing === 'lost' ? poll : undefined, want: () => true, forget: () => {} },
     counters: newCounters(),
     log: { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} },
     mayDecide: () => decides,
@@ -34,7 +39,7 @@ function simulate (decides = true) {
     const request = { requestId: 1, topicId, partition: 0, leaderEpoch: 5, version, inSync: row().inSync, added: [] }
     desk.change(session, request)
   }
-  return { desk: new Desk(bureau), base, outdated, answers, ask }
+  return { desk: new Desk(bureau), base, outdated, answers, ask, session }
 }
 
 test('a request from a newer row ends the office; it changes nothing', () => {
@@ -84,4 +89,18 @@ test('operations end with the office, those in flight too', () => {
   flying.dropped()
   expect(ended).toEqual(['NOT_CONTROLLER', 'NOT_CONTROLLER'])
   expect(() => { desk.add(op) }).toThrow('not the controller')
+})
+
+test('whom a request adds is not elected in the same write', () => {
+  const { desk, base, session } = simulate(true, 'lost')
+  const stored = { ...base, rows: new Map([[topicId, [row({ inSync: [id(0), id(1)] })]]]) }
+  const added = [{ identity: id(2), brokerEpoch: 3, durableEnd: 11 }]
+  const inSync = [id(0), id(1), id(2)]
+  desk.change(session, { requestId: 1, topicId, partition: 0, leaderEpoch: 5, version: 9, inSync, added })
+  const first = new TableDraft(stored)
+  desk.decide(first)
+  expect(first.row(topicId, 0)).toMatchObject({ version: 10, leaderEpoch: 5, leader: 0, inSync })
+  const second = new TableDraft(first.finish(1, 'w'))
+  desk.decide(second)
+  expect(second.row(topicId, 0)).toMatchObject({ version: 11, leaderEpoch: 6, leader: 2 })
 })

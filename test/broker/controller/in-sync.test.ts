@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'vitest'
 import { effectiveFloor, isFromTheFuture, nextRow, refuseChange, shrink } from '../../../broker/controller/in-sync.ts'
 import type { SessionRequest_ChangeInSync } from '../../../wire/messages.ts'
-import { facts, id, row } from './make.ts'
+import { broker, facts, id, row } from './make.ts'
 
-const sender = { brokerId: 0, brokerEpoch: 3 }
+const sender = { brokerId: 0, brokerEpoch: 3, incarnation: broker(0).incarnation }
 
 function request (changes: Partial<SessionRequest_ChangeInSync> = {}): SessionRequest_ChangeInSync {
   return {
@@ -103,7 +103,10 @@ describe('a leader asks', () => {
   })
 
   test('as an incarnation that is not registered: INELIGIBLE_REPLICA', () => {
-    expect(refuseChange(two, grown, { brokerId: 0, brokerEpoch: 2 }, all)?.code).toBe('INELIGIBLE_REPLICA')
+    expect(refuseChange(two, grown, { ...sender, brokerEpoch: 2 }, all)?.code).toBe('INELIGIBLE_REPLICA')
+    // Its volume was wiped: the boot count is the same again.
+    const before = { ...sender, incarnation: 'dddddddddddddddd' }
+    expect(refuseChange(two, grown, before, all)?.code).toBe('INELIGIBLE_REPLICA')
   })
 
   test('to add beside a dead member: yes, only the added one and the sender are looked at', () => {
