@@ -48,7 +48,8 @@ export async function openVolume (options: VolumeOptions): Promise<Volume> {
   try {
     const recovered = await recover({ ...options, settings })
     for (const note of recovered.notes) options.onNote?.(note)
-    return new VolumeImpl(options, settings, recovered)
+    // A broker that starts on a full disk must know it before it takes anything in.
+    return new VolumeImpl(options, settings, recovered, await options.disk.freeBytes())
   } catch (error) {
     if (!(error instanceof DiskError)) throw error
     throw new WireError('VOLUME_FAILED', `the volume cannot be opened: ${error.message}`, {}, { cause: error })
@@ -78,18 +79,22 @@ class VolumeImpl implements Volume, LogHost {
   #marker: Promise<void> = Promise.resolve()
   #closed = false
   #full = false
+  /** As of the last look, and what had been used by then: between two looks the reserve could be written away. */
+  #freeBytes: number
+  #usedAtLook = 0
   #departures = 0
   #checkpointAt: number
   #purgeAt = 0
   #maintaining: Promise<void> | undefined
 
-  constructor (options: VolumeOptions, settings: VolumeSettings, recovered: Recovered) {
+  constructor (options: VolumeOptions, settings: VolumeSettings, recovered: Recovered, freeBytes: number) {
     const { disk, clock } = options
     const { files, indexes, table, journal } = recovered
     this.#options = options
     this.#settings = settings
     this.#recovered = recovered
     this.#meta = recovered.meta
+    this.#freeBytes = freeBytes
     this.clock = clock
     this.ring = new Ring(settings.ringBytesMax)
     this.segmentAgeMsMax = settings.segmentAgeMsMax
@@ -136,7 +141,15 @@ class VolumeImpl implements Volume, LogHost {
 
   get meta (): VolumeMeta { return this.#meta }
   get controllerEpoch (): number { return this.#recovered.table.controllerEpoch }
-  get full (): boolean { return this.#full }
+  get full (): boolean {
+    return this.#full || this.#freeBytes - (this.#usedBytes() - this.#usedAtLook) < this.#settings.reserveBytes
+  }
+
+  /** Grows by at least what the disk loses: everything accepted goes to the journal and to a segment. */
+  #usedBytes (): number {
+    return this.#journal.bytes + this.#journal.queuedBytes + this.#writer.bytes + this.#writer.unwrittenBytes
+  }
+
   get queuedBytes (): number {
     if (this.#failure !== undefined) return Infinity
     return this.#journal.queuedBytes + Math.max(0, this.#writer.unwrittenBytes - this.#settings.ringBytesMax)
@@ -311,7 +324,10 @@ class VolumeImpl implements Volume, LogHost {
 
   async #maintain (): Promise<void> {
     const { disk } = this.#options
-    this.#full = await disk.freeBytes() < this.#settings.reserveBytes
+    const used = this.#usedBytes()
+    this.#freeBytes = await disk.freeBytes()
+    this.#usedAtLook = used
+    this.#full = this.#freeBytes < this.#settings.reserveBytes
     if (!this.#full) this.#journalFiles.retry()
     const wallTime = this.clock.wallTime()
     for (const log of [...this.#logs.values()]) {

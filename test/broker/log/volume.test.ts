@@ -273,6 +273,28 @@ describe('a volume whose disk fails', () => {
     expect((await readAll(bench, log)).length).toBe(log.logEnd - log.logStart)
   })
 
+  it('counts what it writes between two looks at the free space', async () => {
+    // Found by the simulator: the reserve was gone before the next look, and the journal found no space.
+    const bench = new Bench(1, { ...small, reserveBytes: 300_000, writeBehindBytes: 1000 }, { capacity: 900_000 })
+    const volume = await bench.open()
+    const log = volume.create(replica)
+    await bench.wait(volume.maintain())
+    for (let i = 0; i < 1000 && !volume.full; i++) {
+      log.append(batch({ base: i, values: ['x'.repeat(2000)] }))
+      await bench.durable()
+    }
+    expect([volume.full, bench.failures]).toEqual([true, []])
+    expect(await bench.wait(bench.disk.freeBytes())).toBeGreaterThan(100_000)
+  })
+
+  it('knows from the beginning that a disk is full', async () => {
+    const bench = new Bench(1, { ...small, reserveBytes: 300_000 })
+    await bench.open()
+    await bench.close()
+    bench.disk.setCapacity(300_000)
+    expect((await bench.open()).full).toBe(true)
+  })
+
   it('keeps what it has when segments find no space', async () => {
     const bench = new Bench(1, { ...small, writeBehindBytes: 1000 })
     const volume = await bench.open()
