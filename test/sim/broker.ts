@@ -16,8 +16,8 @@ import type { SimProcess } from './scheduler.ts'
 const MiB = 1024 * 1024
 /** More than any run writes. */
 const capacityBytes = 2 ** 40
-/** Free space above the reserve, when a disk becomes full. */
-const leftBytes = 128 * 1024
+/** Free space above the reserve, when a disk becomes full: what is written before the broker looks again. */
+const leftBytes = 2 * MiB
 
 /** Small files, so that rolls, checkpoints and cold reads happen within a short run. */
 const volumeSettings = {
