@@ -48,7 +48,10 @@ export class GrpcConnection {
     this.#dialTimer = setTimeout(() => {
       this.#destroy(new Error(`no answer within ${options.connectTimeoutMs} ms`))
     }, options.connectTimeoutMs).unref()
-    this.#session.on('connect', () => { this.#session.setLocalWindowSize(connectionWindowBytes) })
+    this.#session.on('connect', () => {
+      // The event comes a turn later than the connection: it may have been broken meanwhile.
+      if (!this.#session.destroyed) this.#session.setLocalWindowSize(connectionWindowBytes)
+    })
     this.#session.once('remoteSettings', () => {
       clearTimeout(this.#dialTimer)
       this.#watch()
@@ -191,6 +194,7 @@ export class GrpcConnection {
   #watch (): void {
     let unanswered = 0
     this.#keepalive = setInterval(() => {
+      if (this.#session.destroyed) return
       // Once may be our own fault: after a stall of this process the timer comes before the answer.
       if (unanswered > 1) return this.#destroy(new Error(`no sign of life for ${this.#options.keepaliveMs} ms`))
       if (unanswered++ > 0) return

@@ -94,7 +94,7 @@ class GrpcListener implements Listener {
 
   #accept (session: ServerHttp2Session): void {
     this.#sessions.add(session)
-    session.setLocalWindowSize(connectionWindowBytes)
+    if (!session.destroyed) session.setLocalWindowSize(connectionWindowBytes)
     let calls = 0
     session.on('stream', stream => {
       calls++

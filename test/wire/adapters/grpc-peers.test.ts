@@ -3,8 +3,8 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { connect as connectHttp2 } from 'node:http2'
 import type { ClientHttp2Stream } from 'node:http2'
-import { connect, createServer } from 'node:net'
-import type { AddressInfo, Socket } from 'node:net'
+import { connect, createServer, Socket } from 'node:net'
+import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import * as grpc from '@grpc/grpc-js'
 import { afterEach, describe, expect, it } from 'vitest'
@@ -305,5 +305,34 @@ describe('a client that', () => {
     await until(() => seen.closes.length === 1)
     expect(seen.closes[0]?.code).toBe('UNAVAILABLE')
     expect(await client().call(address, 'GetMetadata', {}, 5_000)).toMatchObject({ controller: 0 })
+  })
+})
+
+describe('a connection that is broken while it is made', () => {
+  it('ends the call, whenever it is, and nothing else', async () => {
+    const address = await listen({ unary: { AskController: () => new Promise(() => {}) } })
+    for (let turns = 0; turns < 40; turns++) {
+      const net = new GrpcNet()
+      const failed = failure(net.call(address, 'AskController', { brokerId: 1 }, 5_000))
+      for (let turn = 0; turn < turns; turn++) await new Promise(resolve => { setImmediate(resolve) })
+      await net.close()
+      expect((await failed).code).toMatch(/CLOSED|UNAVAILABLE/)
+    }
+  })
+
+  it('is taken for broken in the very turn in which the socket connects', async () => {
+    const address = await listen({ unary: { AskController: () => new Promise(() => {}) } })
+    const net = new GrpcNet()
+    const emit = Socket.prototype.emit
+    let closed: Promise<void> | undefined
+    // The session learns of it in this event, and says 'connect' a turn later.
+    Socket.prototype.emit = function (this: Socket, name: string | symbol, ...args: unknown[]) {
+      const heard = emit.call(this, name as never, ...args as never[])
+      if (name === 'connect' && closed === undefined) closed = net.close()
+      return heard
+    } as typeof emit
+    cleanups.push(() => { Socket.prototype.emit = emit })
+    expect((await failure(net.call(address, 'AskController', { brokerId: 1 }, 5_000))).code).toMatch(/CLOSED|UNAVAILABLE/)
+    await closed
   })
 })
