@@ -326,13 +326,14 @@ describe('a connection that is broken while it is made', () => {
     const emit = Socket.prototype.emit
     let closed: Promise<void> | undefined
     // The session learns of it in this event, and says 'connect' a turn later.
-    Socket.prototype.emit = function (this: Socket, name: string | symbol, ...args: unknown[]) {
-      const heard = emit.call(this, name as never, ...args as never[])
-      if (name === 'connect' && closed === undefined) closed = net.close()
+    Socket.prototype.emit = function (this: Socket, ...event: Parameters<typeof emit>) {
+      const heard = emit.apply(this, event)
+      if (String(event[0]) === 'connect') closed ??= net.close()
       return heard
     } as typeof emit
     cleanups.push(() => { Socket.prototype.emit = emit })
-    expect((await failure(net.call(address, 'AskController', { brokerId: 1 }, 5_000))).code).toMatch(/CLOSED|UNAVAILABLE/)
+    const failed = await failure(net.call(address, 'AskController', { brokerId: 1 }, 5_000))
+    expect(failed.code).toMatch(/CLOSED|UNAVAILABLE/)
     await closed
   })
 })
