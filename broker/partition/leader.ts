@@ -118,7 +118,7 @@ export class Leader {
       header = validateBatch(batch, {
         batchBytesMax: limits.batchBytesDefault,
         recordsMax: limits.recordsPerBatchMax,
-        timestampMax
+        timestampMax: Number.MAX_SAFE_INTEGER
       })
     } catch (error) {
       if (error instanceof WireError) return error
@@ -129,6 +129,11 @@ export class Leader {
       if (check === 'old-epoch') return new WireError('INVALID_PRODUCER_EPOCH')
       if (check === 'out-of-order') return new WireError('OUT_OF_ORDER_SEQUENCE')
       if (check !== 'next') return this.#repeat(check, nowMs, done)
+    }
+    // After the repeats: the clock may have gone back since the first copy was taken, which counts.
+    if (header.maxTimestamp > timestampMax) {
+      return new WireError('INVALID_TIMESTAMP',
+        `a timestamp of ${header.maxTimestamp}; the largest allowed is ${timestampMax}`)
     }
     if (this.belowFloor) return new WireError('NOT_ENOUGH_REPLICAS')
     const baseOffset = log.logEnd

@@ -89,6 +89,16 @@ describe('producing', () => {
     expect(await append(valueBatch('a'))).toBe('0')
   })
 
+  test('a repeat is known as one, also when the clock has gone back since', async () => {
+    const batch = (sequence: number): Uint8Array => valueBatch('a', { id: 7, epoch: 0, sequence })
+    expect(await append(batch(0))).toBe('0')
+    world.time.wallJumpMs = -2 * limits.timestampAheadMsMax
+    expect(await append(batch(0))).toBe('0')
+    expect(await append(batch(1))).toBe('INVALID_TIMESTAMP')
+    world.time.wallJumpMs = 0
+    expect(await append(batch(1))).toBe('1')
+  })
+
   test('a full disk, a full queue', async () => {
     const { volume } = world.brokers[0]!.process!
     volume.full = true

@@ -4,6 +4,8 @@ import type { Clock, Rng, Timer } from '../../../wire/ports.ts'
 /** One time for all processes of a world; it moves only by `advance`. */
 export class WorldTime {
   nowMs = 1_000
+  /** What wall clocks are off by. */
+  wallJumpMs = 0
   #timers: { dueMs: number, order: number, run: () => void }[] = []
   #deferred: (() => void)[] = []
   #order = 0
@@ -49,7 +51,7 @@ export class ProcessClock implements Clock {
   }
 
   now (): number { return this.#time.nowMs }
-  wallTime (): number { return 1_800_000_000_000 + Math.floor(this.#time.nowMs) }
+  wallTime (): number { return 1_800_000_000_000 + Math.floor(this.#time.nowMs) + this.#time.wallJumpMs }
   setTimer (afterMs: number, callback: () => void): Timer {
     return this.#time.setTimer(afterMs, () => { if (!this.dead) callback() })
   }
