@@ -139,12 +139,9 @@ export class LogState {
     if (offset <= this.logStart) return
     this.logStart = offset
     this.highWatermark = Math.max(this.highWatermark, offset)
-    // The epoch that the log begins in stays, beginning with the log (Kafka: truncateFromStart).
+    // The epoch that the log begins in stays, with the offset at which it really began. Kafka moves that to the
+    // log start (truncateFromStart); a follower's tail of an older epoch between the two would pass for committed.
     while ((this.epochs[1]?.startOffset ?? Infinity) <= offset) this.epochs.shift()
-    const first = this.epochs[0]
-    if (first !== undefined && first.startOffset < offset) {
-      this.epochs[0] = { epoch: first.epoch, startOffset: offset }
-    }
   }
 
   /** Takes segments that lie below the log start out of the log. */

@@ -23,6 +23,8 @@ export class Follower {
   reason = ''
   readonly #state: ReplicaState
   readonly #stats: PartitionStats
+  /** No records of the current subscription have come: what the log holds is not from this leader. */
+  #fresh = false
 
   constructor (state: ReplicaState, row: PartitionRow, stats: PartitionStats) {
     this.leader = row.leader
@@ -37,6 +39,7 @@ export class Follower {
 
   subscribe (subscriptionId: number, brokerEpoch: number): Sent<ReplicateRequest_Subscribe> {
     const { log, identity } = this.#state
+    this.#fresh = true
     return {
       subscriptionId,
       topicId: log.topicId,
@@ -72,9 +75,10 @@ export class Follower {
     if (records.length > 0) {
       const refusal = this.#append(records, logStart, nowMs)
       if (refusal !== '') return this.#refuse(refusal)
-    } else if (logStart > this.#state.log.logEnd) {
+    } else if (logStart > this.#state.log.logEnd || this.#isIncomparable(logStart)) {
       this.#reset(logStart)
     }
+    this.#fresh = false
     const state = this.#state
     const { log } = state
     state.commit(Math.min(highWatermark, log.logEnd))
@@ -83,13 +87,22 @@ export class Follower {
     return 'go-on'
   }
 
+  /**
+   * The whole log lies below the leader's log start. Where epochs ended there the leader may have forgotten:
+   * this tail may be one that was never committed. Its records are not needed, its producers' would do harm.
+   */
+  #isIncomparable (logStart: number): boolean {
+    const { log } = this.#state
+    return this.#fresh && logStart >= log.logEnd && log.logEnd > log.logStart
+  }
+
   /** Empty when the batches were appended, otherwise why none was. */
   #append (records: Uint8Array, logStart: number, nowMs: number): string {
     const { log, producers } = this.#state
     const found = this.#check(records, logStart)
     if (typeof found === 'string') return found
     const first = found[0]!
-    if (first.baseOffset !== log.logEnd) this.#reset(first.baseOffset)
+    if (first.baseOffset !== log.logEnd || this.#isIncomparable(logStart)) this.#reset(first.baseOffset)
     log.append(records)
     for (const header of found) producers.update(header, header.baseOffset, nowMs)
     this.#stats.replicatedInBytes += records.length
@@ -100,11 +113,13 @@ export class Follower {
   #check (records: Uint8Array, logStart: number) {
     const { log } = this.#state
     const found = []
+    const anew = this.#isIncomparable(logStart)
     let offset = log.logEnd
-    let epoch = log.epochs.at(-1)?.epoch ?? -1
+    let epoch = anew ? -1 : log.epochs.at(-1)?.epoch ?? -1
     try {
       for (const header of batches(records)) {
-        if (found.length === 0 && header.baseOffset > offset && logStart > offset) offset = header.baseOffset
+        const jumps = anew || (header.baseOffset > offset && logStart > offset)
+        if (found.length === 0 && jumps) offset = header.baseOffset
         if (header.baseOffset !== offset) return `a batch at ${header.baseOffset}, expected at ${offset}`
         // KAFKA-18723: what a later leader wrote is for the subscription in its epoch.
         if (header.leaderEpoch > this.epoch) return `a batch of epoch ${header.leaderEpoch} in epoch ${this.epoch}`

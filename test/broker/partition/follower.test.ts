@@ -151,4 +151,35 @@ describe('a log start past the end', () => {
     expect(follower.receive(records([], 9, 9), 0)).toBe('go-on')
     expect(follower.subscribe(2, 1)).toMatchObject({ fetchOffset: 9, lastEpoch: -1, durableEnd: 0 })
   })
+
+  // Found by the simulator (seed 70107): an old leader's tail, uncommitted, that ended below the log start of
+  // the new one stayed, and its producers' batches with it: a repeat of one would have been acknowledged.
+  test('a log that ends where the leader\'s begins cannot be compared with it: it begins anew', () => {
+    log.setHighWatermark(1)
+    follower.subscribe(2, 1)
+    expect(follower.receive(records([batch('x', 3, 2)], 4, 3), 0)).toBe('go-on')
+    expect([log.logStart, log.logEnd, state.highWatermark]).toEqual([3, 4, 4])
+    expect(log.epochs).toEqual([{ epoch: 2, startOffset: 3 }])
+  })
+
+  test('the same without records', () => {
+    follower.subscribe(2, 1)
+    expect(follower.receive(records([], 3, 3), 0)).toBe('go-on')
+    expect([log.logStart, log.logEnd, log.epochs]).toEqual([3, 3, []])
+  })
+
+  test('a batch that begins below the log start, and below the own end, is taken whole', () => {
+    const bytes = batch('x', 2, 2)
+    follower.subscribe(2, 1)
+    expect(follower.receive(records([bytes], 3, 3), 0)).toBe('go-on')
+    expect([log.logEnd, log.epochs]).toEqual([3, [{ epoch: 2, startOffset: 2 }]])
+  })
+
+  test('what came by this subscription stays when retention overtakes it', () => {
+    follower.subscribe(2, 1)
+    follower.receive(records([batch('d', 3, 2)], 3, 0), 0)
+    const kept = log.epochs
+    expect(follower.receive(records([batch('e', 4, 2)], 5, 4), 0)).toBe('go-on')
+    expect([log.logStart, log.logEnd, log.epochs]).toEqual([4, 5, kept])
+  })
 })
