@@ -8,12 +8,14 @@ import { kubeHost } from './kube.ts'
 import type { FaultKind, Plan } from './plan.ts'
 import type { SimRng } from './rng.ts'
 
-/** What the nemesis may do to clients. */
+/** What the nemesis may do to clients, and whom it tells. */
 export interface Victims {
   /** Host names of clients. */
   readonly hosts: readonly string[]
   /** Kills one client and starts another in its place. */
   restartOne (rng: SimRng): void
+  /** Told before tables are lost or taken back. */
+  tablesHarmed (): void
 }
 
 export class Nemesis {
@@ -65,6 +67,7 @@ export class Nemesis {
       if (broker.diskMayFail) this.#replaceVolume(broker)
       broker.process?.clock.correct()
       broker.resume()
+      broker.held = false
       if (!broker.running) broker.start()
     }
     // A controller learns that its tables are gone when it writes next, or the next one when it takes office.
@@ -254,7 +257,10 @@ export class Nemesis {
     const { brokers, kube, scheduler } = this.#cluster
     const whole = kube.conditions.state === 'up' && this.#cuts === 0 &&
       brokers.every((broker) => broker.running && !broker.paused && broker.node?.notReady() === '')
-    if (whole) this.#calmUntilMs = scheduler.now + 6_000
+    if (whole) {
+      this.#calmUntilMs = scheduler.now + 6_000
+      this.#victims.tablesHarmed()
+    }
     return whole
   }
 

@@ -55,7 +55,11 @@ export class Simulation {
     this.#operator = new SimOperator(this.cluster)
     const hosts = Array.from({ length: plan.producers + plan.consumers }, (_, index) => `c${index}`)
     this.nemesis = new Nemesis(this.cluster, plan,
-      { hosts, restartOne: (rng) => { this.#restartClient(rng) } }, this.coverage)
+      {
+        hosts,
+        restartOne: (rng) => { this.#restartClient(rng) },
+        tablesHarmed: () => { this.observer.rows.tablesHarmed = true }
+      }, this.coverage)
   }
 
   get failed (): boolean { return this.cluster.scheduler.failure !== undefined }
