@@ -18,7 +18,6 @@ export const recordsPerBatchMax = 150_000
 export const topicNameLengthMax = 249
 /** Kubernetes objects and pushes stay small: one table holds at most 256 KiB. */
 export const partitionsPerTopicMax = 2_000
-export const partitionsPerBrokerMax = 10_000
 export const replicasMax = 7
 /** A week, as Kafka. */
 export const retentionMsDefault = 7 * 24 * 3600 * 1000

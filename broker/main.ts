@@ -9,6 +9,7 @@ import { parseConfig, type BrokerConfig } from './config.ts'
 import { serveHealth } from './http.ts'
 import { HttpKube } from './io/adapters/http-kube.ts'
 import { NodeDisk } from './io/adapters/node-disk.ts'
+import { connectionsMax, messageBytesMax, streamsPerConnectionMax } from './limits.ts'
 import { brokerRegistry } from './metrics.ts'
 import { BrokerNode } from './node.ts'
 
@@ -27,9 +28,8 @@ async function main (): Promise<void> {
   const config = readConfig()
   const log = pino({ level: config.logLevel, base: { broker: config.podName } })
   const disk = await NodeDisk.open(config.dataFolder)
-  const ports = {
-    clock: new NodeClock(), rng: new NodeRng(), net: new GrpcNet(), disk, kube: HttpKube.fromEnvironment(), log
-  }
+  const net = new GrpcNet({ messageBytesMax, streamsPerConnectionMax, connectionsMax })
+  const ports = { clock: new NodeClock(), rng: new NodeRng(), net, disk, kube: HttpKube.fromEnvironment(), log }
   const node = new BrokerNode(ports, config, () => { process.exit(exitError) })
   await serveHealth(config.listenMetrics, {
     registry: brokerRegistry(() => node.metrics()),

@@ -1,7 +1,7 @@
 // CommitOffsets and GetCommittedOffsets: straight to the coordinator of the group.
-import { WireError } from '../../wire/errors.ts'
 import type { Services } from '../../wire/ports.ts'
 import type { GroupCoordinator } from '../group/coordinator.ts'
+import { answer } from './answer.ts'
 
 export function groupServices (coordinator: GroupCoordinator): Services {
   return {
@@ -11,15 +11,5 @@ export function groupServices (coordinator: GroupCoordinator): Services {
       GetCommittedOffsets: ({ group, offsets }) =>
         answer(() => ({ offsets: coordinator.committed(group, offsets) }))
     }
-  }
-}
-
-/** A WireError becomes the answer's error field. */
-async function answer<R> (ask: () => R | Promise<R>): Promise<R | { error: ReturnType<WireError['toDetail']> }> {
-  try {
-    return await ask()
-  } catch (error) {
-    if (error instanceof WireError) return { error: error.toDetail() }
-    throw error
   }
 }

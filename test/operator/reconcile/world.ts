@@ -25,6 +25,8 @@ const reconcileWaitMs = 10_000
 
 export class World {
   readonly kube: LocalApi
+  /** The API server's clock; Kubernetes counts creation in seconds. */
+  readonly clock: { aheadMs: number }
   readonly controller = new FakeController()
   /** New pods are ready; false: not until a test says so. */
   podsBecomeReady = true
@@ -34,17 +36,20 @@ export class World {
   /** One change of pods after the other. */
   #podWork: Promise<void> = Promise.resolve()
 
-  private constructor (kube: LocalApi) {
+  private constructor (kube: LocalApi, clock: { aheadMs: number }) {
     this.kube = kube
+    this.clock = clock
   }
 
   static async start (faults?: Faults): Promise<World> {
-    const kube = await startKubeApi(faults === undefined ? {} : { faults })
+    const ahead = { aheadMs: 0 }
+    const clock = { wallTime: () => Date.now() + ahead.aheadMs }
+    const kube = await startKubeApi(faults === undefined ? { clock } : { clock, faults })
     for (const resource of resources) {
       const definition = customResourceDefinition(resource) as Writable
       await kube.create('customresourcedefinitions.apiextensions.k8s.io', definition)
     }
-    const world = new World(kube)
+    const world = new World(kube, ahead)
     world.#stopWatching.push(
       kube.watch('statefulsets.apps', ({ type, object }) => {
         if (type !== 'DELETED') world.#makePodsSoon(object.metadata.name)
