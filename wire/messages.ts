@@ -52,6 +52,9 @@ export interface DescribeClusterResponse {
   underReplicated: number
   underMinInSync: number
   offline: number
+  /** Moves under way. */
+  moves: PartitionMove[]
+  drains: BrokerDrain[]
 }
 
 export interface TopicStatus {
@@ -64,6 +67,133 @@ export interface TopicStatus {
   offline: number
   /** The widest in-sync set wanted minus got: replicas that exist so far. */
   replicasInSync: number
+}
+
+export interface PartitionTarget {
+  topic: string
+  partition: number
+  /** Broker ids in order of preference; empty: the move under way is given up. */
+  replicas: number[]
+}
+
+export interface MovePartitionsRequest {
+  targets: PartitionTarget[]
+  /** True: checked and answered, nothing is changed. */
+  dryRun: boolean
+}
+
+export interface MovePartitionsResponse {
+  /** The first target that cannot be; then none is taken. */
+  error?: ErrorDetail | undefined
+  moves: PartitionMove[]
+}
+
+export interface PartitionMove {
+  topic: string
+  topicId: string
+  partition: number
+  /** The target, in order of preference. */
+  replicas: number[]
+  adding: number[]
+  removing: number[]
+  /** What the added replicas still have to get, as their leader reported it last; -1: not known yet. */
+  bytesLeft: number
+  /** Why it does not go on, empty while it does. */
+  waitingFor: string
+}
+
+export interface ElectLeadersRequest {
+  partitions: PartitionTarget[]
+  /** Broker id; -1: the preferred leader of each partition. */
+  leader: number
+}
+
+export interface ElectLeadersResponse {
+  error?: ErrorDetail | undefined
+  elected: ElectedLeader[]
+}
+
+export interface ElectedLeader {
+  topic: string
+  partition: number
+  /** As it is now. */
+  leader: number
+  leaderEpoch: number
+  /** Why it is not the one that was asked for. */
+  error?: ErrorDetail | undefined
+}
+
+export interface RecoverPartitionRequest {
+  topic: string
+  partition: number
+  /** Every member of the in-sync set, by broker id: whoever asks knows what is given up. */
+  lost: number[]
+  /** Broker id of the replica to go on with; -1: the one with the highest epoch and end, or an empty one. */
+  survivor: number
+  acceptDataLoss: boolean
+  /** True: answers what would be, changes nothing. */
+  dryRun: boolean
+}
+
+export interface RecoverPartitionResponse {
+  error?: ErrorDetail | undefined
+  before?: PartitionRow | undefined
+  after?: PartitionRow | undefined
+  /** Where the survivor's log ends; 0 for an empty one. */
+  endOffset: number
+  /** The highest high watermark that any broker reported: records from end_offset up to it are lost. */
+  highWatermarkSeen: number
+}
+
+export interface DrainBrokersRequest {
+  /** All brokers that shall be empty; those not named take replicas again. */
+  brokerIds: number[]
+}
+
+export interface DrainBrokersResponse {
+  error?: ErrorDetail | undefined
+  drains: BrokerDrain[]
+}
+
+export interface BrokerDrain {
+  brokerId: number
+  /** Replicas that rows still name on it. */
+  replicasLeft: number
+  /** Replicas whose data it has not removed yet. */
+  dataLeft: number
+  /** Why it does not go on, e.g. too few other brokers; empty while it does. */
+  waitingFor: string
+}
+
+export interface RemoveBrokerRequest {
+  brokerId: number
+}
+
+export interface RemoveBrokerResponse {
+  error?: ErrorDetail | undefined
+}
+
+export interface RestoreTablesRequest {
+  /** True: nothing is changed. */
+  dryRun: boolean
+  /** Brokers that are not waited for any more. */
+  without: number[]
+}
+
+export interface RestoreTablesResponse {
+  error?: ErrorDetail | undefined
+  tables: TableRestore[]
+}
+
+export interface TableRestore {
+  table: string
+  /** Empty when the table is whole. */
+  reason: string
+  waitingFor: number[]
+  /** What would be written from the reports so far. */
+  rows: PartitionRow[]
+  /** Partitions, as topic-number, that no report tells anything of. */
+  undecided: string[]
 }
 
 /** A code of the closed table in wire/errors.ts, with what a client needs to act on it. */
@@ -97,7 +227,10 @@ export interface ReplicaIdentity {
 export interface PartitionRow {
   topicId: string
   partition: number
-  /** Broker ids in order of preference; replicas[0] is the preferred leader. */
+  /**
+   * Broker ids in order of preference; replicas[0] is the preferred leader. During a move: the target,
+   * then those that leave.
+   */
   replicas: number[]
   /** Broker id, -1 for none. */
   leader: number
@@ -106,8 +239,11 @@ export interface PartitionRow {
   version: number
   /** The effective floor of the in-sync set. */
   minInSync: number
+  /** Of replicas: those that a move adds, those that it removes. */
   adding: number[]
   removing: number[]
+  /** Identities that a person declared lost: never members again. */
+  barred: ReplicaIdentity[]
 }
 
 export interface TopicInfo {
@@ -139,6 +275,8 @@ export interface BrokerInfo {
   /** host:port that brokers and the operator dial. */
   peerAddress: string
   rack: string
+  /** It shall hold no replica any more. */
+  draining: boolean
 }
 
 export interface FetchRequest {
@@ -394,13 +532,14 @@ export interface ReplicaEnds {
 
 export interface SessionRequest {
   /** Which of the optional fields below is set. */
-  request?: 'register' | 'heartbeat' | 'changeInSync' | 'ends' | 'stop' | 'reports'
+  request?: 'register' | 'heartbeat' | 'changeInSync' | 'ends' | 'stop' | 'reports' | 'progress'
   register?: SessionRequest_Register | undefined
   heartbeat?: SessionRequest_Heartbeat | undefined
   changeInSync?: SessionRequest_ChangeInSync | undefined
   ends?: SessionRequest_Ends | undefined
   stop?: SessionRequest_Stop | undefined
   reports?: SessionRequest_ReplicaReports | undefined
+  progress?: SessionRequest_Progress | undefined
 }
 
 /** First message of the stream. */
@@ -449,6 +588,22 @@ export interface SessionRequest_AddedMember {
 export interface SessionRequest_Ends {
   questionId: number
   ends: ReplicaEnds[]
+}
+
+/** From leaders, every second while there are learners: how far those are. */
+export interface SessionRequest_Progress {
+  learners: SessionRequest_LearnerProgress[]
+}
+
+export interface SessionRequest_LearnerProgress {
+  topicId: string
+  partition: number
+  leaderEpoch: number
+  brokerId: number
+  /** Bytes of the leader's log that the learner has not acknowledged. */
+  bytesLeft: number
+  /** Records, likewise. */
+  recordsLeft: number
 }
 
 /** SIGTERM: move every leadership away, then answer MayStop. */
@@ -556,6 +711,12 @@ export interface Methods {
   ApplyTopic: { request: ApplyTopicRequest, response: ApplyTopicResponse, service: 'AdminService', stream: false }
   DeleteTopic: { request: DeleteTopicRequest, response: DeleteTopicResponse, service: 'AdminService', stream: false }
   DescribeCluster: { request: DescribeClusterRequest, response: DescribeClusterResponse, service: 'AdminService', stream: false }
+  MovePartitions: { request: MovePartitionsRequest, response: MovePartitionsResponse, service: 'AdminService', stream: false }
+  ElectLeaders: { request: ElectLeadersRequest, response: ElectLeadersResponse, service: 'AdminService', stream: false }
+  RecoverPartition: { request: RecoverPartitionRequest, response: RecoverPartitionResponse, service: 'AdminService', stream: false }
+  DrainBrokers: { request: DrainBrokersRequest, response: DrainBrokersResponse, service: 'AdminService', stream: false }
+  RemoveBroker: { request: RemoveBrokerRequest, response: RemoveBrokerResponse, service: 'AdminService', stream: false }
+  RestoreTables: { request: RestoreTablesRequest, response: RestoreTablesResponse, service: 'AdminService', stream: false }
   Fetch: { request: FetchRequest, response: FetchResponse, service: 'FetchService', stream: true }
   GetMetadata: { request: GetMetadataRequest, response: GetMetadataResponse, service: 'MetadataService', stream: false }
   ListOffsets: { request: ListOffsetsRequest, response: ListOffsetsResponse, service: 'OffsetsService', stream: false }

@@ -154,6 +154,8 @@ export class Reception {
         session.report(message.reports?.replicas ?? [])
         this.#options.reported(message.reports?.replicas ?? [])
         return
+      case 'progress':
+        return
       case 'stop':
         session.stopping = true
         this.#options.changed()

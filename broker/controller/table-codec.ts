@@ -60,9 +60,12 @@ function encodeSpec (table: Table): TableSpec {
 
 function encodeBroker (broker: BrokerInfo): object {
   const {
-    brokerId: id, brokerEpoch: epoch, volumeId, incarnation, fenced, stopping, clientAddress, peerAddress, rack
+    brokerId: id, brokerEpoch: epoch, volumeId, incarnation, fenced, stopping, clientAddress, peerAddress, rack,
+    draining
   } = broker
-  return { id, volumeId, epoch, incarnation, fenced, stopping, clientAddress, peerAddress, rack }
+  return {
+    id, volumeId, epoch, incarnation, fenced, stopping, clientAddress, peerAddress, rack, ...draining && { draining }
+  }
 }
 
 function encodeTopic (topic: TopicEntry): object {
@@ -112,7 +115,8 @@ function decodeBroker (fields: Reader): BrokerInfo {
     stopping: fields.boolean('stopping'),
     clientAddress: fields.string('clientAddress'),
     peerAddress: fields.string('peerAddress'),
-    rack: fields.string('rack')
+    rack: fields.string('rack'),
+    draining: fields.boolean('draining')
   }
 }
 

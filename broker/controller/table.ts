@@ -167,5 +167,5 @@ export function sameBroker (a: BrokerInfo | undefined, b: BrokerInfo): boolean {
   return a !== undefined && a.brokerId === b.brokerId && a.volumeId === b.volumeId &&
     a.brokerEpoch === b.brokerEpoch && a.incarnation === b.incarnation && a.fenced === b.fenced &&
     a.stopping === b.stopping && a.clientAddress === b.clientAddress && a.peerAddress === b.peerAddress &&
-    a.rack === b.rack
+    a.rack === b.rack && a.draining === b.draining
 }

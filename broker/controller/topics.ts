@@ -174,7 +174,7 @@ function newRow (topicId: string, partition: number, wish: TopicWish, facts: Pla
   if (leader === undefined) throw new WireError('NOT_ENOUGH_BROKERS', 'no broker lives')
   return {
     topicId, partition, replicas, leader, leaderEpoch: 1, inSync, version: 1, minInSync: wish.minInSync,
-    adding: [], removing: []
+    adding: [], removing: [], barred: []
   }
 }
 

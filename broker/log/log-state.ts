@@ -244,5 +244,7 @@ export function rowToJson (row: PartitionRow): Uint8Array {
 }
 
 export function rowFromJson (json: string): PartitionRow {
-  return JSON.parse(json) as PartitionRow
+  const row = JSON.parse(json) as PartitionRow
+  // Journaled before there were barred identities.
+  return (row.barred as unknown) === undefined ? { ...row, barred: [] } : row
 }

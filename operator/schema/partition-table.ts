@@ -55,7 +55,8 @@ const spec = {
           stopping: { type: 'boolean' },
           clientAddress: address,
           peerAddress: address,
-          rack: { type: 'string', maxLength: 253 }
+          rack: { type: 'string', maxLength: 253 },
+          draining: { type: 'boolean', description: 'It shall hold no replica any more.' }
         }
       }
     },

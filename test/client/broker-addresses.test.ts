@@ -16,7 +16,8 @@ beforeEach(() => {
 function broker (brokerId: number, clientAddress: string, fenced = false): BrokerInfo {
   return {
     brokerId, clientAddress, fenced, volumeId: '', brokerEpoch: 1, incarnation: '', stopping: false, peerAddress: '',
-    rack: ''
+    rack: '',
+    draining: false
   }
 }
 

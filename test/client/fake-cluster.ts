@@ -150,7 +150,7 @@ export class FakeCluster {
       controllerEpoch: 1,
       brokers: this.addresses.map((clientAddress, brokerId) => ({
         brokerId, volumeId: '', brokerEpoch: 1, incarnation: '', fenced: !this.live.has(brokerId), stopping: false,
-        clientAddress, peerAddress: '', rack: ''
+        clientAddress, peerAddress: '', rack: '', draining: false
       })),
       topics: wanted.map(name => this.#topicMetadata(name))
     }
@@ -167,7 +167,7 @@ export class FakeCluster {
     }
     const partitions = topic.partitions.map(({ leader, leaderEpoch, version }, partition): PartitionRow => ({
       topicId: topic.info.topicId, partition, replicas: [0, 1, 2], leader, leaderEpoch, inSync: [], version,
-      minInSync: 2, adding: [], removing: []
+      minInSync: 2, adding: [], removing: [], barred: []
     }))
     return { topic: topic.info, partitions }
   }

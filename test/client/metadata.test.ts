@@ -14,7 +14,7 @@ function answer (controller: number, known: boolean): GetMetadataResponse {
   }
   const row = {
     topicId: info.topicId, partition: 0, replicas: [0], leader: 0, leaderEpoch: 1, inSync: [], version: 1,
-    minInSync: 1, adding: [], removing: []
+    minInSync: 1, adding: [], removing: [], barred: []
   }
   return {
     cluster: 'c', clusterUid: 'u', controller, controllerEpoch: 1, brokers: [],

@@ -88,7 +88,26 @@ const BrokerInfo = new Codec<M.BrokerInfo>({
   stopping: { number: 6, type: 'bool' },
   clientAddress: { number: 7, type: 'string' },
   peerAddress: { number: 8, type: 'string' },
-  rack: { number: 9, type: 'string' }
+  rack: { number: 9, type: 'string' },
+  draining: { number: 10, type: 'bool' }
+})
+
+const PartitionMove = new Codec<M.PartitionMove>({
+  topic: { number: 1, type: 'string' },
+  topicId: { number: 2, type: 'string' },
+  partition: { number: 3, type: 'int32' },
+  replicas: { number: 4, type: 'int32', repeated: true },
+  adding: { number: 5, type: 'int32', repeated: true },
+  removing: { number: 6, type: 'int32', repeated: true },
+  bytesLeft: { number: 7, type: 'int64' },
+  waitingFor: { number: 8, type: 'string' }
+})
+
+const BrokerDrain = new Codec<M.BrokerDrain>({
+  brokerId: { number: 1, type: 'int32' },
+  replicasLeft: { number: 2, type: 'int32' },
+  dataLeft: { number: 3, type: 'int32' },
+  waitingFor: { number: 4, type: 'string' }
 })
 
 const DescribeClusterResponse = new Codec<M.DescribeClusterResponse>({
@@ -100,7 +119,52 @@ const DescribeClusterResponse = new Codec<M.DescribeClusterResponse>({
   partitions: { number: 6, type: 'int32' },
   underReplicated: { number: 7, type: 'int32' },
   underMinInSync: { number: 8, type: 'int32' },
-  offline: { number: 9, type: 'int32' }
+  offline: { number: 9, type: 'int32' },
+  moves: { number: 10, type: PartitionMove, repeated: true },
+  drains: { number: 11, type: BrokerDrain, repeated: true }
+})
+
+const PartitionTarget = new Codec<M.PartitionTarget>({
+  topic: { number: 1, type: 'string' },
+  partition: { number: 2, type: 'int32' },
+  replicas: { number: 3, type: 'int32', repeated: true }
+})
+
+const MovePartitionsRequest = new Codec<M.MovePartitionsRequest>({
+  targets: { number: 1, type: PartitionTarget, repeated: true },
+  dryRun: { number: 2, type: 'bool' }
+})
+
+const MovePartitionsResponse = new Codec<M.MovePartitionsResponse>({
+  error: { number: 1, type: ErrorDetail },
+  moves: { number: 2, type: PartitionMove, repeated: true }
+})
+
+const ElectLeadersRequest = new Codec<M.ElectLeadersRequest>({
+  partitions: { number: 1, type: PartitionTarget, repeated: true },
+  leader: { number: 2, type: 'int32' }
+})
+
+const ElectedLeader = new Codec<M.ElectedLeader>({
+  topic: { number: 1, type: 'string' },
+  partition: { number: 2, type: 'int32' },
+  leader: { number: 3, type: 'int32' },
+  leaderEpoch: { number: 4, type: 'int64' },
+  error: { number: 5, type: ErrorDetail }
+})
+
+const ElectLeadersResponse = new Codec<M.ElectLeadersResponse>({
+  error: { number: 1, type: ErrorDetail },
+  elected: { number: 2, type: ElectedLeader, repeated: true }
+})
+
+const RecoverPartitionRequest = new Codec<M.RecoverPartitionRequest>({
+  topic: { number: 1, type: 'string' },
+  partition: { number: 2, type: 'int32' },
+  lost: { number: 3, type: 'int32', repeated: true },
+  survivor: { number: 4, type: 'int32' },
+  acceptDataLoss: { number: 5, type: 'bool' },
+  dryRun: { number: 6, type: 'bool' }
 })
 
 const ReplicaIdentity = new Codec<M.ReplicaIdentity>({
@@ -119,7 +183,51 @@ const PartitionRow = new Codec<M.PartitionRow>({
   version: { number: 7, type: 'int64' },
   minInSync: { number: 8, type: 'int32' },
   adding: { number: 9, type: 'int32', repeated: true },
-  removing: { number: 10, type: 'int32', repeated: true }
+  removing: { number: 10, type: 'int32', repeated: true },
+  barred: { number: 11, type: ReplicaIdentity, repeated: true }
+})
+
+const RecoverPartitionResponse = new Codec<M.RecoverPartitionResponse>({
+  error: { number: 1, type: ErrorDetail },
+  before: { number: 2, type: PartitionRow },
+  after: { number: 3, type: PartitionRow },
+  endOffset: { number: 4, type: 'int64' },
+  highWatermarkSeen: { number: 5, type: 'int64' }
+})
+
+const DrainBrokersRequest = new Codec<M.DrainBrokersRequest>({
+  brokerIds: { number: 1, type: 'int32', repeated: true }
+})
+
+const DrainBrokersResponse = new Codec<M.DrainBrokersResponse>({
+  error: { number: 1, type: ErrorDetail },
+  drains: { number: 2, type: BrokerDrain, repeated: true }
+})
+
+const RemoveBrokerRequest = new Codec<M.RemoveBrokerRequest>({
+  brokerId: { number: 1, type: 'int32' }
+})
+
+const RemoveBrokerResponse = new Codec<M.RemoveBrokerResponse>({
+  error: { number: 1, type: ErrorDetail }
+})
+
+const RestoreTablesRequest = new Codec<M.RestoreTablesRequest>({
+  dryRun: { number: 1, type: 'bool' },
+  without: { number: 2, type: 'int32', repeated: true }
+})
+
+const TableRestore = new Codec<M.TableRestore>({
+  table: { number: 1, type: 'string' },
+  reason: { number: 2, type: 'string' },
+  waitingFor: { number: 3, type: 'int32', repeated: true },
+  rows: { number: 4, type: PartitionRow, repeated: true },
+  undecided: { number: 5, type: 'string', repeated: true }
+})
+
+const RestoreTablesResponse = new Codec<M.RestoreTablesResponse>({
+  error: { number: 1, type: ErrorDetail },
+  tables: { number: 2, type: TableRestore, repeated: true }
 })
 
 const FetchRequest_Subscribe = new Codec<M.FetchRequest_Subscribe>({
@@ -378,13 +486,27 @@ const SessionRequest_ReplicaReports = new Codec<M.SessionRequest_ReplicaReports>
   replicas: { number: 1, type: ReplicaReport, repeated: true }
 })
 
+const SessionRequest_LearnerProgress = new Codec<M.SessionRequest_LearnerProgress>({
+  topicId: { number: 1, type: 'string' },
+  partition: { number: 2, type: 'int32' },
+  leaderEpoch: { number: 3, type: 'int64' },
+  brokerId: { number: 4, type: 'int32' },
+  bytesLeft: { number: 5, type: 'int64' },
+  recordsLeft: { number: 6, type: 'int64' }
+})
+
+const SessionRequest_Progress = new Codec<M.SessionRequest_Progress>({
+  learners: { number: 1, type: SessionRequest_LearnerProgress, repeated: true }
+})
+
 const SessionRequest = new Codec<M.SessionRequest>({
   register: { number: 1, type: SessionRequest_Register, oneof: 'request' },
   heartbeat: { number: 2, type: SessionRequest_Heartbeat, oneof: 'request' },
   changeInSync: { number: 3, type: SessionRequest_ChangeInSync, oneof: 'request' },
   ends: { number: 4, type: SessionRequest_Ends, oneof: 'request' },
   stop: { number: 5, type: SessionRequest_Stop, oneof: 'request' },
-  reports: { number: 6, type: SessionRequest_ReplicaReports, oneof: 'request' }
+  reports: { number: 6, type: SessionRequest_ReplicaReports, oneof: 'request' },
+  progress: { number: 7, type: SessionRequest_Progress, oneof: 'request' }
 })
 
 const SessionResponse_Registered = new Codec<M.SessionResponse_Registered>({
@@ -470,6 +592,18 @@ export const rpcs: { readonly [K in keyof M.Methods]: Rpc<K> } = {
     DeleteTopicRequest, DeleteTopicResponse),
   DescribeCluster: rpc('/millrace.v1.AdminService/DescribeCluster', false,
     DescribeClusterRequest, DescribeClusterResponse),
+  MovePartitions: rpc('/millrace.v1.AdminService/MovePartitions', false,
+    MovePartitionsRequest, MovePartitionsResponse),
+  ElectLeaders: rpc('/millrace.v1.AdminService/ElectLeaders', false,
+    ElectLeadersRequest, ElectLeadersResponse),
+  RecoverPartition: rpc('/millrace.v1.AdminService/RecoverPartition', false,
+    RecoverPartitionRequest, RecoverPartitionResponse),
+  DrainBrokers: rpc('/millrace.v1.AdminService/DrainBrokers', false,
+    DrainBrokersRequest, DrainBrokersResponse),
+  RemoveBroker: rpc('/millrace.v1.AdminService/RemoveBroker', false,
+    RemoveBrokerRequest, RemoveBrokerResponse),
+  RestoreTables: rpc('/millrace.v1.AdminService/RestoreTables', false,
+    RestoreTablesRequest, RestoreTablesResponse),
   Fetch: rpc('/millrace.v1.FetchService/Fetch', true,
     FetchRequest, FetchResponse),
   GetMetadata: rpc('/millrace.v1.MetadataService/GetMetadata', false,

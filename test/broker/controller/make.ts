@@ -18,7 +18,7 @@ export function id (brokerId: number, replicaGen = 0, volumeId = volumeOf(broker
 export function row (changes: Partial<PartitionRow> = {}): PartitionRow {
   return {
     topicId, partition: 0, replicas: [0, 1, 2], leader: 0, leaderEpoch: 5, inSync: [id(0), id(1), id(2)], version: 9,
-    minInSync: 2, adding: [], removing: [], ...changes
+    minInSync: 2, adding: [], removing: [], barred: [], ...changes
   }
 }
 
@@ -32,7 +32,7 @@ export function topic (changes: Partial<TopicEntry> = {}): TopicEntry {
 export function broker (brokerId: number, changes: Partial<BrokerInfo> = {}): BrokerInfo {
   return {
     brokerId, volumeId: volumeOf(brokerId), brokerEpoch: 3, incarnation: brokerId.toString(16).padStart(16, 'c'),
-    fenced: false, stopping: false, clientAddress: `b${brokerId}:9090`, peerAddress: `b${brokerId}:9091`, rack: '',
+    fenced: false, stopping: false, clientAddress: `b${brokerId}:9090`, peerAddress: `b${brokerId}:9091`, rack: '', draining: false,
     ...changes
   }
 }

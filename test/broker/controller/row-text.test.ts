@@ -29,7 +29,8 @@ test('text and row are the same thing', () => {
     version: number,
     minInSync: fc.integer({ min: 1, max: 7 }),
     adding: fc.uniqueArray(fc.nat(99), { maxLength: 7 }),
-    removing: fc.uniqueArray(fc.nat(99), { maxLength: 7 })
+    removing: fc.uniqueArray(fc.nat(99), { maxLength: 7 }),
+    barred: fc.shuffledSubarray(identities)
   })
   fc.assert(fc.property(someRow, one => { expect(decodeRow(encodeRow(one, 1, indexOf), references)).toEqual(one) }))
 })

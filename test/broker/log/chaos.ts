@@ -353,6 +353,6 @@ function row (log: ReplicaLog, leaderEpoch: number, version: number): PartitionR
   const { topicId, partition } = log
   return {
     topicId, partition, replicas: [0], leader: 0, leaderEpoch, inSync: [], version, minInSync: 1,
-    adding: [], removing: []
+    adding: [], removing: [], barred: []
   }
 }

@@ -355,7 +355,7 @@ describe('replicas', () => {
     const log = volume.create(replica)
     const row = {
       topicId, partition: 3, replicas: [0, 1], leader: 1, leaderEpoch: 9, version: 4, minInSync: 1,
-      adding: [], removing: [],
+      adding: [], removing: [], barred: [],
       inSync: [{ brokerId: 0, volumeId: volume.meta.volumeId, replicaGen: 1 }]
     }
     log.setRow(row)

@@ -47,7 +47,8 @@ function row (leaderEpoch: number): PartitionRow {
     version: 1,
     minInSync: 1,
     adding: [],
-    removing: []
+    removing: [],
+    barred: []
   }
 }
 

@@ -25,7 +25,8 @@ async function cluster (minInSync: number): Promise<void> {
     version: 1,
     minInSync,
     adding: [],
-    removing: []
+    removing: [],
+    barred: []
   }
   for (const id of all) world.push(id)
   await world.runFor(200)

@@ -21,6 +21,7 @@ function row (members: number[], changes: Partial<PartitionRow> = {}): Partition
     minInSync: 2,
     adding: [],
     removing: [],
+    barred: [],
     ...changes
   }
 }
@@ -36,6 +37,7 @@ function brokers (changes: Record<number, Partial<BrokerInfo>> = {}) {
     clientAddress: '',
     peerAddress: '',
     rack: '',
+    draining: false,
     ...changes[brokerId]
   })
 }

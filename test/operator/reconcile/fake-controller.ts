@@ -104,7 +104,9 @@ export class FakeController implements Net {
       partitions: topics.reduce((sum, topic) => sum + topic.settings.partitions, 0),
       underReplicated: this.underReplicated + topics.reduce((sum, topic) => sum + topic.underReplicated, 0),
       underMinInSync: 0,
-      offline: topics.reduce((sum, topic) => sum + topic.offline, 0)
+      offline: topics.reduce((sum, topic) => sum + topic.offline, 0),
+      moves: [],
+      drains: []
     }
   }
 
@@ -139,6 +141,7 @@ function broker (brokerId: number): BrokerInfo {
     stopping: false,
     clientAddress: `127.0.0.1:${9000 + brokerId}`,
     peerAddress: `127.0.0.1:${9100 + brokerId}`,
-    rack: ''
+    rack: '',
+    draining: false
   }
 }

@@ -114,7 +114,8 @@ export class Chaos {
       version: 1,
       minInSync: this.#options.minInSync,
       adding: [],
-      removing: []
+      removing: [],
+      barred: []
     }
     for (const id of this.#all) world.push(id)
     for (let step = 0; step < this.#options.steps; step++) {

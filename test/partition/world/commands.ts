@@ -75,7 +75,8 @@ export class Scenario {
       version: 1,
       minInSync: Number(named['min'] ?? 2),
       adding: [],
-      removing: []
+      removing: [],
+      barred: []
     }
     for (const id of all) world.push(id)
     await world.runFor(200)

@@ -151,7 +151,8 @@ export class World {
       ...link.self,
       volumeId: broker.disk.volumeId,
       fenced: false,
-      stopping: false
+      stopping: false,
+      draining: false
     })
     await host.start()
   }
