@@ -32,7 +32,8 @@ export function topic (changes: Partial<TopicEntry> = {}): TopicEntry {
 export function broker (brokerId: number, changes: Partial<BrokerInfo> = {}): BrokerInfo {
   return {
     brokerId, volumeId: volumeOf(brokerId), brokerEpoch: 3, incarnation: brokerId.toString(16).padStart(16, 'c'),
-    fenced: false, stopping: false, clientAddress: `b${brokerId}:9090`, peerAddress: `b${brokerId}:9091`, rack: '', draining: false,
+    fenced: false, stopping: false, clientAddress: `b${brokerId}:9090`, peerAddress: `b${brokerId}:9091`, rack: '',
+    draining: false,
     ...changes
   }
 }
