@@ -67,6 +67,10 @@ export interface TopicStatus {
   offline: number
   /** The widest in-sync set wanted minus got: replicas that exist so far. */
   replicasInSync: number
+  /** Partitions that a person recovered (RecoverPartition): their rows bar identities. */
+  recovered: number[]
+  /** Partitions with a move under way. */
+  moving: number
 }
 
 export interface PartitionTarget {
@@ -260,6 +264,8 @@ export interface TopicInfo {
   segmentBytes: number
   /** True while the topic is being deleted. */
   deleting: boolean
+  /** True when no Topic object owns it: it keeps being served. */
+  orphaned: boolean
 }
 
 export interface BrokerInfo {

@@ -32,21 +32,30 @@ export function describeTables (tables: readonly Table[], names: readonly string
 
 export function describeTopic (topic: TopicEntry, rows: readonly PartitionRow[],
   brokers: ReadonlyMap<number, BrokerInfo>): Sent<TopicStatus> {
-  const { orphaned, ownerUid, ...info } = topic
+  const { ownerUid, ...info } = topic
   const counts: Counts = { partitions: 0, underReplicated: 0, underMinInSync: 0, offline: 0 }
   for (const row of rows) countRow(counts, row, brokers)
   const { underReplicated, underMinInSync, offline } = counts
   const replicasInSync = rows.reduce((least, row) => Math.min(least, liveMembers(row, brokers)),
     rows.length === 0 ? 0 : Infinity)
   return {
-    topic: info satisfies TopicInfo, orphaned, ownerUid, underReplicated, underMinInSync, offline, replicasInSync
+    topic: info satisfies TopicInfo,
+    orphaned: topic.orphaned,
+    ownerUid,
+    underReplicated,
+    underMinInSync,
+    offline,
+    replicasInSync,
+    recovered: rows.filter(row => row.barred.length > 0).map(row => row.partition),
+    moving: rows.filter(row => row.adding.length + row.removing.length > 0).length
   }
 }
 
 function countRow (counts: Counts, row: PartitionRow, brokers: ReadonlyMap<number, BrokerInfo>): void {
   const live = liveMembers(row, brokers)
   counts.partitions += 1
-  if (live < row.replicas.length) counts.underReplicated += 1
+  // Those that a move adds are not missed while they catch up.
+  if (live < row.replicas.length - row.adding.length) counts.underReplicated += 1
   if (live < row.minInSync) counts.underMinInSync += 1
   if (row.leader === nobody) counts.offline += 1
 }

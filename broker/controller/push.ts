@@ -74,6 +74,6 @@ export function parts (news: News, push: { controllerEpoch: number, full: boolea
 
 /** Without what only the controller needs to know. */
 function info (topic: TopicEntry): TopicInfo {
-  const { orphaned: _orphaned, ownerUid: _ownerUid, ...rest } = topic
+  const { ownerUid: _ownerUid, ...rest } = topic
   return rest
 }

@@ -4,8 +4,6 @@ import { assert } from '../assert.ts'
 import type { KubeObject } from '../io/ports.ts'
 
 export interface TopicEntry extends TopicInfo {
-  /** No Topic object owns it; it keeps being served. */
-  readonly orphaned: boolean
   readonly ownerUid: string
 }
 

@@ -372,6 +372,7 @@ function infoOf (topicId: string, name: string, partitions: number): TopicInfo {
     retentionMs: -1,
     retentionBytes: -1,
     segmentBytes: 1 << 30,
-    deleting: false
+    deleting: false,
+    orphaned: false
   }
 }

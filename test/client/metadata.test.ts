@@ -10,7 +10,7 @@ import { FakeClock } from './fake-clock.ts'
 function answer (controller: number, known: boolean): GetMetadataResponse {
   const info = {
     topicId: '0123456789abcdef', name: 't', internal: false, partitions: 1, replicas: 1, minInSync: 1,
-    retentionMs: -1, retentionBytes: -1, segmentBytes: 1, deleting: false
+    retentionMs: -1, retentionBytes: -1, segmentBytes: 1, deleting: false, orphaned: false
   }
   const row = {
     topicId: info.topicId, partition: 0, replicas: [0], leader: 0, leaderEpoch: 1, inSync: [], version: 1,

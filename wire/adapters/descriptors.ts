@@ -47,7 +47,8 @@ const TopicInfo = new Codec<M.TopicInfo>({
   retentionMs: { number: 7, type: 'int64' },
   retentionBytes: { number: 8, type: 'int64' },
   segmentBytes: { number: 9, type: 'int64' },
-  deleting: { number: 10, type: 'bool' }
+  deleting: { number: 10, type: 'bool' },
+  orphaned: { number: 11, type: 'bool' }
 })
 
 const TopicStatus = new Codec<M.TopicStatus>({
@@ -57,7 +58,9 @@ const TopicStatus = new Codec<M.TopicStatus>({
   underReplicated: { number: 4, type: 'int32' },
   underMinInSync: { number: 5, type: 'int32' },
   offline: { number: 6, type: 'int32' },
-  replicasInSync: { number: 7, type: 'int32' }
+  replicasInSync: { number: 7, type: 'int32' },
+  recovered: { number: 8, type: 'int32', repeated: true },
+  moving: { number: 9, type: 'int32' }
 })
 
 const ApplyTopicResponse = new Codec<M.ApplyTopicResponse>({

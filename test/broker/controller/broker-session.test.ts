@@ -117,7 +117,7 @@ describe('a push', () => {
   })
 
   test('does not tell brokers who owns a topic', () => {
-    const { ownerUid: _ownerUid, orphaned: _orphaned, ...info } = topic()
+    const { ownerUid: _ownerUid, ...info } = topic()
     expect(everything([before]).topics).toEqual([info])
   })
 

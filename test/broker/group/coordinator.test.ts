@@ -12,7 +12,7 @@ const topics = new Map([topic('__groups', 'aaaaaaaaaaaaaaaa'), topic('orders', '
 function topic (name: string, topicId: string): TopicInfo {
   return {
     topicId, name, internal: name.startsWith('__'), partitions: 1, replicas: 3, minInSync: 2,
-    retentionMs: -1, retentionBytes: -1, segmentBytes: 1024, deleting: false
+    retentionMs: -1, retentionBytes: -1, segmentBytes: 1024, deleting: false, orphaned: false
   }
 }
 

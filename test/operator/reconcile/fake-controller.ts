@@ -114,13 +114,15 @@ export class FakeController implements Net {
     const { ownerUid: _owner, ...settings } = topic.settings
     const { topicId, orphaned, ownerUid, underReplicated, offline } = topic
     return {
-      topic: { ...settings, topicId, internal: settings.name.startsWith('__'), deleting: false },
+      topic: { ...settings, topicId, internal: settings.name.startsWith('__'), deleting: false, orphaned },
       orphaned,
       ownerUid,
       underReplicated,
       underMinInSync: 0,
       offline,
-      replicasInSync: settings.replicas
+      replicasInSync: settings.replicas,
+      recovered: [],
+      moving: 0
     }
   }
 }

@@ -25,7 +25,8 @@ const existing: TopicInfo = {
   retentionMs: 1,
   retentionBytes: 2,
   segmentBytes: 3,
-  deleting: false
+  deleting: false,
+  orphaned: false
 }
 
 describe('topic settings', () => {

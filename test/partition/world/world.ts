@@ -27,7 +27,8 @@ export const topic: TopicInfo = {
   retentionMs: 86_400_000,
   retentionBytes: 1 << 30,
   segmentBytes: 1 << 20,
-  deleting: false
+  deleting: false,
+  orphaned: false
 }
 export const ref = { topic: 't', topicId, partition: 0 }
 
