@@ -81,6 +81,14 @@ export const replicaLagMs = 10_000
 export const replicateInFlightBytesMax = 8 * MiB
 /** The same for all partitions of a stream. */
 export const replicateInFlightBytesPerStreamMax = 64 * MiB
+/** What a broker sends to replicas that are not in sync yet, all of them together: half a 1 Gbit/s link. */
+export const learnerBytesPerSecondDefault = 64 * MiB
+/** A learner with less than this to get is not held back: its leader is about to wait for it. */
+export const learnerNearBytes = 4 * MiB
+/** Learners told of in one Progress, the others in the next. */
+export const learnersPerReportMax = 1_000
+/** How often leaders tell the controller how far learners are. */
+export const progressMs = 1_000
 /** A lost Replicate stream is opened again after 10 ms, doubling up to this: a restarted leader waits. */
 export const replicateRetryMsMax = 100
 /** A subscription that the leader refused is tried again after this, unless a row comes first. */
@@ -126,3 +134,25 @@ export const groupIdLengthMax = 255
 export const groupsPerPartitionMax = 10_000
 export const offsetMetadataBytesMax = 4 * KiB
 export const offsetsPerRequestMax = 10_000
+/** Members of one group: each is a few hundred bytes of the coordinator's log and memory. */
+export const membersPerGroupMax = 2_000
+/** Partitions that one group reads, all topics together: one change must be planned in milliseconds. */
+export const partitionsPerGroupMax = 20_000
+export const topicsPerMemberMax = 1_000
+/** A member's session timeout, as it may choose it. */
+export const memberSessionTimeoutMsMin = 500
+export const memberSessionTimeoutMsMax = 30 * 60_000
+/** A static member may be away for so long at most. */
+export const instanceGraceMsMax = 24 * 3600 * 1000
+/** A member whose stream broke is waited for so long: a new connection takes milliseconds. */
+export const memberGraceMs = 3_000
+/** Changes of members that come soon after one another are planned together: a storm of joins collapses. */
+export const groupPlanEveryMs = 500
+/** The first change after a quiet time waits only so long for company. */
+export const groupPlanDelayMs = 20
+/** One record of the group log; a larger change is made in several. */
+export const groupChangeBytesMax = 256 * KiB
+/** A group without members, or that nobody commits for, is forgotten after a week, as Kafka does. */
+export const groupExpiryMsDefault = 7 * 24 * 3600 * 1000
+/** Offsets of a topic that is gone for so long are forgotten; what is away for a moment comes back. */
+export const goneTopicMs = 10 * 60_000

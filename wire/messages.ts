@@ -327,28 +327,143 @@ export interface FetchResponse {
   leaderEpoch: number
 }
 
-export interface GetMetadataRequest {
-  /** Empty: every topic. */
+export type GroupAssignor = 'GROUP_ASSIGNOR_UNSPECIFIED' | 'GROUP_ASSIGNOR_UNIFORM' | 'GROUP_ASSIGNOR_RANGE'
+
+/** Partitions of one topic that a member holds, each with the epoch in which it was given to it. */
+export interface HeldPartitions {
+  topic: string
+  topicId: string
+  partitions: number[]
+  /** As many as partitions. */
+  epochs: number[]
+}
+
+export interface GroupSessionRequest {
+  /** Which of the optional fields below is set. */
+  request?: 'join' | 'heartbeat' | 'release' | 'leave'
+  join?: GroupSessionRequest_Join | undefined
+  heartbeat?: GroupSessionRequest_Heartbeat | undefined
+  release?: GroupSessionRequest_Release | undefined
+  leave?: GroupSessionRequest_Leave | undefined
+}
+
+/** Begins membership, or takes it up again on another stream or at another coordinator. */
+export interface GroupSessionRequest_Join {
+  group: string
+  /** Chosen by the member, random, new with each process: 16 lower-case hex characters. */
+  memberId: string
+  /** Static membership: a name that the member has again after a restart; empty for none. */
+  instanceId: string
+  rack: string
   topics: string[]
-  includeInternal: boolean
+  assignor: GroupAssignor
+  /** A member that says nothing for so long is taken for dead. */
+  sessionTimeoutMs: number
+  /** How long a static member may be away. */
+  instanceGraceMs: number
+  /** A partition that is to be released and is not after this costs the membership. */
+  releaseTimeoutMs: number
+  /** What the member holds now; when it joins again it keeps what is still its own. */
+  held: HeldPartitions[]
+  /** Counts the streams of this member: an older one that arrives late is refused. */
+  attempt: number
+  /** What people see in `group describe`. */
+  client: string
 }
 
-export interface GetMetadataResponse {
-  error?: ErrorDetail | undefined
-  cluster: string
-  clusterUid: string
-  /** Broker id, -1 while there is none. */
-  controller: number
-  controllerEpoch: number
-  brokers: BrokerInfo[]
-  topics: TopicMetadata[]
+export interface GroupSessionRequest_Heartbeat {
 }
 
-export interface TopicMetadata {
-  /** UNKNOWN_TOPIC for a name that was asked for and is not known. */
+/** These partitions are no longer read, and what was finished of them is committed. */
+export interface GroupSessionRequest_Release {
+  partitions: HeldPartitions[]
+}
+
+/** At once; a static member's partitions are kept for its grace time unless final is set. */
+export interface GroupSessionRequest_Leave {
+  final: boolean
+}
+
+export interface GroupSessionResponse {
+  /** Which of the optional fields below is set. */
+  response?: 'error' | 'assignment' | 'alive' | 'left'
+  /** Ends the stream. */
   error?: ErrorDetail | undefined
-  topic?: TopicInfo | undefined
-  partitions: PartitionRow[]
+  assignment?: GroupSessionResponse_Assignment | undefined
+  /** Answers a heartbeat. */
+  alive?: GroupSessionResponse_Alive | undefined
+  /** Answers a leave. */
+  left?: GroupSessionResponse_Left | undefined
+}
+
+/**
+ * All that the member may read now. What it holds beside it is to be released; a partition whose epoch
+ * differs from the one held is another one: what was not committed of it is void.
+ */
+export interface GroupSessionResponse_Assignment {
+  /** To be named in commits. */
+  memberEpoch: number
+  partitions: HeldPartitions[]
+}
+
+export interface GroupSessionResponse_Alive {
+}
+
+export interface GroupSessionResponse_Left {
+}
+
+export interface ListGroupsRequest {
+}
+
+export interface ListGroupsResponse {
+  error?: ErrorDetail | undefined
+  groups: GroupSummary[]
+}
+
+export interface GroupSummary {
+  group: string
+  /** empty: no members; moving: partitions are on their way to another member; stable. */
+  state: string
+  members: number
+  /** Partitions with a committed offset. */
+  offsets: number
+}
+
+export interface DescribeGroupRequest {
+  group: string
+}
+
+export interface DescribeGroupResponse {
+  error?: ErrorDetail | undefined
+  group: string
+  state: string
+  /** Counts changes of members and of who holds what. */
+  epoch: number
+  assignor: GroupAssignor
+  members: DescribeGroupResponse_Member[]
+  offsets: CommittedOffset[]
+}
+
+export interface DescribeGroupResponse_Member {
+  memberId: string
+  instanceId: string
+  rack: string
+  client: string
+  epoch: number
+  topics: string[]
+  held: HeldPartitions[]
+  /** Of held: those that it has been told to release. */
+  releasing: HeldPartitions[]
+  /** False while its stream is broken and it is waited for. */
+  connected: boolean
+}
+
+export interface DeleteGroupRequest {
+  group: string
+}
+
+export interface DeleteGroupResponse {
+  error?: ErrorDetail | undefined
 }
 
 export type OffsetTarget = 'OFFSET_TARGET_UNSPECIFIED' | 'OFFSET_TARGET_EARLIEST' | 'OFFSET_TARGET_LATEST' | 'OFFSET_TARGET_TIMESTAMP'
@@ -391,12 +506,21 @@ export interface CommittedOffset {
   error?: ErrorDetail | undefined
 }
 
+/** A group with members takes commits of members alone, and of each only for partitions that it holds. */
 export interface CommitOffsetsRequest {
   group: string
   offsets: CommittedOffset[]
+  /**
+   * Of a member: its id, and the epoch that its last assignment came with. Empty for readers that chose
+   * their partitions themselves.
+   */
+  memberId: string
+  memberEpoch: number
+  /** Counts the commits of a reader; one that comes after a later one has no effect. 0: not counted. */
+  sequence: number
 }
 
-/** Sent when the commit is durable on the quorum. */
+/** Sent when the commit is durable on the quorum. Each offset has its own error. */
 export interface CommitOffsetsResponse {
   error?: ErrorDetail | undefined
   offsets: CommittedOffset[]
@@ -406,12 +530,42 @@ export interface GetCommittedOffsetsRequest {
   group: string
   /** Empty: every partition that the group has committed. */
   offsets: CommittedOffset[]
+  /**
+   * Of a member, as in CommitOffsetsRequest: a coordinator that does not know of that epoch is not the
+   * coordinator any more, and refuses.
+   */
+  memberId: string
+  memberEpoch: number
 }
 
 /** Partitions that the group never committed are left out. */
 export interface GetCommittedOffsetsResponse {
   error?: ErrorDetail | undefined
   offsets: CommittedOffset[]
+}
+
+export interface GetMetadataRequest {
+  /** Empty: every topic. */
+  topics: string[]
+  includeInternal: boolean
+}
+
+export interface GetMetadataResponse {
+  error?: ErrorDetail | undefined
+  cluster: string
+  clusterUid: string
+  /** Broker id, -1 while there is none. */
+  controller: number
+  controllerEpoch: number
+  brokers: BrokerInfo[]
+  topics: TopicMetadata[]
+}
+
+export interface TopicMetadata {
+  /** UNKNOWN_TOPIC for a name that was asked for and is not known. */
+  error?: ErrorDetail | undefined
+  topic?: TopicInfo | undefined
+  partitions: PartitionRow[]
 }
 
 export interface ProduceRequest {
@@ -724,10 +878,14 @@ export interface Methods {
   RemoveBroker: { request: RemoveBrokerRequest, response: RemoveBrokerResponse, service: 'AdminService', stream: false }
   RestoreTables: { request: RestoreTablesRequest, response: RestoreTablesResponse, service: 'AdminService', stream: false }
   Fetch: { request: FetchRequest, response: FetchResponse, service: 'FetchService', stream: true }
-  GetMetadata: { request: GetMetadataRequest, response: GetMetadataResponse, service: 'MetadataService', stream: false }
+  GroupSession: { request: GroupSessionRequest, response: GroupSessionResponse, service: 'GroupsService', stream: true }
+  ListGroups: { request: ListGroupsRequest, response: ListGroupsResponse, service: 'GroupsService', stream: false }
+  DescribeGroup: { request: DescribeGroupRequest, response: DescribeGroupResponse, service: 'GroupsService', stream: false }
+  DeleteGroup: { request: DeleteGroupRequest, response: DeleteGroupResponse, service: 'GroupsService', stream: false }
   ListOffsets: { request: ListOffsetsRequest, response: ListOffsetsResponse, service: 'OffsetsService', stream: false }
   CommitOffsets: { request: CommitOffsetsRequest, response: CommitOffsetsResponse, service: 'OffsetsService', stream: false }
   GetCommittedOffsets: { request: GetCommittedOffsetsRequest, response: GetCommittedOffsetsResponse, service: 'OffsetsService', stream: false }
+  GetMetadata: { request: GetMetadataRequest, response: GetMetadataResponse, service: 'MetadataService', stream: false }
   Produce: { request: ProduceRequest, response: ProduceResponse, service: 'ProduceService', stream: true }
   Replicate: { request: ReplicateRequest, response: ReplicateResponse, service: 'ReplicateService', stream: true }
   Session: { request: SessionRequest, response: SessionResponse, service: 'SessionService', stream: true }

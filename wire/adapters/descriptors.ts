@@ -267,25 +267,120 @@ const FetchResponse = new Codec<M.FetchResponse>({
   leaderEpoch: { number: 6, type: 'int64' }
 })
 
-const GetMetadataRequest = new Codec<M.GetMetadataRequest>({
-  topics: { number: 1, type: 'string', repeated: true },
-  includeInternal: { number: 2, type: 'bool' }
+const GroupAssignor = ['GROUP_ASSIGNOR_UNSPECIFIED', 'GROUP_ASSIGNOR_UNIFORM', 'GROUP_ASSIGNOR_RANGE'] as const
+
+const HeldPartitions = new Codec<M.HeldPartitions>({
+  topic: { number: 1, type: 'string' },
+  topicId: { number: 2, type: 'string' },
+  partitions: { number: 3, type: 'int32', repeated: true },
+  epochs: { number: 4, type: 'int64', repeated: true }
 })
 
-const TopicMetadata = new Codec<M.TopicMetadata>({
-  error: { number: 1, type: ErrorDetail },
-  topic: { number: 2, type: TopicInfo },
-  partitions: { number: 3, type: PartitionRow, repeated: true }
+const GroupSessionRequest_Join = new Codec<M.GroupSessionRequest_Join>({
+  group: { number: 1, type: 'string' },
+  memberId: { number: 2, type: 'string' },
+  instanceId: { number: 3, type: 'string' },
+  rack: { number: 4, type: 'string' },
+  topics: { number: 5, type: 'string', repeated: true },
+  assignor: { number: 6, type: GroupAssignor },
+  sessionTimeoutMs: { number: 7, type: 'int32' },
+  instanceGraceMs: { number: 8, type: 'int32' },
+  releaseTimeoutMs: { number: 9, type: 'int32' },
+  held: { number: 10, type: HeldPartitions, repeated: true },
+  attempt: { number: 11, type: 'int64' },
+  client: { number: 12, type: 'string' }
 })
 
-const GetMetadataResponse = new Codec<M.GetMetadataResponse>({
+const GroupSessionRequest_Heartbeat = new Codec<M.GroupSessionRequest_Heartbeat>({})
+
+const GroupSessionRequest_Release = new Codec<M.GroupSessionRequest_Release>({
+  partitions: { number: 1, type: HeldPartitions, repeated: true }
+})
+
+const GroupSessionRequest_Leave = new Codec<M.GroupSessionRequest_Leave>({
+  final: { number: 1, type: 'bool' }
+})
+
+const GroupSessionRequest = new Codec<M.GroupSessionRequest>({
+  join: { number: 1, type: GroupSessionRequest_Join, oneof: 'request' },
+  heartbeat: { number: 2, type: GroupSessionRequest_Heartbeat, oneof: 'request' },
+  release: { number: 3, type: GroupSessionRequest_Release, oneof: 'request' },
+  leave: { number: 4, type: GroupSessionRequest_Leave, oneof: 'request' }
+})
+
+const GroupSessionResponse_Assignment = new Codec<M.GroupSessionResponse_Assignment>({
+  memberEpoch: { number: 1, type: 'int64' },
+  partitions: { number: 2, type: HeldPartitions, repeated: true }
+})
+
+const GroupSessionResponse_Alive = new Codec<M.GroupSessionResponse_Alive>({})
+
+const GroupSessionResponse_Left = new Codec<M.GroupSessionResponse_Left>({})
+
+const GroupSessionResponse = new Codec<M.GroupSessionResponse>({
+  error: { number: 1, type: ErrorDetail, oneof: 'response' },
+  assignment: { number: 2, type: GroupSessionResponse_Assignment, oneof: 'response' },
+  alive: { number: 3, type: GroupSessionResponse_Alive, oneof: 'response' },
+  left: { number: 4, type: GroupSessionResponse_Left, oneof: 'response' }
+})
+
+const ListGroupsRequest = new Codec<M.ListGroupsRequest>({})
+
+const GroupSummary = new Codec<M.GroupSummary>({
+  group: { number: 1, type: 'string' },
+  state: { number: 2, type: 'string' },
+  members: { number: 3, type: 'int32' },
+  offsets: { number: 4, type: 'int32' }
+})
+
+const ListGroupsResponse = new Codec<M.ListGroupsResponse>({
   error: { number: 1, type: ErrorDetail },
-  cluster: { number: 2, type: 'string' },
-  clusterUid: { number: 3, type: 'string' },
-  controller: { number: 4, type: 'int32' },
-  controllerEpoch: { number: 5, type: 'int64' },
-  brokers: { number: 6, type: BrokerInfo, repeated: true },
-  topics: { number: 7, type: TopicMetadata, repeated: true }
+  groups: { number: 2, type: GroupSummary, repeated: true }
+})
+
+const DescribeGroupRequest = new Codec<M.DescribeGroupRequest>({
+  group: { number: 1, type: 'string' }
+})
+
+const DescribeGroupResponse_Member = new Codec<M.DescribeGroupResponse_Member>({
+  memberId: { number: 1, type: 'string' },
+  instanceId: { number: 2, type: 'string' },
+  rack: { number: 3, type: 'string' },
+  client: { number: 4, type: 'string' },
+  epoch: { number: 5, type: 'int64' },
+  topics: { number: 6, type: 'string', repeated: true },
+  held: { number: 7, type: HeldPartitions, repeated: true },
+  releasing: { number: 8, type: HeldPartitions, repeated: true },
+  connected: { number: 9, type: 'bool' }
+})
+
+const CommittedOffset = new Codec<M.CommittedOffset>({
+  topic: { number: 1, type: 'string' },
+  topicId: { number: 2, type: 'string' },
+  partition: { number: 3, type: 'int32' },
+  offset: { number: 4, type: 'int64' },
+  leaderEpoch: { number: 5, type: 'int64' },
+  metadata: { number: 6, type: 'string' },
+  committedAt: { number: 7, type: 'int64' },
+  error: { number: 8, type: ErrorDetail }
+})
+
+const DescribeGroupResponse = new Codec<M.DescribeGroupResponse>({
+  error: { number: 1, type: ErrorDetail },
+  group: { number: 2, type: 'string' },
+  state: { number: 3, type: 'string' },
+  epoch: { number: 4, type: 'int64' },
+  assignor: { number: 5, type: GroupAssignor },
+  members: { number: 6, type: DescribeGroupResponse_Member, repeated: true },
+  offsets: { number: 7, type: CommittedOffset, repeated: true }
+})
+
+const DeleteGroupRequest = new Codec<M.DeleteGroupRequest>({
+  group: { number: 1, type: 'string' }
+})
+
+const DeleteGroupResponse = new Codec<M.DeleteGroupResponse>({
+  error: { number: 1, type: ErrorDetail }
 })
 
 const OffsetTarget = ['OFFSET_TARGET_UNSPECIFIED', 'OFFSET_TARGET_EARLIEST', 'OFFSET_TARGET_LATEST', 'OFFSET_TARGET_TIMESTAMP'] as const
@@ -314,20 +409,12 @@ const ListOffsetsResponse = new Codec<M.ListOffsetsResponse>({
   results: { number: 1, type: ListOffsetsResponse_Result, repeated: true }
 })
 
-const CommittedOffset = new Codec<M.CommittedOffset>({
-  topic: { number: 1, type: 'string' },
-  topicId: { number: 2, type: 'string' },
-  partition: { number: 3, type: 'int32' },
-  offset: { number: 4, type: 'int64' },
-  leaderEpoch: { number: 5, type: 'int64' },
-  metadata: { number: 6, type: 'string' },
-  committedAt: { number: 7, type: 'int64' },
-  error: { number: 8, type: ErrorDetail }
-})
-
 const CommitOffsetsRequest = new Codec<M.CommitOffsetsRequest>({
   group: { number: 1, type: 'string' },
-  offsets: { number: 2, type: CommittedOffset, repeated: true }
+  offsets: { number: 2, type: CommittedOffset, repeated: true },
+  memberId: { number: 3, type: 'string' },
+  memberEpoch: { number: 4, type: 'int64' },
+  sequence: { number: 5, type: 'int64' }
 })
 
 const CommitOffsetsResponse = new Codec<M.CommitOffsetsResponse>({
@@ -337,12 +424,35 @@ const CommitOffsetsResponse = new Codec<M.CommitOffsetsResponse>({
 
 const GetCommittedOffsetsRequest = new Codec<M.GetCommittedOffsetsRequest>({
   group: { number: 1, type: 'string' },
-  offsets: { number: 2, type: CommittedOffset, repeated: true }
+  offsets: { number: 2, type: CommittedOffset, repeated: true },
+  memberId: { number: 3, type: 'string' },
+  memberEpoch: { number: 4, type: 'int64' }
 })
 
 const GetCommittedOffsetsResponse = new Codec<M.GetCommittedOffsetsResponse>({
   error: { number: 1, type: ErrorDetail },
   offsets: { number: 2, type: CommittedOffset, repeated: true }
+})
+
+const GetMetadataRequest = new Codec<M.GetMetadataRequest>({
+  topics: { number: 1, type: 'string', repeated: true },
+  includeInternal: { number: 2, type: 'bool' }
+})
+
+const TopicMetadata = new Codec<M.TopicMetadata>({
+  error: { number: 1, type: ErrorDetail },
+  topic: { number: 2, type: TopicInfo },
+  partitions: { number: 3, type: PartitionRow, repeated: true }
+})
+
+const GetMetadataResponse = new Codec<M.GetMetadataResponse>({
+  error: { number: 1, type: ErrorDetail },
+  cluster: { number: 2, type: 'string' },
+  clusterUid: { number: 3, type: 'string' },
+  controller: { number: 4, type: 'int32' },
+  controllerEpoch: { number: 5, type: 'int64' },
+  brokers: { number: 6, type: BrokerInfo, repeated: true },
+  topics: { number: 7, type: TopicMetadata, repeated: true }
 })
 
 const ProduceRequest = new Codec<M.ProduceRequest>({
@@ -609,14 +719,22 @@ export const rpcs: { readonly [K in keyof M.Methods]: Rpc<K> } = {
     RestoreTablesRequest, RestoreTablesResponse),
   Fetch: rpc('/millrace.v1.FetchService/Fetch', true,
     FetchRequest, FetchResponse),
-  GetMetadata: rpc('/millrace.v1.MetadataService/GetMetadata', false,
-    GetMetadataRequest, GetMetadataResponse),
+  GroupSession: rpc('/millrace.v1.GroupsService/GroupSession', true,
+    GroupSessionRequest, GroupSessionResponse),
+  ListGroups: rpc('/millrace.v1.GroupsService/ListGroups', false,
+    ListGroupsRequest, ListGroupsResponse),
+  DescribeGroup: rpc('/millrace.v1.GroupsService/DescribeGroup', false,
+    DescribeGroupRequest, DescribeGroupResponse),
+  DeleteGroup: rpc('/millrace.v1.GroupsService/DeleteGroup', false,
+    DeleteGroupRequest, DeleteGroupResponse),
   ListOffsets: rpc('/millrace.v1.OffsetsService/ListOffsets', false,
     ListOffsetsRequest, ListOffsetsResponse),
   CommitOffsets: rpc('/millrace.v1.OffsetsService/CommitOffsets', false,
     CommitOffsetsRequest, CommitOffsetsResponse),
   GetCommittedOffsets: rpc('/millrace.v1.OffsetsService/GetCommittedOffsets', false,
     GetCommittedOffsetsRequest, GetCommittedOffsetsResponse),
+  GetMetadata: rpc('/millrace.v1.MetadataService/GetMetadata', false,
+    GetMetadataRequest, GetMetadataResponse),
   Produce: rpc('/millrace.v1.ProduceService/Produce', true,
     ProduceRequest, ProduceResponse),
   Replicate: rpc('/millrace.v1.ReplicateService/Replicate', true,
