@@ -1,6 +1,7 @@
 // A broker's settings: the environment that the operator's pod template gives (operator/objects), and the
 // JSON file of the ConfigMap. Pure: main.ts hands in the environment and the file's text.
 import { WireError } from '../wire/errors.ts'
+import { learnerBytesPerSecondDefault } from './limits.ts'
 
 export interface BrokerConfig {
   /** Name of the Cluster object. */
@@ -23,6 +24,8 @@ export interface BrokerConfig {
   readonly rack: string
   /** How many brokers the Cluster asks for; internal topics wait a moment for them at the first start. */
   readonly brokersExpected: number
+  /** What is sent to replicas that are not in sync, all together; 0: no limit. */
+  readonly learnerBytesPerSecond: number
   readonly logLevel: string
 }
 
@@ -53,7 +56,7 @@ function ordinal (podName: string): number {
   return Number(digits)
 }
 
-interface ConfigFile { brokers?: unknown }
+interface ConfigFile { brokers?: unknown, learnerBytesPerSecond?: unknown }
 
 function parseFile (text: string): ConfigFile {
   let parsed: unknown
@@ -74,9 +77,14 @@ function parseFile (text: string): ConfigFile {
  */
 export function parseConfig (env: Environment, file: string): BrokerConfig {
   const podName = required(env, 'MILLRACE_POD_NAME')
-  const brokers = parseFile(file).brokers ?? 1
+  const settings = parseFile(file)
+  const brokers = settings.brokers ?? 1
+  const learnerBytesPerSecond = settings.learnerBytesPerSecond ?? learnerBytesPerSecondDefault
   if (typeof brokers !== 'number' || !Number.isInteger(brokers) || brokers < 1) {
     throw invalid('brokers in MILLRACE_CONFIG must be a whole number from 1')
+  }
+  if (!Number.isSafeInteger(learnerBytesPerSecond) || (learnerBytesPerSecond as number) < 0) {
+    throw invalid('learnerBytesPerSecond in MILLRACE_CONFIG must be a whole number from 0')
   }
   return {
     cluster: required(env, 'MILLRACE_CLUSTER'),
@@ -92,6 +100,7 @@ export function parseConfig (env: Environment, file: string): BrokerConfig {
     advertisePeer: address(env, 'MILLRACE_ADVERTISE_PEER', ''),
     rack: env.MILLRACE_RACK ?? '',
     brokersExpected: brokers,
+    learnerBytesPerSecond: learnerBytesPerSecond as number,
     logLevel: env.MILLRACE_LOG_LEVEL ?? 'info'
   }
 }

@@ -33,6 +33,7 @@ export type NodeConfig = Pick<BrokerConfig, 'cluster' | 'clusterUid' | 'brokerId
   'listenClient' | 'listenPeer' | 'advertiseClient' | 'advertisePeer'> & {
     /** Small ones in the simulator and in tests. */
     readonly volumeSettings?: Partial<VolumeSettings>
+    readonly learnerBytesPerSecond?: number
   }
 
 interface Parts {
@@ -84,7 +85,10 @@ export class BrokerNode {
     }
     const settings = { brokersExpected: config.brokersExpected }
     const agent = new SessionAgent({ clock, rng, net, kube, log, volume, self, settings })
-    const host = new PartitionHost({ clock, rng, net, log, volume, link: agent })
+    const host = new PartitionHost({
+      clock, rng, net, log, volume, link: agent,
+      ...config.learnerBytesPerSecond !== undefined && { learnerBytesPerSecond: config.learnerBytesPerSecond }
+    })
     const groups = new GroupCoordinator({ clock, log, partitions: host, view: agent.view })
     agent.attach(host)
     this.#parts = { volume, agent, host, groups }

@@ -89,6 +89,8 @@ export interface ReplicaLog {
   /** The last row recorded. */
   readonly row: PartitionRow | undefined
   readonly sizeBytes: number
+  /** About how many bytes lie from `offset` on; exact at the ends of segments. */
+  bytesFrom (offset: number): number
   /** Set by the partition that owns the log: called after each fsync that moved durableEnd. */
   onDurable: ((durableEnd: number) => void) | undefined
   /** Set by the partition that owns the log: called once when a read found what was written damaged. */

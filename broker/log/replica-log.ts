@@ -85,6 +85,16 @@ export class ReplicaLogImpl implements ReplicaLog, FrameMember {
     return bytes
   }
 
+  bytesFrom (offset: number): number {
+    const { segments } = this.state
+    let bytes = 0
+    for (let i = segments.length - 1; i >= 0 && segments[i]!.end > offset; i--) {
+      const { base, end, bytes: all } = segments[i]!
+      bytes += offset <= base ? all : Math.ceil(all * (end - offset) / (end - base))
+    }
+    return bytes
+  }
+
   setRow (row: PartitionRow): void {
     const { state } = this
     const json = rowToJson(row)

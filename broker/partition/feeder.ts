@@ -12,6 +12,7 @@ import type { ColdReads } from './cold-reads.ts'
 import type { EpochEnd } from './epochs.ts'
 import { InFlight } from './feed-queue.ts'
 import type { Feed, Leader } from './leader.ts'
+import type { LearnerThrottle, Throttled } from './learner-throttle.ts'
 import type { Progress } from './progress.ts'
 import type { Replica } from './replica.ts'
 import type { PartitionStats } from './stats.ts'
@@ -21,6 +22,7 @@ export interface FeederHost {
   readonly clock: Clock
   readonly stats: PartitionStats
   readonly coldReads: ColdReads
+  readonly learnerThrottle: LearnerThrottle
   replica (topicId: string, partition: number): Replica | undefined
   /** The newest row known here, for a partition without a replica too. */
   row (topicId: string, partition: number): PartitionRow | undefined
@@ -36,13 +38,17 @@ export function offsetAfter (records: Uint8Array): number {
 
 /** Messages sent in one turn of the event loop before others get theirs. */
 const messagesPerTurnMax = 16
+/** Messages to counted followers, while learners wait, before a learner gets one. */
+const messagesBeforeLearner = 4
 
 export class Feeder implements StreamHandlers<ReplicateRequest> {
   readonly host: FeederHost
   readonly #stream: Stream<ReplicateResponse>
   readonly #feeds = new Map<number, FollowerFeed>()
-  /** Feeds with something to send, in turn. */
+  /** Feeds with something to send, in turn; those that nothing waits for after the others. */
   #ready: FollowerFeed[] = []
+  #learnersReady: FollowerFeed[] = []
+  #passedOver = 0
   #scheduled = false
   #blocked = false
   #closed = false
@@ -72,6 +78,7 @@ export class Feeder implements StreamHandlers<ReplicateRequest> {
     this.#closed = true
     for (const feed of [...this.#feeds.values()]) feed.end()
     this.#ready = []
+    this.#learnersReady = []
     this.#stream.end()
     this.host.feederClosed(this)
   }
@@ -126,8 +133,20 @@ export class Feeder implements StreamHandlers<ReplicateRequest> {
 
   /** The feed gets its turn after what is already queued: what comes meanwhile goes in one message. */
   queue (feed: FollowerFeed): void {
-    this.#ready.push(feed)
+    if (feed.isLearner) this.#learnersReady.push(feed)
+    else this.#ready.push(feed)
     if (!this.#blocked) this.#schedule()
+  }
+
+  /** What producers wait for goes first, but a learner is never put off for ever. */
+  #next (): FollowerFeed | undefined {
+    const learnersTurn = this.#ready.length === 0 || this.#passedOver >= messagesBeforeLearner
+    if (learnersTurn && this.#learnersReady.length > 0) {
+      this.#passedOver = 0
+      return this.#learnersReady.shift()
+    }
+    if (this.#learnersReady.length > 0) this.#passedOver++
+    return this.#ready.shift()
   }
 
   #schedule (): void {
@@ -141,18 +160,18 @@ export class Feeder implements StreamHandlers<ReplicateRequest> {
 
   #turn (): void {
     if (this.#closed) return
-    for (let sent = 0; this.#ready.length > 0 && !this.#blocked; sent++) {
+    for (let sent = 0; this.#ready.length + this.#learnersReady.length > 0 && !this.#blocked; sent++) {
       if (sent >= messagesPerTurnMax) {
         this.#schedule()
         return
       }
-      this.#ready.shift()!.send()
+      this.#next()?.send()
     }
   }
 }
 
 /** One subscription: a partition led here, followed by the broker at the other end. */
-class FollowerFeed implements Feed {
+class FollowerFeed implements Feed, Throttled {
   readonly subscriptionId: number
   readonly leaderEpoch: number
   readonly identity: ReplicaIdentity
@@ -171,6 +190,9 @@ class FollowerFeed implements Feed {
   #sentLogStart = -1
   #queued = false
   #reading = false
+  /** As a learner: waits for a turn of the throttle; has one that it has not settled. */
+  #waiting = false
+  #turn = false
   #ended = false
 
   constructor (feeder: Feeder, request: ReplicateRequest_Subscribe, identity: ReplicaIdentity,
@@ -194,10 +216,42 @@ class FollowerFeed implements Feed {
     this.wake()
   }
 
-  wake (): void {
-    if (this.#queued || this.#reading || this.#ended || this.#progress === undefined) return
+  /** Nothing waits for its end. */
+  get isLearner (): boolean {
+    return this.#progress !== undefined && this.#leader?.inSync.counts(this.#progress) === false
+  }
+
+  wake (appendedBytes = 0): void {
+    if (appendedBytes > 0 && this.isLearner) this.#throttle.appended(appendedBytes)
+    if (this.#queued || this.#reading || this.#waiting || this.#ended || this.#progress === undefined) return
     this.#queued = true
     this.#feeder.queue(this)
+  }
+
+  // Throttled
+
+  admitted (): void {
+    this.#waiting = false
+    this.#turn = true
+    this.wake()
+  }
+
+  get #throttle (): LearnerThrottle { return this.#feeder.host.learnerThrottle }
+
+  /** True when it may send now; else it waits for `admitted`. One that counts meanwhile needs no turn any more. */
+  #hasTurn (): boolean {
+    if (this.#turn || !this.isLearner) return true
+    const { log } = this.#leader!.state
+    if (log.bytesFrom(this.#next) <= this.#throttle.nearBytes) return true
+    this.#turn = this.#throttle.enter(this)
+    this.#waiting = !this.#turn
+    return this.#turn
+  }
+
+  #settle (bytes: number): void {
+    if (this.#turn) this.#throttle.settle(bytes)
+    else if (this.isLearner) this.#throttle.take(bytes)
+    this.#turn = false
   }
 
   diverged (end: EpochEnd): void {
@@ -223,6 +277,8 @@ class FollowerFeed implements Feed {
 
   #finish (): void {
     this.#ended = true
+    if (this.#waiting) this.#throttle.leave(this)
+    this.#settle(0)
     this.#feeder.inFlightBytes -= this.#inFlight.bytes
     this.#inFlight.bytes = 0
     this.#feeder.forget(this)
@@ -245,20 +301,30 @@ class FollowerFeed implements Feed {
     if (this.#ended || this.#reading) return
     const { log } = this.#leader!.state
     if (this.#next >= log.logEnd) {
+      this.#settle(0)
       this.#sendMarks()
       return
     }
-    if (!this.#mayFly()) return
+    if (!this.#mayFly()) {
+      this.#settle(0)
+      return
+    }
     if (this.#next < log.logStart) this.#next = log.logStart
-    const records = log.readTail(this.#next, log.logEnd, limits.fetchBytesPerMessageMax)
+    if (!this.#hasTurn()) return
+    const records = log.readTail(this.#next, log.logEnd, this.#messageBytes)
     if (records === undefined) this.#readCold()
     else this.#sendRecords(records)
   }
 
+  get #messageBytes (): number {
+    return this.#turn ? this.#throttle.messageBytes : limits.fetchBytesPerMessageMax
+  }
+
+  /** Learners leave half of the stream's room to those that producers wait for. */
   #mayFly (): boolean {
     if (this.#inFlight.bytes === 0) return true
-    return this.#inFlight.bytes < limits.replicateInFlightBytesMax &&
-      this.#feeder.inFlightBytes < limits.replicateInFlightBytesPerStreamMax
+    const streamBytesMax = limits.replicateInFlightBytesPerStreamMax / (this.isLearner ? 2 : 1)
+    return this.#inFlight.bytes < limits.replicateInFlightBytesMax && this.#feeder.inFlightBytes < streamBytesMax
   }
 
   /** The rest waits for the disk; the other feeds of the stream do not. */
@@ -266,15 +332,20 @@ class FollowerFeed implements Feed {
     const { log } = this.#leader!.state
     const offset = this.#next
     this.#reading = true
-    this.#feeder.host.coldReads.run(() => log.read(offset, log.logEnd, limits.fetchBytesPerMessageMax))
+    this.#feeder.host.coldReads.run(() => log.read(offset, log.logEnd, this.#messageBytes))
       .then(records => {
         this.#reading = false
         if (this.#ended) return
-        if (records.length > 0) this.#sendRecords(records)
-        else this.wake()
+        if (records.length > 0) {
+          this.#sendRecords(records)
+          return
+        }
+        this.#settle(0)
+        this.wake()
       }, (error: unknown) => {
         this.#reading = false
         if (this.#ended) return
+        this.#settle(0)
         // Retention has overtaken the follower: it goes on at the log start.
         if (error instanceof WireError && error.code === 'OFFSET_OUT_OF_RANGE' && offset < log.logStart) this.wake()
         else this.#fail(error)
@@ -288,6 +359,7 @@ class FollowerFeed implements Feed {
   }
 
   #sendRecords (records: Uint8Array): void {
+    this.#settle(records.length)
     this.#next = offsetAfter(records)
     this.#inFlight.add(this.#next, records.length)
     this.#feeder.inFlightBytes += records.length

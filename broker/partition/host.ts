@@ -4,7 +4,8 @@ import * as limits from '../limits.ts'
 import type { Log } from '../io/ports.ts'
 import type { Volume } from '../log/contract.ts'
 import type {
-  BrokerInfo, PartitionKey, ReplicaEnds, ReplicaReport, ReplicateRequest, ReplicateResponse, SessionResponse_Push
+  BrokerInfo, PartitionKey, ReplicaEnds, ReplicaReport, ReplicateRequest, ReplicateResponse,
+  SessionRequest_LearnerProgress, SessionResponse_Push
 } from '../../wire/messages.ts'
 import { WireError } from '../../wire/errors.ts'
 import type { Clock, Net, Rng, Stream, StreamHandlers, Timer } from '../../wire/ports.ts'
@@ -14,6 +15,8 @@ import { ColdReads } from './cold-reads.ts'
 import type { AppendDone, FetchResult, ListedOffset, PartitionRef, Partitions } from './contract.ts'
 import { Feeder } from './feeder.ts'
 import type { Follower, FollowerNext } from './follower.ts'
+import { learnersOf } from './learners.ts'
+import { LearnerThrottle } from './learner-throttle.ts'
 import { loadProducers } from './load-producers.ts'
 import { noLeader, resolve } from './resolve.ts'
 import type { Replica } from './replica.ts'
@@ -30,6 +33,8 @@ export interface PartitionHostOptions {
   readonly log: Log
   readonly volume: Volume
   readonly link: ControllerLink
+  /** For replicas that are not in sync, all together; 0: no limit. */
+  readonly learnerBytesPerSecond?: number
 }
 
 /** Marks (high watermark, log start) that no batch carries reach followers with this delay. */
@@ -46,6 +51,7 @@ type LeadershipListener = (partition: number, leading: boolean) => void
 export class PartitionHost implements Partitions {
   readonly clock: Clock
   readonly coldReads = new ColdReads()
+  readonly learnerThrottle: LearnerThrottle
   readonly stats = makeStats()
   readonly brokerEpoch: number
   readonly #options: PartitionHostOptions
@@ -59,6 +65,8 @@ export class PartitionHost implements Partitions {
   /** Led replicas whose followers have not heard of the newest marks. */
   #marksDue = new Set<Replica>()
   #timers: Timer[] = []
+  /** How many learners to skip in the next report: there may be more than one message holds. */
+  #learnersFrom = 0
   #maintaining = false
   #stopped = false
 
@@ -67,6 +75,8 @@ export class PartitionHost implements Partitions {
     this.#options = options
     this.clock = clock
     this.brokerEpoch = link.self.brokerEpoch
+    this.learnerThrottle =
+      new LearnerThrottle(clock, options.learnerBytesPerSecond ?? limits.learnerBytesPerSecondDefault)
     this.#reader = new Reader(this)
     const broker = (brokerId: number) => this.broker(brokerId)
     this.#replicator = new Replicator({
@@ -123,6 +133,7 @@ export class PartitionHost implements Partitions {
     this.#roster.close()
     this.#replicator.close()
     for (const feeder of [...this.#feeders]) feeder.close()
+    this.learnerThrottle.close()
     return Promise.resolve()
   }
 
@@ -200,6 +211,12 @@ export class PartitionHost implements Partitions {
 
   unreachable (): number[] {
     return this.#replicator.unreachable()
+  }
+
+  learnerProgress (): SessionRequest_LearnerProgress[] {
+    const { learners, next } = learnersOf(this.#roster.all(), this.#learnersFrom)
+    this.#learnersFrom = next
+    return learners
   }
 
   // Partitions

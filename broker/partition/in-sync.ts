@@ -87,10 +87,15 @@ export class InSync {
     return hasIdentity(this.row.inSync, progress.identity)
   }
 
+  /** The high watermark waits for its end: a member, or one that a change under way may have made one. */
+  counts (progress: Progress): boolean {
+    return this.#counted.includes(progress)
+  }
+
   /** Its subscription ended; what it acknowledged stays true while it counts. */
   left (progress: Progress): void {
     progress.streaming = false
-    if (!this.#counted.includes(progress)) this.#followers.delete(identityText(progress.identity))
+    if (!this.counts(progress)) this.#followers.delete(identityText(progress.identity))
   }
 
   /** A newer row of the same leader epoch. Both its set and the one before count until it is durable. */

@@ -38,8 +38,8 @@ export interface Feed {
   readonly durableEnd: number
   /** The leader takes it on: batches from `offset` on are to be sent. */
   begin (progress: Progress, offset: number): void
-  /** There is something to send. */
-  wake (): void
+  /** There is something to send; so many bytes of it were appended just now. */
+  wake (appendedBytes?: number): void
   diverged (end: EpochEnd): void
   row (row: PartitionRow): void
   /** Ends the subscription. */
@@ -148,7 +148,7 @@ export class Leader {
     stats.appendedBytes += batch.length
     this.#pending.add(log.logEnd, baseOffset, this.epoch, batch.length, nowMs, done)
     // Followers get it before the own fsync ends: both run at the same time.
-    for (const feed of this.#feeds.values()) feed.wake()
+    for (const feed of this.#feeds.values()) feed.wake(batch.length)
     return undefined
   }
 

@@ -2,7 +2,7 @@
 // (partition/host.ts). Neither knows the other's files.
 import type {
   BrokerInfo, PartitionKey, PartitionRow, ReplicaEnds, ReplicaReport, SessionRequest_AddedMember,
-  SessionResponse_Push, ReplicaIdentity, TopicInfo
+  SessionRequest_LearnerProgress as LearnerProgress, SessionResponse_Push, ReplicaIdentity, TopicInfo
 } from '../../wire/messages.ts'
 import type { WireError } from '../../wire/errors.ts'
 
@@ -61,6 +61,8 @@ export interface LocalReplicas {
   starved (): PartitionKey[]
   /** Broker ids that replication from here cannot reach. */
   unreachable (): number[]
+  /** How far the learners of partitions led here are; learnersPerReportMax at most, others the next time. */
+  learnerProgress (): LearnerProgress[]
 }
 
 export interface InSyncRequest {

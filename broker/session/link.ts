@@ -46,6 +46,7 @@ export class Link {
   #sequence = 0
   #requestId = 0
   #tickedAt: number
+  #progressAt = -Infinity
   /** Clock time of the last message from the controller. */
   heardAt: number
   #heard = false
@@ -115,6 +116,7 @@ export class Link {
       this.#end('silent', undefined)
       return
     }
+    this.#tellProgress(now)
     this.#sequence += 1
     this.#send({
       heartbeat: {
@@ -124,6 +126,15 @@ export class Link {
         starved: replicas.starved()
       }
     })
+  }
+
+  /** Only while there are learners: most brokers never send it. */
+  #tellProgress (now: number): void {
+    if (!this.#registered || now - this.#progressAt < limits.progressMs) return
+    const learners = this.#options.replicas.learnerProgress()
+    if (learners.length === 0) return
+    this.#progressAt = now
+    this.#send({ progress: { learners } })
   }
 
   #message (message: SessionResponse): void {

@@ -88,4 +88,5 @@ export class FakePartitions implements Partitions {
   apply (): void {}
   starved (): never[] { return [] }
   unreachable (): never[] { return [] }
+  learnerProgress (): [] { return [] }
 }

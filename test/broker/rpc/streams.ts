@@ -91,6 +91,7 @@ export class FakePartitions implements Partitions {
   apply (): void {}
   starved (): [] { return [] }
   unreachable (): [] { return [] }
+  learnerProgress (): [] { return [] }
 }
 
 export async function turn (): Promise<void> {

@@ -1,6 +1,7 @@
 // Replicas without logs: made when a row names this broker, with ends that tests set.
 import type {
-  PartitionKey, PartitionRow, ReplicaEnds, ReplicaIdentity, ReplicaReport, SessionResponse_Push
+  PartitionKey, PartitionRow, ReplicaEnds, ReplicaIdentity, ReplicaReport, SessionRequest_LearnerProgress,
+  SessionResponse_Push
 } from '../../../wire/messages.ts'
 import type { Clock } from '../../../wire/ports.ts'
 import type { ControllerLink, LocalReplicas, Self } from '../../../broker/session/contract.ts'
@@ -42,6 +43,7 @@ export class FakeReplicas implements LocalReplicas {
   readonly #epochAtStart = new Map<string, number>()
   starvedKeys: PartitionKey[] = []
   unreachableIds: number[] = []
+  learning: SessionRequest_LearnerProgress[] = []
   pushes: SessionResponse_Push[] = []
   removed: string[] = []
   /** Where learners of partitions led here are: asked for their identity, as followers would tell. */
@@ -132,6 +134,7 @@ export class FakeReplicas implements LocalReplicas {
 
   starved (): PartitionKey[] { return this.starvedKeys }
   unreachable (): number[] { return this.unreachableIds }
+  learnerProgress (): SessionRequest_LearnerProgress[] { return this.learning }
 
   #adopt (row: PartitionRow): void {
     const { brokerId, volumeId } = this.#self

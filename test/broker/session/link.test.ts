@@ -3,7 +3,9 @@ import { Link } from '../../../broker/session/link.ts'
 import type { LinkEnd } from '../../../broker/session/link.ts'
 import type { Self } from '../../../broker/session/contract.ts'
 import { WireError } from '../../../wire/errors.ts'
-import type { Sent, SessionRequest, SessionResponse, SessionResponse_Push } from '../../../wire/messages.ts'
+import type {
+  Sent, SessionRequest, SessionRequest_LearnerProgress, SessionResponse, SessionResponse_Push
+} from '../../../wire/messages.ts'
 import type { Net, StreamHandlers } from '../../../wire/ports.ts'
 import { SimRng } from '../../sim/rng.ts'
 import { Scheduler } from '../../sim/scheduler.ts'
@@ -31,6 +33,7 @@ function simulate () {
       }
     }
   } as unknown as Net
+  const learners: SessionRequest_LearnerProgress[] = []
   const link = new Link({
     clock: process.clock,
     net,
@@ -38,7 +41,8 @@ function simulate () {
     volume: { controllerEpoch: 4, fsyncAgeMs: () => 12.6 },
     replicas: {
       reports: () => [], ends: () => [], apply: () => {}, starved: () => [{ topicId, partition: 2 }],
-      unreachable: () => [7]
+      unreachable: () => [7],
+      learnerProgress: () => learners
     },
     address: 'b0:9091',
     relay: false,
@@ -49,7 +53,9 @@ function simulate () {
   })
   const receive = (message: Partial<SessionResponse>): void => { handlers?.message(message as SessionResponse) }
   const pass = async (ms: number): Promise<void> => { await scheduler.run(scheduler.now + ms) }
-  return { link, sent, pushes, ends, receive, pass, close: (error?: WireError) => { handlers?.close(error) }, process }
+  return {
+    link, sent, learners, pushes, ends, receive, pass, close: (error?: WireError) => { handlers?.close(error) }, process
+  }
 }
 
 const push: SessionResponse_Push = {
@@ -133,4 +139,20 @@ test('an answer to a change is given once, to whom it belongs; none when the ses
   close()
   receive({ changeInSyncResult: { requestId: a!, error: undefined, row: row() } })
   expect(answers).toEqual(['b STALE_ROW 9'])
+})
+
+test('how far learners are: once a second, while there are any and the broker is registered', async () => {
+  const { sent, learners, receive, pass } = simulate()
+  const told = (): number => sent.filter(message => message.progress !== undefined).length
+  learners.push({ topicId, partition: 2, leaderEpoch: 3, brokerId: 5, bytesLeft: 100, recordsLeft: 1 })
+  receive({})
+  await pass(1_500)
+  expect(told()).toBe(0)
+  receive({ registered: { error: undefined, controllerEpoch: 4, controller: 0 } })
+  await pass(1_500)
+  expect(told()).toBe(2)
+  learners.pop()
+  receive({})
+  await pass(1_500)
+  expect(told()).toBe(2)
 })

@@ -168,6 +168,10 @@ export class MemoryLog implements ReplicaLog {
   get leaderEpochSeen (): number { return this.#live.leaderEpochSeen }
   get row (): PartitionRow | undefined { return this.#live.row }
   get sizeBytes (): number { return this.#live.batches.reduce((sum, batch) => sum + batch.bytes.length, 0) }
+  bytesFrom (offset: number): number {
+    return this.#live.batches.reduce((sum, batch) => batch.lastOffset < offset ? sum : sum + batch.bytes.length, 0)
+  }
+
   /** For tests: what the log holds. */
   get batches (): readonly StoredBatch[] { return this.#live.batches }
 

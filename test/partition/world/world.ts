@@ -103,6 +103,8 @@ export class World {
   readonly cuts = new Set<string>()
   /** Stopped processes: nothing reaches them, nothing leaves them, no fsync returns. */
   readonly paused = new Set<number>()
+  /** Of brokers started from now on. */
+  learnerBytesPerSecond = 0
   #volumes = 0
 
   constructor (count: number) {
@@ -145,7 +147,10 @@ export class World {
       },
       reportReplicas: reports => { for (const report of reports) this.#reported(id, report) }
     }
-    const host = new PartitionHost({ clock, rng: this.rng, net: net as never, log: silent, volume, link })
+    const { learnerBytesPerSecond } = this
+    const host = new PartitionHost({
+      clock, rng: this.rng, net: net as never, log: silent, volume, link, learnerBytesPerSecond
+    })
     await net.listen('', replicateServices(host))
     broker.process = { volume, host, clock, net, view }
     this.infos.set(id, {

@@ -1,0 +1,31 @@
+import { expect, test } from 'vitest'
+import { parseConfig } from '../../broker/config.ts'
+import { learnerBytesPerSecondDefault } from '../../broker/limits.ts'
+
+const environment = {
+  MILLRACE_CLUSTER: 'events',
+  MILLRACE_CLUSTER_UID: 'uid',
+  MILLRACE_NAMESPACE: 'default',
+  MILLRACE_POD_NAME: 'events-2',
+  MILLRACE_DATA: '/data'
+}
+
+function code (file: string): string {
+  try {
+    parseConfig(environment, file)
+    return 'none'
+  } catch (error) {
+    return (error as { code: string }).code
+  }
+}
+
+test('the file of the ConfigMap: what it says, what it leaves out, what it may not say', () => {
+  expect(parseConfig(environment, '{}')).toMatchObject({
+    brokerId: 2, brokersExpected: 1, learnerBytesPerSecond: learnerBytesPerSecondDefault
+  })
+  expect(parseConfig(environment, '{"brokers":5,"learnerBytesPerSecond":0}'))
+    .toMatchObject({ brokersExpected: 5, learnerBytesPerSecond: 0 })
+  for (const file of ['', '[]', '{"brokers":0}', '{"learnerBytesPerSecond":-1}', '{"learnerBytesPerSecond":"1Mi"}']) {
+    expect(code(file)).toBe('INVALID_REQUEST')
+  }
+})
