@@ -1,113 +1,13 @@
-// What the API server refuses by the schemas and rules in crds/, and what it says: these messages are the
-// first help that a user gets.
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { startKubeApi, type KubeApi, type Writable } from '../../../local/kube/api.ts'
+// The embedded API server refuses what a real one refuses.
+import { startKubeApi, type Writable } from '../../../local/kube/api.ts'
 import { customResourceDefinition } from '../../../operator/schema/crd.ts'
 import { resources } from '../../../operator/schema/resources.ts'
+import { refusals } from './refusals.ts'
 
-let kube: KubeApi
-
-beforeAll(async () => {
-  kube = await startKubeApi()
+refusals(async () => {
+  const kube = await startKubeApi()
   for (const resource of resources) {
     await kube.create('customresourcedefinitions.apiextensions.k8s.io', customResourceDefinition(resource) as Writable)
   }
-})
-afterAll(async () => { await kube.close() })
-
-const plural = {
-  Cluster: 'clusters.millrace.dev', Topic: 'topics.millrace.dev', PartitionTable: 'partitiontables.millrace.dev'
-}
-type KindName = keyof typeof plural
-let count = 0
-
-function object (kind: KindName, spec: object, name = `x${++count}`): Writable {
-  // What is undefined is left out, as in JSON.
-  const said = JSON.parse(JSON.stringify(spec)) as object
-  return { apiVersion: 'millrace.dev/v1alpha1', kind, metadata: { name, namespace: 'default' }, spec: said }
-}
-
-const minimal = {
-  Cluster: { storage: { size: '1Gi' } },
-  Topic: { cluster: 'events' },
-  PartitionTable: { controllerEpoch: 5, writeId: 'w' }
-}
-
-describe.each<[KindName, string, object, string, string?]>([
-  ['Topic', 'no cluster', { cluster: undefined }, 'spec.cluster: Required value'],
-  ['Topic', 'a reserved name', { name: '__groups' }, 'names that begin with __ are kept for internal topics'],
-  ['Topic', 'a name of dots', { name: '..' }, 'a topic cannot be named . or ..'],
-  ['Topic', 'a name with a space', { name: 'a b' }, 'spec.name in body should match'],
-  ['Topic', 'a long object name', {}, 'must not be longer than 249 characters', 'a'.repeat(250)],
-  ['Topic', 'no partitions', { partitions: 0 }, 'spec.partitions in body should be greater than or equal to 1'],
-  ['Topic', 'too many partitions', { partitions: 2001 }, 'should be less than or equal to 2000'],
-  ['Topic', 'text for a number', { partitions: '6' }, 'spec.partitions'],
-  ['Topic', 'eight replicas', { replicas: 8 }, 'spec.replicas in body should be less than or equal to 7'],
-  ['Topic', 'minInSync above replicas', { replicas: 2, minInSync: 3 }, 'minInSync must not be greater than replicas'],
-  ['Topic', 'a duration without a unit', { retention: { age: '168' } }, 'spec.retention.age in body should match'],
-  ['Topic', 'bytes in words', { retention: { bytes: '10 GB' } }, 'spec.retention.bytes in body should match'],
-  ['Topic', 'tiny segments', { segmentBytes: '1k' }, 'segmentBytes must be between 1Mi and 1Gi'],
-  ['Topic', 'an unknown policy', { deletePolicy: 'Keep' }, 'Unsupported value: "Keep"'],
-  ['Cluster', 'no storage', { storage: undefined }, 'spec.storage: Required value'],
-  ['Cluster', 'no brokers', { brokers: 0 }, 'spec.brokers in body should be greater than or equal to 1'],
-  ['Cluster', 'tiny volumes', { storage: { size: '100Mi' } }, 'storage.size must be at least 256Mi'],
-  ['Cluster', 'minInSync above replicas', { topicDefaults: { replicas: 1, minInSync: 2 } },
-    'minInSync must not be greater'],
-  ['Cluster', 'a topology key that is none', { topologyKey: "a']['b" }, 'spec.topologyKey in body should match'],
-  ['Cluster', 'CPU in words', { resources: { requests: { cpu: 'two' } } }, 'spec.resources.requests.cpu in body'],
-  ['Cluster', 'a long name', {}, 'the name of a Cluster must not be longer than 50 characters', 'a'.repeat(51)],
-  ['Cluster', 'a name that no Service can have', {}, 'the name of a Cluster names its Services too', 'a.b'],
-  ['PartitionTable', 'no epoch', { controllerEpoch: undefined }, 'spec.controllerEpoch: Required value'],
-  ['PartitionTable', 'a volume that is none', {
-    brokers: [{ id: 0, volumeId: 'xyz', epoch: 1, incarnation: '0'.repeat(16) }]
-  }, 'spec.brokers[0].volumeId in body should match']
-])('%s with %s', (kind, _what, spec, message, name) => {
-  it('is refused', async () => {
-    await expect(kube.create(plural[kind], object(kind, { ...minimal[kind], ...spec }, name)))
-      .rejects.toThrow(message)
-  })
-})
-
-describe.each<[KindName, string, object, object, string]>([
-  ['Topic', 'another cluster', {}, { cluster: 'other' }, 'cluster cannot be changed: create another Topic'],
-  ['Topic', 'another name', { name: 'a' }, { name: 'b' }, 'name cannot be changed: create another Topic'],
-  ['Topic', 'a name at last', {}, { name: 'b' }, 'name cannot be changed: create another Topic'],
-  ['Topic', 'fewer partitions', { partitions: 6 }, { partitions: 5 }, 'partitions can only grow'],
-  ['Topic', 'partitions left out', { partitions: 6 }, { partitions: null }, 'partitions can only grow'],
-  ['Cluster', 'smaller volumes', {}, { storage: { size: '1000Mi' } }, 'storage.size may grow but not shrink'],
-  ['Cluster', 'another storage class', { storage: { size: '1Gi', className: 'a' } }, { storage: { className: 'b' } },
-    'storage.className cannot be changed'],
-  ['PartitionTable', 'an older epoch', {}, { controllerEpoch: 4 }, 'controllerEpoch never goes back']
-])('%s changed to %s', (kind, _what, before, after, message) => {
-  it('is refused', async () => {
-    const made = await kube.create(plural[kind], object(kind, { ...minimal[kind], ...before }))
-    await expect(kube.patch(plural[kind], 'default', made.metadata.name, { spec: after })).rejects.toThrow(message)
-  })
-})
-
-describe.each<[KindName, string, object, object]>([
-  ['Topic', 'partitions at last', {}, { partitions: 1 }],
-  ['Topic', 'more partitions', { partitions: 6 }, { partitions: 12 }],
-  ['Topic', 'no limits', { retention: { age: '7d', bytes: '1Gi' } },
-    { retention: { age: 'unlimited', bytes: 'unlimited' } }],
-  ['Cluster', 'larger volumes, in other words', {}, { storage: { size: '1.5Gi' } }],
-  ['Cluster', 'fewer brokers: the status says what becomes of it', { brokers: 3 }, { brokers: 2 }],
-  ['PartitionTable', 'the same epoch', {}, { writeId: 'v' }]
-])('%s changed to %s', (kind, _what, before, after) => {
-  it('is accepted', async () => {
-    const made = await kube.create(plural[kind], object(kind, { ...minimal[kind], ...before }))
-    await kube.patch(plural[kind], 'default', made.metadata.name, { spec: after })
-  })
-})
-
-it('fills in defaults', async () => {
-  expect((await kube.create(plural.Topic, object('Topic', minimal.Topic)))['spec'])
-    .toEqual({ cluster: 'events', deletePolicy: 'Retain' })
-  expect((await kube.create(plural.Cluster, object('Cluster', minimal.Cluster)))['spec']).toEqual({
-    brokers: 3,
-    storage: { size: '1Gi', deletePolicy: 'Retain' },
-    topicDefaults: { partitions: 6 },
-    topologyKey: 'topology.kubernetes.io/zone',
-    logLevel: 'warn'
-  })
+  return kube
 })
