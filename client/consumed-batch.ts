@@ -11,6 +11,8 @@ export interface Received {
 
 export class ConsumedBatch implements Iterable<ConsumerRecord> {
   readonly topic: string
+  /** Of the topic that was read: another one is made under the same name after a deletion. */
+  readonly topicId: string
   readonly partition: number
   /** The first offset wanted; the batch may hold earlier records, which are passed over. */
   readonly firstOffset: number
@@ -21,9 +23,10 @@ export class ConsumedBatch implements Iterable<ConsumerRecord> {
   /** For the consumer, which may take it back. */
   readonly received: Received
 
-  constructor (topic: string, partition: number, firstOffset: number, highWatermark: number,
+  constructor (topic: string, topicId: string, partition: number, firstOffset: number, highWatermark: number,
     received: Received) {
     this.topic = topic
+    this.topicId = topicId
     this.partition = partition
     this.firstOffset = firstOffset
     this.lastOffset = received.header.lastOffset

@@ -216,7 +216,8 @@ export class PartitionReader implements Subscriber {
     this.#receivedBytes -= header.sizeBytes
     this.#owe(header.sizeBytes)
     if (this.#subscription < 0) this.pump()
-    const batch = new ConsumedBatch(this.topic, this.partition, this.position, this.highWatermark, received)
+    const batch = new ConsumedBatch(this.topic, this.topicId, this.partition, this.position, this.highWatermark,
+      received)
     this.position = header.lastOffset + 1
     return batch
   }

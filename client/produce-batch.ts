@@ -6,6 +6,8 @@ import type { MillraceError } from './errors.ts'
 /** Where a record was written. */
 export interface RecordMetadata {
   readonly topic: string
+  /** Of the topic that has the record: another one is made under the same name after a deletion. */
+  readonly topicId: string
   readonly partition: number
   readonly offset: number
   /** ms since 1970, as sent. */
@@ -58,6 +60,8 @@ export class ProduceBatch {
   /** A batch before it will not be sent again, and was certainly not written ('rejected') or perhaps. */
   behind: 'none' | 'rejected' | 'unknown' = 'none'
   attempts = 0
+  /** Of the topic that it was sent to last. */
+  topicId = ''
   sentAt = 0
   readonly slots: SendSlot[] = []
   readonly countdowns: Countdown[] = []

@@ -212,13 +212,14 @@ export class ProduceLane implements BatchOwner {
     }
     batch.inFlight = true
     batch.attempts++
+    batch.topicId = this.#host.metadata.topic(this.topic)?.topicId ?? ''
     this.#inFlight++
     this.#channel = channel
     this.#host.sent(this)
     channel.send(this, batch, {
       topic: this.topic,
       partition: this.partition,
-      topicId: this.#host.metadata.topic(this.topic)?.topicId ?? '',
+      topicId: batch.topicId,
       batch: batch.bytes!
     })
   }

@@ -206,10 +206,11 @@ export class Producer {
 
   #settled (lane: ProduceLane, batch: ProduceBatch, error: MillraceError | undefined, baseOffset: number): void {
     const { topic, partition } = lane
+    const { topicId } = batch
     this.#bufferedBytes -= batch.sizeBytes
     if (lane.isIdle) this.#active.delete(lane)
     for (const { index, timestamp, resolve, reject } of batch.slots) {
-      if (error === undefined) resolve({ topic, partition, offset: baseOffset + index, timestamp })
+      if (error === undefined) resolve({ topic, topicId, partition, offset: baseOffset + index, timestamp })
       else reject(error)
     }
     this.#settings.onDelivery?.({ topic, partition, records: batch.count, baseOffset, error })

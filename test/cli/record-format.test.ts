@@ -19,7 +19,7 @@ async function written (write: RecordWriter, key: Uint8Array | null, value: Uint
   const batch = builder.finish()
   const stream = new PassThrough()
   const output = new Output(() => {}, stream as never)
-  const consumed = new ConsumedBatch('orders', 3, 0, 1, { bytes: batch, header: parseBatchHeader(batch) })
+  const consumed = new ConsumedBatch('orders', '', 3, 0, 1, { bytes: batch, header: parseBatchHeader(batch) })
   const cursor = consumed.cursor()
   cursor.next()
   write(output, consumed, cursor)

@@ -24,8 +24,9 @@ describe('sending', () => {
     const producer = client.producer()
     const first = await clock.finish(producer.send({ topic: 'orders', partition: 1, value: 'a', timestamp: 5 }))
     const second = await clock.finish(producer.send({ topic: 'orders', partition: 1, value: 'b', timestamp: 6 }))
-    expect(first).toEqual({ topic: 'orders', partition: 1, offset: 0, timestamp: 5 })
-    expect(second).toEqual({ topic: 'orders', partition: 1, offset: 1, timestamp: 6 })
+    const { topicId } = cluster.topics.get('orders')!.info
+    expect(first).toEqual({ topic: 'orders', topicId, partition: 1, offset: 0, timestamp: 5 })
+    expect(second).toEqual({ topic: 'orders', topicId, partition: 1, offset: 1, timestamp: 6 })
     expect(cluster.partition('orders', 1).values()).toEqual(['a', 'b'])
     expect(producer.bufferedBytes).toBe(0)
   })
