@@ -4,6 +4,8 @@ import { BrokerNode } from '../../broker/node.ts'
 import { DiskError } from '../../broker/io/ports.ts'
 import { WireError } from '../../wire/errors.ts'
 import type { Clock } from '../../wire/ports.ts'
+import { flipBit } from './bit-rot.ts'
+import type { Image } from './disk-image.ts'
 import { SimDisk } from './disk.ts'
 import type { DiskOperation } from './disk.ts'
 import { SimFailure } from './failure.ts'
@@ -51,8 +53,14 @@ export class SimBroker {
   held = false
   /** The volume must not be served any more, as the broker has said. */
   volumeFailed = false
-  /** Faults of the disk were asked for: its failing is not a bug. */
+  /** Harm was done to the disk: that it fails, or holds less than it acknowledged, is not a bug. */
   diskMayFail = false
+  /** Nothing can be written for ever: a person has to replace it. */
+  failing = false
+  /** The id of the volume that was taken back to an older copy; it must not be served under this id. */
+  rolledBack = ''
+  /** Whose volume is in this pod, when it is not its own. */
+  guest: SimBroker | undefined
 
   constructor (cluster: SimCluster, id: number) {
     this.id = id
@@ -166,9 +174,63 @@ export class SimBroker {
   }
 
   /** From some operation on nothing can be made durable. */
-  failDisk (): void {
+  failWrites (): void {
     this.diskMayFail = true
+    this.failing = true
     this.#disk.fail(this.#rng.pick(['sync', 'write']), 'io', { after: this.#rng.integer(50), forever: true })
+  }
+
+  /** From some operation on nothing can be read, in all files or in those of one kind. */
+  failReads (): void {
+    this.diskMayFail = true
+    const path = this.#rng.pick(['', 'topics/', 'topics/', 'journal/'])
+    this.#disk.fail('read', 'io', { path, after: this.#rng.integer(20), forever: true })
+  }
+
+  /** What could not be read can be again. */
+  healDisk (): void {
+    if (this.failing) return
+    this.#disk.heal()
+    this.volumeFailed = false
+  }
+
+  /** The broker itself has marked its volume as failed: nobody may serve it any more. */
+  get isMarkedFailed (): boolean { return this.#disk.files().includes('failed.json') }
+
+  /** Silent damage at rest, one bit in each of up to `count` files; answers in how many. */
+  flipBits (count: number): number {
+    let flipped = 0
+    for (const path of this.#rng.shuffle(this.#disk.files())) {
+      if (flipped === count || !flipBit(this.#disk, path, this.#rng)) continue
+      flipped++
+      this.diskMayFail = true
+    }
+    return flipped
+  }
+
+  /** As a snapshot of the storage: what is durable now. */
+  copyVolume (): Image { return this.#disk.copy() }
+
+  /** The copy takes the volume's place. Only while nothing runs. */
+  rollBack (copy: Image, volumeId: string): void {
+    this.#mustRest()
+    this.#disk.become(copy)
+    this.rolledBack = volumeId
+    this.diskMayFail = true
+  }
+
+  /** Each gets the other's volume, or its own back. Only while nothing runs. */
+  swapVolumes (other: SimBroker): void {
+    this.#mustRest()
+    other.#mustRest()
+    this.#disk.exchange(other.#disk)
+    const isBack = this.guest === other
+    this.guest = isBack ? undefined : other
+    other.guest = isBack ? undefined : this
+  }
+
+  #mustRest (): void {
+    if (this.running) throw new Error('a volume is changed while its process lives')
   }
 
   /** Somebody else takes the space, up to a little more than the reserve. */
@@ -181,9 +243,11 @@ export class SimBroker {
 
   /** An empty volume under the same broker id: a lost disk. Only while nothing runs. */
   wipe (): void {
-    if (this.running) throw new Error('a volume is wiped while its process lives')
+    this.#mustRest()
     this.#disk = this.#freshDisk()
     this.volumeFailed = false
     this.diskMayFail = false
+    this.failing = false
+    this.rolledBack = ''
   }
 }

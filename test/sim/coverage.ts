@@ -12,6 +12,8 @@ export const sometimes = [
   'a write reached the API late', 'an API write conflicted',
   'a replica recovered records', 'a segment was read', 'retention removed records', 'a volume was lost',
   'a table was lost',
+  'a bit flipped on a disk', 'damage was found on a disk', 'a replica was renewed after damage', 'volumes were swapped',
+  'a volume was rolled back', 'a rolled-back volume became a new one',
   'a backup of the API was restored', 'a stream met back-pressure', 'a unary request came twice'
 ] as const
 

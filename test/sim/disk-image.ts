@@ -109,6 +109,15 @@ export class Inode {
     this.dirty.clear()
   }
 
+  /** A file of its own with what is durable in this one. */
+  copy (): Inode {
+    const copy = new Inode()
+    for (const [page, bytes] of this.#durable) copy.#durable.set(page, bytes)
+    copy.#durableSize = this.#durableSize
+    copy.#becomeDurable()
+    return copy
+  }
+
   /** Damage at rest: changes what is visible and what is durable, and no sync will mend it. */
   damage (position: number, change: (byte: number) => number): void {
     const page = Math.floor(position / PAGE)
@@ -183,9 +192,10 @@ export class Tree {
     }
   }
 
-  clone (): Tree {
+  /** The same names; the same files, or what `copyFile` makes of them. */
+  clone (copyFile: (inode: Inode) => Inode = (inode) => inode): Tree {
     const copy = (node: Node): Node => {
-      if (node instanceof Inode) return node
+      if (node instanceof Inode) return copyFile(node)
       const folder = new Folder()
       for (const [name, child] of node.children) folder.children.set(name, copy(child))
       return folder
@@ -256,6 +266,14 @@ export class Image {
     for (const [, inode] of this.#durable.files()) inodes.add(inode)
     for (const inode of inodes) inode.losePower(rng)
     this.live = this.#durable.clone()
+  }
+
+  /** As the storage below sees it: names and bytes that are durable. */
+  copy (): Image {
+    const image = new Image()
+    image.live = this.#durable.clone((inode) => inode.copy())
+    image.#durable = image.live.clone()
+    return image
   }
 
   file (path: string): Inode {

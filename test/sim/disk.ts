@@ -27,7 +27,7 @@ interface Fault {
 
 /** What outlives a process: the platter, its faults. */
 interface Platter {
-  readonly image: Image
+  image: Image
   faults: Fault[]
   capacity: number
 }
@@ -91,6 +91,19 @@ export class SimDisk implements Disk {
   overwrite (path: string, position: number, bytes: Uint8Array): void {
     const inode = this.#platter.image.file(path)
     bytes.forEach((byte, i) => { inode.damage(position + i, () => byte) })
+  }
+
+  /** A snapshot by the storage below: what is durable now, and nothing else. */
+  copy (): Image { return this.#platter.image.copy() }
+
+  /** What is here is replaced by the copy, which stays as it is. Only between two processes. */
+  become (copy: Image): void { this.#platter.image = copy.copy() }
+
+  /** The two disks change places. Only between two processes. */
+  exchange (other: SimDisk): void {
+    const { image } = this.#platter
+    this.#platter.image = other.#platter.image
+    other.#platter.image = image
   }
 
   setCapacity (bytes: number): void { this.#platter.capacity = bytes }

@@ -148,6 +148,8 @@ export class InvariantObserver implements Observer {
       record = new ReplicaRecord(`broker ${broker.id}, ${log.topic}-${log.partition}`, volumeId)
       this.#records.set(key, record)
     } else if (recovered && !broker.diskMayFail && log.damaged === '') record.checkRecovery(log)
+    record.suspect = recovered && broker.diskMayFail && log.logEnd < record.durableEnd
+    if (recovered && log.renewed !== '') this.#coverage.reached('a replica was renewed after damage')
     observed.records.set(log, record)
     record.attach(log, volume)
     if (recovered) void this.#load(record, log)
@@ -255,7 +257,7 @@ export class InvariantObserver implements Observer {
     for (const member of counted) {
       const other = this.record(identityText(member), log.topicId, log.partition)
       const end = other?.durableEnd ?? -1
-      if (end < state.highWatermark) {
+      if (end < state.highWatermark && other?.suspect !== true) {
         throw new SimFailure('durability', `${record.name} commits up to ${state.highWatermark}, ` +
           `but ${identityText(member)} has ${end} on its disk`)
       }

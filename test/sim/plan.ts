@@ -1,18 +1,14 @@
 // What a seed makes of a run: how large the cluster is, what its clients do, which faults come and how
 // often. Swarm testing: most runs lack most faults, so that rare combinations are met undisturbed
 // (Groce et al., ISSTA 2012).
+import { destructiveFaults, faultKinds } from './faults/kinds.ts'
+import type { FaultKind } from './faults/kinds.ts'
 import type { KubeFault } from './kube.ts'
 import { kubeFaults } from './kube.ts'
 import type { NetConditions } from './network.ts'
 import type { SimRng } from './rng.ts'
 
-export const faultKinds = [
-  'kill', 'power', 'kill all', 'stop', 'pause', 'isolate', 'one way', 'halves', 'ring', 'kube cut', 'client cut',
-  'slow link', 'break', 'kube down', 'kube silent', 'slow disk', 'full disk', 'disk error', 'clock jump', 'client kill',
-  'lost lease', 'lost table', 'restored tables', 'lost volume'
-] as const
-
-export type FaultKind = typeof faultKinds[number]
+export type { FaultKind }
 
 export interface TopicPlan {
   readonly name: string
@@ -78,10 +74,11 @@ export function drawPlan (seedRng: SimRng): Plan {
   const large = rng.chance(0.1)
   const topics = Array.from({ length: 1 + rng.integer(2) }, (_, index) => drawTopic(rng, index, brokers, large))
   for (const kind of faultKinds) {
-    // A set of one member does not survive the loss of its disk; nobody promises that.
-    if ((kind === 'lost volume' || kind === 'disk error') && topics.some((topic) => topic.minInSync < 2)) continue
+    if (destructiveFaults.has(kind) && topics.some((topic) => topic.minInSync < 2)) continue
     if (rng.chance(share)) faults.set(kind, rng.pick([1_500, 4_000, 10_000]))
   }
+  // Only the tables know that a volume is older than it was: nothing notices when both are taken back.
+  if (faults.has('lost table') || faults.has('restored tables')) faults.delete('rolled-back volume')
   const kubeTrouble = rng.chance(0.3)
   return {
     brokers,

@@ -20,6 +20,8 @@ export class ReplicaRecord {
   /** It has begun to lead: everything committed must be here. */
   mustHoldAll = false
   dirty = false
+  /** Its disk gave back less than it had acknowledged: harm was done to it. It must never lead again. */
+  suspect = false
   /** Compared with what is committed up to here. */
   verifiedEnd = 0
   /** Truncations and resets. */

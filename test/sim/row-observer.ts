@@ -129,8 +129,11 @@ export class RowObserver {
   #holdsAll (row: PartitionRow, where: string): void {
     const { end } = this.#observer.partition(row.topicId, row.partition)
     for (const member of row.inSync) {
-      const durable = this.#observer.record(identityText(member), row.topicId, row.partition)?.durableEnd ?? 0
-      if (durable < end) {
+      const record = this.#observer.record(identityText(member), row.topicId, row.partition)
+      const durable = record?.durableEnd ?? 0
+      // A member whose disk was harmed is dead; it stays in a set that is at its floor.
+      const mayLack = record?.suspect === true && member.brokerId !== row.leader
+      if (durable < end && !mayLack) {
         throw new SimFailure('in-sync set', `${where}: ${identityText(member)} is in sync with ${durable} ` +
           `offsets on its disk, committed are ${end}`)
       }

@@ -11,6 +11,7 @@ import { Coverage } from './coverage.ts'
 import { SimFailure } from './failure.ts'
 import { Nemesis } from './nemesis.ts'
 import { InvariantObserver } from './observer.ts'
+import { scrub } from './scrub.ts'
 import { SimOperator } from './operator.ts'
 import type { Plan } from './plan.ts'
 import type { ClientWorld } from './producer-client.ts'
@@ -86,8 +87,9 @@ export class Simulation {
   async finish (): Promise<void> {
     if (this.failed) return
     const { cluster, nemesis } = this
-    const healedAtMs = cluster.scheduler.now
     nemesis.heal()
+    await scrub(cluster, this.coverage)
+    const healedAtMs = cluster.scheduler.now
     await this.#becomeWhole(healedAtMs)
     if (this.failed) return
     this.healedInMs = cluster.scheduler.now - healedAtMs

@@ -1,0 +1,41 @@
+// What faults work on, and what they know of each other: together they never do more than the promises bear.
+import type { SimBroker } from '../broker.ts'
+import type { SimCluster } from '../cluster.ts'
+import type { Coverage } from '../coverage.ts'
+import type { KubeStore } from '../kube-store.ts'
+import type { SimRng } from '../rng.ts'
+
+/** What may be done to clients, and whom the nemesis tells. */
+export interface Victims {
+  /** Host names of clients. */
+  readonly hosts: readonly string[]
+  /** Kills one client and starts another in its place. */
+  restartOne (rng: SimRng): void
+  /** Told before tables are lost or taken back. */
+  tablesHarmed (): void
+}
+
+export interface FaultWorld {
+  readonly cluster: SimCluster
+  readonly rng: SimRng
+  readonly coverage: Coverage
+  readonly victims: Victims
+  readonly backups: ReturnType<KubeStore['backup']>[]
+  /** Cuts that were made and not healed. */
+  cuts: number
+  /** Nothing strikes before. */
+  calmUntilMs: number
+  /** The one broker whose disk may lose what it acknowledged: all others together still hold everything. */
+  unlucky: SimBroker | undefined
+  /** `undo` runs after so long, unless everything is healed before. */
+  until (durationMs: number, undo: () => void): void
+}
+
+/** False when it could not be done now. */
+export type Fault = (world: FaultWorld, broker: SimBroker) => boolean
+
+/** Is `broker` the one whose disk may be harmed? The first that is asked for is it from then on. */
+export function mayHarmDisk (world: FaultWorld, broker: SimBroker): boolean {
+  world.unlucky ??= broker
+  return world.unlucky === broker
+}
