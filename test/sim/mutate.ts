@@ -1,0 +1,117 @@
+// npm run mutations: takes each rule out of the source, one at a time, and sees whether it is missed. Full, it
+// searches from the first seed on and writes docs/proof.md; --quick tries what found each mutant last time.
+import { spawn } from 'node:child_process'
+import { readFileSync, writeFileSync } from 'node:fs'
+import { setPriority } from 'node:os'
+import { fileURLToPath } from 'node:url'
+import { Command } from 'commander'
+import { mutations } from './mutations/all.ts'
+import type { Mutation } from './mutations/mutation.ts'
+import { describeFound, replaceTable } from './mutations/page.ts'
+import type { Recorded } from './mutations/page.ts'
+import type { Outcome, Task } from './mutations/worker.ts'
+
+const worker = fileURLToPath(new URL('./mutations/worker.ts', import.meta.url))
+const recordFile = new URL('./mutations/found.json', import.meta.url)
+const page = new URL('../../docs/proof.md', import.meta.url)
+/** When what found a mutant last time finds it no more, --quick searches for so long. */
+const quickSeconds = 25
+
+interface Options {
+  readonly quick: boolean
+  readonly only?: string
+  readonly minutes: string
+  readonly jobs: string
+  readonly write: boolean
+}
+
+const options = new Command('mutations')
+  .description('Takes each rule of docs/replication.md out of the source: the simulator must find a violation.')
+  .option('--quick', 'try what found each mutant last time; search only when that finds nothing', false)
+  .option('--only <names>', 'these mutations alone, parted by commas')
+  .option('--minutes <n>', 'search so long for each mutant', '2')
+  .option('--jobs <n>', 'so many processes at once', '1')
+  .option('--no-write', 'leave found.json and docs/proof.md as they are')
+  .parse().opts<Options>()
+
+const record = JSON.parse(readFileSync(recordFile, 'utf8')) as Record<string, Recorded>
+
+/** Runs a task in a process of its own. */
+function work (task: Task): Promise<Outcome> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(process.execPath, [worker, JSON.stringify(task)],
+      { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, NODE_DISABLE_COMPILE_CACHE: '1' } })
+    let out = ''
+    let errors = ''
+    child.stdout.on('data', (data: Buffer) => { out += data.toString() })
+    child.stderr.on('data', (data: Buffer) => { errors += data.toString() })
+    child.on('error', reject)
+    child.on('close', (code) => {
+      const last = out.trimEnd().split('\n').at(-1) ?? ''
+      if (code === 0 && last.startsWith('{')) resolve(JSON.parse(last) as Outcome)
+      else reject(new Error(`${task.mutation}: the worker ended with ${code}\n${errors.slice(-2_000)}`))
+    })
+  })
+}
+
+function taskOf ({ name }: Mutation): Task {
+  const known = record[name]
+  if (!options.quick) return { mutation: name, attempts: [], seconds: Number(options.minutes) * 60 }
+  return { mutation: name, attempts: known === undefined ? [] : [known], seconds: quickSeconds }
+}
+
+/** True when it was found. */
+async function search (mutation: Mutation): Promise<boolean> {
+  const { name } = mutation
+  const { found: [found], tries, seconds } = await work(taskOf(mutation))
+  if (found === undefined) {
+    console.log(`${name}: NOT FOUND in ${tries} tries, ${Math.round(seconds)} s`)
+    if (!options.quick) Reflect.deleteProperty(record, name)
+    return false
+  }
+  const anew = options.quick && tries > 1 ? ', not by what found it last time: record it again' : ''
+  console.log(`${name}: ${describeFound(found)}, ${seconds.toFixed(1)} s, ${tries} tries: ${found.kind}${anew}`)
+  if (!options.quick || anew !== '') {
+    const { finder, seed, kind, message } = found
+    record[name] = { finder, seed, kind, message: message.split('\n')[0] ?? '', seconds: Math.round(seconds * 10) / 10 }
+  }
+  return true
+}
+
+/** The source as it is must pass what the mutants fail, and as many seeds again. */
+async function control (names: readonly string[]): Promise<boolean> {
+  const attempts = names.flatMap((name) => record[name] ?? [])
+  const { found, tries, seconds } =
+    await work({ mutation: '', attempts, seconds: options.quick ? 0 : Number(options.minutes) * 60, all: true })
+  for (const each of found) {
+    console.log(`the source as it is: ${describeFound(each)}: ${each.kind}: ${each.message}`)
+  }
+  console.log(`the source as it is: ${found.length} violations in ${tries} tries, ${Math.round(seconds)} s`)
+  return found.length === 0
+}
+
+setPriority(10)
+const names = options.only?.split(',')
+const chosen = mutations.filter(({ name }) => names?.includes(name) ?? true)
+const missed: string[] = []
+const queue = [...chosen]
+await Promise.all(Array.from({ length: Number(options.jobs) }, async () => {
+  for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
+    try {
+      if (!await search(next)) missed.push(next.name)
+    } catch (error) {
+      console.log(String(error))
+      missed.push(next.name)
+    }
+  }
+}))
+const sound = await control(chosen.map(({ name }) => name))
+console.log(`${chosen.length - missed.length} of ${chosen.length} mutants found` +
+  (missed.length > 0 ? `; not found: ${missed.join(' ')}` : ''))
+if (options.write && !options.quick) {
+  const known: Record<string, Recorded> = {}
+  for (const { name } of mutations) if (record[name] !== undefined) known[name] = record[name]
+  writeFileSync(recordFile, JSON.stringify(known, undefined, 2) + '\n')
+  writeFileSync(page, replaceTable(readFileSync(page, 'utf8'), mutations, known))
+}
+process.exitCode = missed.length === 0 && sound ? 0 : 1

@@ -1,0 +1,13 @@
+// Every mutation, in the order of docs/replication.md.
+import { appendAndCommit } from './append-and-commit.ts'
+import { controller } from './controller.ts'
+import { electionAndFencing } from './election-and-fencing.ts'
+import { followerRules } from './follower.ts'
+import { inSyncSet } from './in-sync-set.ts'
+import type { Mutation } from './mutation.ts'
+import { producerState } from './producer-state.ts'
+import { pushes } from './pushes.ts'
+
+export const mutations: readonly Mutation[] = [
+  ...appendAndCommit, ...inSyncSet, ...pushes, ...electionAndFencing, ...controller, ...followerRules, ...producerState
+]

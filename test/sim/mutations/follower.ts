@@ -1,0 +1,211 @@
+// docs/replication.md, "Follower: fetch and truncation".
+import type { Mutation } from './mutation.ts'
+
+const rule = 'Follower: fetch and truncation'
+const follower = 'broker/partition/follower.ts'
+const epochs = 'broker/partition/epochs.ts'
+const leader = 'broker/partition/leader.ts'
+const feeder = 'broker/partition/feeder.ts'
+const logState = 'broker/log/log-state.ts'
+
+export const followerRules: readonly Mutation[] = [
+  {
+    name: 'truncates-to-high-watermark',
+    rule,
+    without: 'a follower keeps its log until its leader says where they part (KIP-101)',
+    edits: [{
+      file: follower,
+      search: 'if (hasEmptyEpoch(state.log)) state.log.truncate(state.log.logEnd)',
+      replace: 'state.truncate(Math.max(state.highWatermark, state.log.logStart))'
+    }]
+  },
+  {
+    name: 'divergence-not-noticed',
+    rule,
+    without: 'the leader compares epochs when a follower subscribes',
+    edits: [{
+      file: epochs,
+      search: 'return end.epoch < epoch || end.endOffset < fetchOffset ? end : undefined',
+      replace: 'return fetchOffset > leader.logEnd ? end : undefined'
+    }]
+  },
+  {
+    name: 'divergence-by-offset-alone',
+    rule,
+    without: 'a follower whose last epoch the leader does not know has diverged',
+    edits: [{
+      file: epochs,
+      search: 'return end.epoch < epoch || end.endOffset < fetchOffset ? end : undefined',
+      replace: 'return end.endOffset < fetchOffset ? end : undefined'
+    }],
+    finders: ['seeds', 'plan elections', 'histories 3/2']
+  },
+  {
+    name: 'truncates-once',
+    rule,
+    without: 'a follower asks again when its own floor epoch is another (KIP-279)',
+    edits: [{
+      file: epochs,
+      search: 'if (own.epoch !== leader.epoch) return Math.min(own.endOffset, follower.logEnd)\n' +
+        '  return Math.min(leader.endOffset, own.endOffset, follower.logEnd)',
+      replace: 'return Math.min(leader.endOffset, follower.logEnd - 1)'
+    }],
+    finders: ['plan elections', 'histories 3/2', 'interleaving kip-279-fast-elections']
+  },
+  {
+    name: 'not-below-own-end-of-the-epoch',
+    rule,
+    without: "a follower truncates to its own end of the leader's epoch where that is lower",
+    edits: [{
+      file: epochs,
+      search: 'return Math.min(leader.endOffset, own.endOffset, follower.logEnd)',
+      replace: 'return Math.min(leader.endOffset, follower.logEnd)'
+    }],
+    finders: ['plan elections', 'histories 3/2', 'interleaving kip-279-fast-elections']
+  },
+  {
+    name: 'diverging-end-counts',
+    rule,
+    without: 'nothing that a diverging follower says counts (KAFKA-14704)',
+    edits: [{
+      file: leader,
+      search: 'feed.diverged(end)\n',
+      replace: 'feed.diverged(end)\n      this.acknowledge(this.inSync.follower(feed.identity), feed.durableEnd, ' +
+        'nowMs)\n'
+    }],
+    finders: ['plan elections', 'seeds', 'histories 3/2']
+  },
+  {
+    name: 'truncates-below-own-high-watermark',
+    rule,
+    without: 'a follower never truncates below its own high watermark, whatever a leader says: here one that says 0',
+    edits: [
+      {
+        file: leader,
+        search: 'feed.diverged(end)\n',
+        replace: 'feed.diverged({ epoch: end.epoch, endOffset: log.logStart })\n'
+      },
+      { file: follower, search: 'if (offset < highWatermark) {', replace: 'if (offset < 0) {' }
+    ],
+    note: 'with a leader that answers wrongly; with the rule in place the follower stops',
+    finders: ['seeds', 'plan elections']
+  },
+  {
+    name: 'acknowledgement-of-another-epoch',
+    rule,
+    without: 'subscriptions and acknowledgements of another leader epoch do not count, nor are batches above it ' +
+      'refused',
+    edits: [
+      {
+        file: feeder,
+        search: "else if (request.leaderEpoch < leader.epoch) feed.refuse(new WireError('FENCED_EPOCH'), leader.row)\n",
+        replace: ''
+      },
+      {
+        file: feeder,
+        search: "else if (request.leaderEpoch > leader.epoch) feed.refuse(new WireError('UNKNOWN_EPOCH'), undefined)\n",
+        replace: ''
+      },
+      {
+        file: feeder,
+        search: 'if (feed === undefined || ack.leaderEpoch !== feed.leaderEpoch) return',
+        replace: 'if (feed === undefined) return'
+      },
+      {
+        file: follower,
+        search: 'if (header.leaderEpoch > this.epoch) return',
+        replace: 'if (header.leaderEpoch < 0) return'
+      }
+    ],
+    note: 'three layers: the leader refuses, the ends carry an epoch, the follower takes no batch above its epoch',
+    finders: ['histories 3/2', 'plan elections', 'interleaving late-answers']
+  },
+  {
+    name: 'subscription-of-an-older-epoch',
+    rule,
+    without: 'the leader refuses a subscription of a lower epoch',
+    edits: [{
+      file: feeder,
+      search: "else if (request.leaderEpoch < leader.epoch) feed.refuse(new WireError('FENCED_EPOCH'), leader.row)\n",
+      replace: ''
+    }],
+    finders: ['seeds', 'histories 3/2', 'interleaving kafka-7164-same-leader-new-epoch']
+  },
+  {
+    name: 'subscription-of-a-newer-epoch',
+    rule,
+    without: 'the leader refuses a subscription of a higher epoch: it was deposed',
+    edits: [{
+      file: feeder,
+      search: "else if (request.leaderEpoch > leader.epoch) feed.refuse(new WireError('UNKNOWN_EPOCH'), undefined)\n",
+      replace: ''
+    }],
+    finders: ['seeds', 'plan elections', 'histories 3/2']
+  },
+  {
+    name: 'late-answer-taken',
+    rule,
+    without: 'answers to an older subscription are dropped, by its id and by its epoch (KAFKA-18991)',
+    edits: [
+      {
+        file: 'broker/partition/leader-stream.ts',
+        search: 'if (subscription === undefined) return\n    const { follower } = subscription\n    const next',
+        replace: 'const late = subscription ?? [...this.#followers.values()][0]\n' +
+          '    if (late === undefined) return\n    const { follower } = late\n    const next'
+      },
+      {
+        file: follower,
+        search: "if (message.leaderEpoch !== this.epoch && message.response !== 'refused') return 'go-on'",
+        replace: ''
+      }
+    ],
+    finders: ['histories 3/2', 'interleaving late-answers', 'seeds']
+  },
+  {
+    name: 'tail-below-the-log-start-kept',
+    rule,
+    without: "a tail that ends below the leader's log start is not comparable and goes",
+    edits: [{
+      file: follower,
+      search: 'return this.#fresh && logStart >= log.logEnd && log.logEnd > log.logStart',
+      replace: 'return false'
+    }],
+    finders: ['plan retention', 'interleaving log-start']
+  },
+  {
+    name: 'truncation-not-journaled',
+    rule,
+    without: 'a truncation is journaled',
+    edits: [{
+      file: 'broker/log/replica-log.ts',
+      search: "frame.entries.offset('truncate', this.state.key, offset)",
+      replace: ''
+    }],
+    finders: ['seeds', 'plan elections']
+  },
+  {
+    name: 'truncation-keeps-epochs',
+    rule,
+    without: 'a truncation clears the epochs that began above it',
+    edits: [{
+      file: logState,
+      search: 'while ((this.epochs.at(-1)?.startOffset ?? -1) >= offset) this.epochs.pop()',
+      replace: ''
+    }],
+    finders: ['seeds', 'plan elections', 'histories 3/2']
+  },
+  {
+    name: 'truncation-keeps-producers',
+    rule,
+    without: 'a truncation takes back what is known of producers',
+    edits: [{ file: 'broker/partition/state.ts', search: 'this.producers.truncate(offset)', replace: '' }],
+    finders: ['seeds', 'plan elections', 'interleaving truncation-restores-producers']
+  },
+  {
+    name: 'reset-keeps-the-epochs',
+    rule,
+    without: 'a log that begins anew forgets its epochs',
+    edits: [{ file: logState, search: 'this.epochs = []\n', replace: '' }],
+    finders: ['plan retention', 'interleaving log-start']
+  }
+]

@@ -1,0 +1,58 @@
+// Runs of the whole cluster with the faults that a rule is made for: what a seed draws at random, and these
+// on top. They hold for the unmutated code as any other seed does.
+import type { FaultKind, Plan } from '../plan.ts'
+import { drawPlan } from '../plan.ts'
+import { SimRng } from '../rng.ts'
+
+function withFaults (plan: Plan, faults: Partial<Record<FaultKind, number>>): Plan {
+  return { ...plan, faults: new Map([...Object.entries(faults)] as [FaultKind, number][]) }
+}
+
+function small (plan: Plan, minInSync = 2): Plan {
+  const topic = { name: 't0', partitions: 4, replicas: 3, minInSync, segmentBytes: 1024 * 1024, retentionBytes: -1 }
+  return {
+    ...plan, brokers: 3, topics: [topic], producers: 2, consumers: 1, sendEveryMs: 10, valueBytesMax: 100,
+    safetyMs: 20_000
+  }
+}
+
+export const plans: Readonly<Record<string, (plan: Plan) => Plan>> = {
+  /** Leaders come and go fast. */
+  elections: (plan) => withFaults(small(plan),
+    { kill: 3_000, power: 2_000, pause: 4_000, 'one way': 6_000, isolate: 6_000, break: 2_000 }),
+  /** The in-sync sets change fast, and the API is slow to write them. */
+  churn: (plan) => ({
+    ...withFaults(small(plan), { pause: 1_500, isolate: 2_000, 'one way': 2_000, 'slow link': 2_000, power: 3_000 }),
+    kubeDelayMs: 200, kubeFaultChance: 0.1
+  }),
+  /** Fsyncs take long, and power goes before they end. */
+  'slow disks': (plan) => withFaults(small(plan), { 'slow disk': 1_000, power: 1_500, 'kill all': 8_000 }),
+  /** Controllers come and go; the API is slow, fails, and forgets to answer. */
+  takeovers: (plan) => ({
+    ...withFaults(small(plan),
+      { pause: 3_000, 'kube cut': 3_000, isolate: 3_000, 'kube silent': 6_000, kill: 3_000, 'lost lease': 5_000 }),
+    kubeDelayMs: 200, kubeFaultChance: 0.2
+  }),
+  /** Tables are lost or taken back to an old backup. */
+  tables: (plan) => withFaults(small(plan),
+    { 'lost table': 7_000, 'restored tables': 7_000, kill: 6_000, stop: 9_000 }),
+  /** A disk comes back empty. */
+  volumes: (plan) => withFaults(small(plan), { 'lost volume': 3_000, power: 4_000, kill: 4_000 }),
+  /** A disk says that it fails. */
+  'disk errors': (plan) => withFaults(small(plan), { 'disk error': 2_000, kill: 6_000 }),
+  /** Segments roll and go while brokers are away. */
+  retention: (plan) => ({
+    ...withFaults(small(plan), { pause: 3_000, isolate: 3_000, power: 3_000, kill: 4_000 }),
+    topics: [{ name: 't0', partitions: 2, replicas: 3, minInSync: 2, segmentBytes: 1024 * 1024,
+      retentionBytes: 1024 * 1024 }],
+    valueBytesMax: 30_000, sendEveryMs: 10
+  }),
+  /** One member alone may commit. */
+  'floor of one': (plan) => withFaults(small(plan, 1), { power: 2_000, kill: 3_000, pause: 3_000, isolate: 3_000 })
+}
+
+export function planOf (name: string, seed: number): Plan {
+  const make = plans[name]
+  if (make === undefined) throw new Error(`no plan ${name}`)
+  return make(drawPlan(new SimRng(seed)))
+}

@@ -1,0 +1,71 @@
+// One mutant in a process of its own: node worker.ts '{"mutation": "...", "attempts": [...], "seconds": 60}'.
+// First the attempts that are named, then the finders of the mutation for as long as there is time. The last
+// line of its output is the result, JSON.
+import type { Attempt, Violation } from './finders.ts'
+import { load } from './loader.ts'
+import type { Finder, Mutation } from './mutation.ts'
+import { mutations } from './all.ts'
+
+export interface Task {
+  /** Empty: the source as it is. */
+  readonly mutation: string
+  readonly attempts: readonly Attempt[]
+  /** For the finders, after the attempts. */
+  readonly seconds: number
+  /** All attempts, whatever is found; default: until something is. */
+  readonly all?: boolean
+}
+
+export interface Found extends Attempt, Violation {}
+
+export interface Outcome {
+  readonly mutation: string
+  readonly found: readonly Found[]
+  readonly tries: number
+  readonly seconds: number
+}
+
+const seedsFrom = 1
+
+function * seedsOf (finder: Finder): Generator<Attempt> {
+  if (finder.startsWith('interleaving')) {
+    yield { finder, seed: 0 }
+    return
+  }
+  for (let seed = seedsFrom; ; seed++) yield { finder, seed }
+}
+
+async function run (task: Task, mutation: Mutation | undefined): Promise<Outcome> {
+  const loaded = mutation === undefined ? () => {} : load(mutation)
+  const { attempt } = await import('./finders.ts')
+  loaded()
+  const begun = performance.now()
+  const seconds = (): number => (performance.now() - begun) / 1_000
+  const found: Found[] = []
+  let tries = 0
+  const tried = async (one: Attempt): Promise<boolean> => {
+    tries++
+    const violation = await attempt(one)
+    if (violation !== undefined) found.push({ ...one, ...violation, message: violation.message.slice(0, 300) })
+    return found.length > 0 && task.all !== true
+  }
+  const outcome = (): Outcome => ({ mutation: task.mutation, found, tries, seconds: seconds() })
+  for (const one of task.attempts) if (await tried(one)) return outcome()
+  const finders = mutation?.finders ?? ['seeds']
+  for (const [index, finder] of finders.entries()) {
+    const until = task.seconds * (index + 1) / finders.length
+    for (const one of seedsOf(finder)) {
+      if (seconds() >= until) break
+      if (await tried(one)) return outcome()
+    }
+  }
+  return outcome()
+}
+
+// Refusals are errors, and most of what an error costs is its stack.
+Error.stackTraceLimit = 0
+const task = JSON.parse(process.argv[2] ?? '') as Task
+const mutation = mutations.find(({ name }) => name === task.mutation)
+if (mutation === undefined && task.mutation !== '') throw new Error(`no mutation ${task.mutation}`)
+console.log(JSON.stringify(await run(task, mutation)))
+process.exit(0)
