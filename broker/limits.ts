@@ -19,6 +19,8 @@ export const topicNameLengthMax = 249
 /** Kubernetes objects and pushes stay small: one table holds at most 256 KiB. */
 export const partitionsPerTopicMax = 2_000
 export const replicasMax = 7
+/** Identities that a person declared lost, per partition; the oldest go first. A row's list holds no more. */
+export const barredMax = 2 * replicasMax
 /** A week, as Kafka. */
 export const retentionMsDefault = 7 * 24 * 3600 * 1000
 /** Committed offsets are small and often rewritten: short segments let old ones go early. */
@@ -128,6 +130,22 @@ export const preferredLeadersPerMove = 64
 export const rowsPerPushMax = 5_000
 /** Decisions that wait for one table; requests beyond it get BROKER_BUSY. */
 export const tableOpsPendingMax = 20_000
+
+// Moving partitions
+/** Partitions in one MovePartitions or ElectLeaders. */
+export const partitionsPerRequestMax = 10_000
+/** Replicas that one broker gets at once when the controller moves partitions by itself. */
+export const movesPerBrokerMax = 10
+/** Partitions that are moved at once to even out the brokers: more are begun when these are through. */
+export const balanceMovesMax = 10
+/** Everything must have been well for so long before partitions are moved to even out the brokers. */
+export const balanceAfterMs = 10_000
+/** How long ElectLeaders tries before it says who leads instead. */
+export const electLeadersMs = 3_000
+/** What leaders said about learners is forgotten after this: it is repeated every second or few. */
+export const progressExpiryMs = 30_000
+/** Learners whose progress is remembered. */
+export const learnersRememberedMax = 20_000
 
 // Groups
 export const groupIdLengthMax = 255

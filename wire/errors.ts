@@ -96,6 +96,8 @@ export const errorTable = {
     'Two pods use one broker id; stop one of them.'),
   WRONG_CLUSTER: entry(FAILED_PRECONDITION, false, 'the volume or the peer belongs to another cluster',
     'The data folder was used by another cluster; give this broker its own volume.'),
+  RECOVERY_REFUSED: entry(FAILED_PRECONDITION, false, 'the partition is not recovered outside the rules',
+    'The message says what is missing; while a member of the in-sync set lives, wait for the others instead.'),
   // Topics
   INVALID_TOPIC: entry(INVALID_ARGUMENT, false, 'the topic name or one of its settings is not allowed',
     'Names are [a-zA-Z0-9._-]{1,249} and do not begin with __.'),
@@ -103,6 +105,16 @@ export const errorTable = {
   NOT_ENOUGH_BROKERS: entry(FAILED_PRECONDITION, true, 'the topic wants more replicas than there are brokers',
     'Add brokers or lower spec.replicas.'),
   PARTITIONS_SHRINK: entry(INVALID_ARGUMENT, false, 'the number of partitions can only grow', 'Create another topic.'),
+  // Moving partitions
+  INVALID_ASSIGNMENT: entry(INVALID_ARGUMENT, false, 'the partition cannot have these replicas',
+    'Name as many brokers as the topic has replicas, each once; how many there are is set in the Topic.'),
+  INELIGIBLE_BROKER: entry(FAILED_PRECONDITION, true, 'a broker that is to get a replica is away or is being drained',
+    'Name brokers that live and stay; see millrace cluster describe.'),
+  INELIGIBLE_LEADER: entry(FAILED_PRECONDITION, true, 'the broker cannot lead the partition now',
+    'Only a live member of the in-sync set can lead; see millrace topic describe NAME.'),
+  UNKNOWN_BROKER: entry(NOT_FOUND, false, 'the cluster has no broker of that id', 'See millrace cluster describe.'),
+  BROKER_IN_USE: entry(FAILED_PRECONDITION, true, 'the broker runs, or partitions still name it',
+    'Drain it, stop it, then remove it.'),
   // Volumes
   VOLUME_IN_USE: entry(FAILED_PRECONDITION, false, 'another process uses the data folder',
     'Stop the other process or use another folder.'),

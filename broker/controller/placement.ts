@@ -1,7 +1,8 @@
-// Where the replicas of new partitions go: leaders even over brokers, replicas even over brokers, within the
+// Where replicas go: leaders even over brokers, replicas even over brokers, within the
 // topic first, since topics differ in what they carry, then over all; racks apart. The same input gives
 // the same placement.
-import type { BrokerInfo } from '../../wire/messages.ts'
+import type { BrokerInfo, PartitionRow } from '../../wire/messages.ts'
+import { targetOf } from './moves.ts'
 
 export interface Load {
   /** Partitions that name the broker first, by broker id. */
@@ -12,6 +13,13 @@ export interface Load {
 
 export function newLoad (): Load {
   return { leaders: new Map(), replicas: new Map() }
+}
+
+/** Counts partitions in, as they are to be in the end. */
+export function loadOf (rows: Iterable<PartitionRow>): Load {
+  const load = newLoad()
+  for (const row of rows) addLoad(load, targetOf(row))
+  return load
 }
 
 /** Counts a partition in. */
@@ -58,10 +66,44 @@ export function place (brokers: readonly BrokerInfo[], replicas: number, own: Lo
   return ids
 }
 
+/**
+ * Brokers that could get one more replica of a partition, the best first: another rack, then least of the
+ * topic, then least of all.
+ *
+ * @param others that the partition stays on
+ */
+export function ranked (candidates: readonly BrokerInfo[], others: readonly BrokerInfo[], own: Load,
+  all: Load): BrokerInfo[] {
+  const racks = new Set(others.map(broker => broker.rack).filter(rack => rack !== ''))
+  const rackUsed = (broker: BrokerInfo): number => racks.has(broker.rack) ? 1 : 0
+  return [...candidates].sort((a, b) => rackUsed(a) - rackUsed(b) ||
+    count(own.replicas, a) - count(own.replicas, b) || count(all.replicas, a) - count(all.replicas, b) ||
+    a.brokerId - b.brokerId)
+}
+
+/**
+ * The target with the broker first that is first least often: leaders stay even while replicas move. Of equals
+ * the one that leads now, then the order of the target.
+ *
+ * @param all load without the partition
+ */
+export function withLeader (target: readonly number[], leader: number, all: Load): number[] {
+  const leads = (id: number): number => all.leaders.get(id) ?? 0
+  const [first] = [...target].sort((a, b) => leads(a) - leads(b) || Number(b === leader) - Number(a === leader))
+  return first === undefined ? [] : [first, ...target.filter(id => id !== first)]
+}
+
+/** Takes a partition out of a load. */
+export function dropLoad (load: Load, replicas: readonly number[]): void {
+  const [first] = replicas
+  if (first !== undefined) increment(load.leaders, first, -1)
+  for (const brokerId of replicas) increment(load.replicas, brokerId, -1)
+}
+
 function count (counts: ReadonlyMap<number, number>, broker: BrokerInfo): number {
   return counts.get(broker.brokerId) ?? 0
 }
 
-function increment (counts: Map<number, number>, brokerId: number): void {
-  counts.set(brokerId, (counts.get(brokerId) ?? 0) + 1)
+function increment (counts: Map<number, number>, brokerId: number, by = 1): void {
+  counts.set(brokerId, (counts.get(brokerId) ?? 0) + by)
 }

@@ -188,6 +188,11 @@ export class Roster implements Facts {
     return session?.state === 'registered' && this.isCurrent(session) ? session.info : undefined
   }
 
+  /** Registered and not on its way out: may get replicas. */
+  isServing (brokerId: number): boolean {
+    return this.registered(brokerId) !== undefined && this.#sessions.get(brokerId)?.stopping === false
+  }
+
   /** Could the broker lead well: its disk answers, and enough members of the set can be reached? */
   isFit (row: PartitionRow, brokerId: number): boolean {
     const session = this.#sessions.get(brokerId)

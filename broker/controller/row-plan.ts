@@ -1,4 +1,4 @@
-// What the controller does to a row by itself: elect, drop dead members, follow the topic's floor.
+// What the controller does to a row by itself: elect, drop dead members, complete moves, follow the topic's floor.
 // Level-triggered: looks at how things are, after every change, and not at what happened.
 import type { PartitionRow, ReplicaEnds, ReplicaIdentity } from '../../wire/messages.ts'
 import { nobody } from '../row.ts'
@@ -7,6 +7,7 @@ import type { Contest } from './election.ts'
 import type { Poll, Wish } from './elections.ts'
 import type { Facts, Standing } from './facts.ts'
 import { effectiveFloor, nextRow, shrink } from './in-sync.ts'
+import { completed, completion } from './moves.ts'
 import type { TopicEntry } from './table.ts'
 
 export interface RowPlan {
@@ -26,7 +27,7 @@ export function planRow (row: PartitionRow, topic: TopicEntry, facts: Facts, pol
   }
   const standing = facts.leadership(row)
   if (standing === 'stands' && (poll === undefined || poll.preferred === nobody)) {
-    return idle(settled(row, topic, facts))
+    return { ...idle(settled(row, topic, facts)), wish: moveWish(row, facts) }
   }
   const able = row.inSync.filter(member => isLive(facts, row, member) &&
     (standing === 'lost' || member.brokerId !== row.leader))
@@ -43,7 +44,9 @@ export function planRow (row: PartitionRow, topic: TopicEntry, facts: Facts, pol
 
 function contested (row: PartitionRow, topic: TopicEntry, facts: Facts, standing: Standing, poll: Poll,
   able: readonly ReplicaIdentity[]): RowPlan {
-  const fit = able.filter(member => facts.isFit(row, member.brokerId))
+  // A leader that stands gives way to the one that is preferred, or to whoever is to stay when its replica goes.
+  const heirs = standing === 'stands' ? heirsOf(row, facts) : []
+  const fit = heirs.length > 0 ? heirs : able.filter(member => facts.isFit(row, member.brokerId))
   const contest: Contest = {
     row,
     answers: poll.answers,
@@ -54,7 +57,7 @@ function contested (row: PartitionRow, topic: TopicEntry, facts: Facts, standing
   let leader = elect({ ...contest, canLead: identity => fit.includes(identity) })
   if (leader === nobody) leader = elect(contest)
   const damaged = damagedMembers(contest)
-  if (standing === 'stands' && leader !== poll.preferred) leader = nobody
+  if (standing === 'stands' && heirs.length === 0 && leader !== poll.preferred) leader = nobody
   if (leader === nobody) {
     const rest = standing === 'lost' ? withoutLeader(row) : settled(row, topic, facts)
     return { row: rest, wish: undefined, outcome: 'failed', damaged }
@@ -62,16 +65,41 @@ function contested (row: PartitionRow, topic: TopicEntry, facts: Facts, standing
   const inSync = [...shrink(row, leader, facts)]
   const minInSync = effectiveFloor(row.minInSync, topic.minInSync, inSync.length)
   const next = nextRow(row, { leader, leaderEpoch: row.leaderEpoch + 1, inSync, minInSync })
-  return { row: next, wish: undefined, outcome: 'elected', damaged }
+  return { row: { ...next, ...completed(next, facts) }, wish: undefined, outcome: 'elected', damaged }
 }
 
-/** A row whose leader stays: dead members go, the floor follows the topic. */
+/** A move that waits for nothing but a leader in its target: who that could be, in order of preference. */
+function heirsOf (row: PartitionRow, facts: Facts): readonly ReplicaIdentity[] {
+  const inSync = completion(row, facts) ?? []
+  if (inSync.some(member => member.brokerId === row.leader)) return []
+  return inSync.filter(member => isLive(facts, row, member) && facts.isFit(row, member.brokerId))
+    .sort((a, b) => row.replicas.indexOf(a.brokerId) - row.replicas.indexOf(b.brokerId))
+}
+
+function moveWish (row: PartitionRow, facts: Facts): Wish | undefined {
+  const [heir] = heirsOf(row, facts)
+  if (heir === undefined) return undefined
+  const ask = row.inSync.filter(member => isAnswering(facts, row, member)).map(member => member.brokerId)
+  return { row, ask: [...new Set(ask)], preferred: heir.brokerId }
+}
+
+/**
+ * A row whose leader stays: dead members go, the floor follows the topic, and a move that is through is completed:
+ * a new leader epoch, so that nothing of those that left counts any more.
+ */
 function settled (row: PartitionRow, topic: TopicEntry, facts: Facts): PartitionRow {
   const lowered = Math.min(row.minInSync, topic.minInSync)
   const inSync = shrink(lowered === row.minInSync ? row : { ...row, minInSync: lowered }, row.leader, facts)
   const minInSync = effectiveFloor(lowered, topic.minInSync, inSync.length)
-  if (inSync === row.inSync && minInSync === row.minInSync) return row
-  return nextRow(row, { inSync: [...inSync], minInSync })
+  const next = { ...row, inSync: [...inSync], minInSync }
+  const done = completed(next, facts)
+  if (done !== undefined) {
+    const members = done.inSync?.length ?? 0
+    return nextRow(next, {
+      ...done, leaderEpoch: row.leaderEpoch + 1, minInSync: effectiveFloor(minInSync, topic.minInSync, members)
+    })
+  }
+  return inSync === row.inSync && minInSync === row.minInSync ? row : nextRow(row, { inSync: [...inSync], minInSync })
 }
 
 /** No member can lead now: clients are told so, and the set stays whole. */

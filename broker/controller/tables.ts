@@ -1,12 +1,12 @@
 // Every table of the cluster with its writer and its desk; where topics are, and where new ones go.
 import { WireError } from '../../wire/errors.ts'
-import type { BrokerInfo } from '../../wire/messages.ts'
+import type { BrokerInfo, PartitionRow } from '../../wire/messages.ts'
 import type { Clock } from '../../wire/ports.ts'
 import * as limits from '../limits.ts'
 import { OfficeLost } from './api.ts'
 import { Desk } from './desk.ts'
 import type { Bureau } from './desk.ts'
-import { addLoad, newLoad } from './placement.ts'
+import { loadOf } from './placement.ts'
 import type { Load } from './placement.ts'
 import type { TableStore } from './store.ts'
 import type { Table, TableDraft, TopicEntry } from './table.ts'
@@ -69,6 +69,11 @@ export class Tables {
     return [...this.#shelves.values()].map(shelf => shelf.writer.table)
   }
 
+  /** Every row of every table. */
+  * rows (): Generator<PartitionRow> {
+    for (const table of this.all()) for (const rows of table.rows.values()) yield * rows
+  }
+
   shelves (): Iterable<Shelf> { return this.#shelves.values() }
 
   brokers (): ReadonlyMap<number, BrokerInfo> { return this.root.writer.table.brokers }
@@ -101,12 +106,8 @@ export class Tables {
   /** How partitions lie over the brokers now; what is placed may be counted in until the next write. */
   load (): Load {
     if (this.#load !== undefined) return this.#load
-    const load = newLoad()
-    for (const table of this.all()) {
-      for (const rows of table.rows.values()) for (const row of rows) addLoad(load, row.replicas)
-    }
-    this.#load = load
-    return load
+    this.#load = loadOf(this.rows())
+    return this.#load
   }
 
   /**

@@ -1,7 +1,7 @@
 // ApplyTopic, DeleteTopic and the internal topics: checked here, then queued on the right table.
 import { WireError } from '../../wire/errors.ts'
 import type {
-  ApplyTopicRequest, ApplyTopicResponse, DeleteTopicRequest, DeleteTopicResponse, Sent
+  ApplyTopicRequest, ApplyTopicResponse, BrokerInfo, DeleteTopicRequest, DeleteTopicResponse, Sent
 } from '../../wire/messages.ts'
 import type { Clock, Rng } from '../../wire/ports.ts'
 import type { Log } from '../io/ports.ts'
@@ -59,20 +59,21 @@ export class TopicDesk {
   }
 
   /**
-   * Makes or widens the internal topics when they are due: as soon as the expected brokers are there, or
-   * with those that are after a while. Called regularly.
+   * Makes the internal topics when they are due: as soon as the expected brokers are there, or with those
+   * that are after a while; and gives them as many replicas as there are brokers for. Called regularly.
    */
   makeInternal (): void {
-    const { clock, tables, log } = this.#options
-    const known = tables.brokers().size
+    const { clock, roster, tables, log } = this.#options
+    const taking = this.#takingBrokers()
+    const known = taking.length
     if (known === 0 || this.#making || !this.#options.mayChange(groupsTopic)) return
     this.#waitingSince ??= clock.now()
-    const present = [...tables.brokers().keys()].filter(brokerId => this.#isLive(brokerId)).length
+    const present = taking.filter(broker => roster.isServing(broker.brokerId)).length
     const waited = clock.now() - this.#waitingSince >= expectedBrokersMs
     if (present < this.#options.brokersExpected && !waited) return
     const wish = groupsWish(known)
     const topic = tables.topicByName(groupsTopic)
-    if (topic !== undefined && topic.replicas >= wish.replicas) return
+    if (topic?.replicas === wish.replicas) return
     this.#making = true
     this.#make(wish).catch((error: unknown) => {
       // Too few brokers live, or the office is over: the next call tries again.
@@ -102,17 +103,25 @@ export class TopicDesk {
   }
 
   #facts (): PlacementFacts {
-    const { tables } = this.#options
-    return { brokers: [...tables.brokers().values()], isLive: brokerId => this.#isLive(brokerId), load: tables.load() }
+    const { tables, roster } = this.#options
+    return {
+      brokers: this.#takingBrokers(),
+      members: roster,
+      isLive: brokerId => roster.isServing(brokerId),
+      load: tables.load()
+    }
   }
 
-  #isLive (brokerId: number): boolean {
-    const { roster } = this.#options
-    return roster.registered(brokerId) !== undefined && roster.session(brokerId)?.stopping === false
+  /** Brokers that may get replicas. */
+  #takingBrokers (): BrokerInfo[] {
+    return [...this.#options.tables.brokers().values()].filter(broker => !broker.draining)
   }
 
+  /** As many as there are, or are to be: those that are emptied do not stay. */
   #brokers (): number {
-    return Math.max(this.#options.brokersExpected, this.#options.tables.brokers().size)
+    const { brokersExpected, tables } = this.#options
+    const taking = this.#takingBrokers().length
+    return Math.max(brokersExpected - (tables.brokers().size - taking), taking)
   }
 
   #bytesFor (wish: TopicWish): number {

@@ -3,8 +3,9 @@ import { WireError } from '../../wire/errors.ts'
 import type { ApplyTopicRequest, BrokerInfo, DeleteTopicRequest, PartitionRow } from '../../wire/messages.ts'
 import * as limits from '../limits.ts'
 import { firstReplicaGen } from '../row.ts'
-import { nextRow } from './in-sync.ts'
-import { addLoad, newLoad, place } from './placement.ts'
+import type { Facts } from './facts.ts'
+import { retarget, targetOf } from './moves.ts'
+import { addLoad, dropLoad, loadOf, place, ranked, withLeader } from './placement.ts'
 import type { Load } from './placement.ts'
 import type { TableDraft, TopicEntry } from './table.ts'
 
@@ -28,8 +29,9 @@ export interface TopicWish {
 }
 
 export interface PlacementFacts {
-  /** Every broker of the root table. */
+  /** Every broker of the root table that may get replicas. */
   readonly brokers: readonly BrokerInfo[]
+  readonly members: Facts
   /** Registered, not stopping. */
   isLive (brokerId: number): boolean
   /** Over all tables; counts what is placed. */
@@ -91,16 +93,10 @@ export function createTopic (draft: TableDraft, wish: TopicWish, topicId: string
 function addPartitions (
   draft: TableDraft, topicId: string, from: number, wish: TopicWish, facts: PlacementFacts
 ): void {
-  const own = loadOf(draft, topicId)
+  const own = loadOf(draft.rows(topicId))
   for (let partition = from; partition < wish.partitions; partition += 1) {
     draft.setRow(newRow(topicId, partition, wish, facts, own))
   }
-}
-
-function loadOf (draft: TableDraft, topicId: string): Load {
-  const load = newLoad()
-  for (const row of draft.rows(topicId)) addLoad(load, row.replicas)
-  return load
 }
 
 /** Makes a topic as wished. Throws TOPIC_CONFLICT, PARTITIONS_SHRINK, NOT_ENOUGH_BROKERS, INVALID_TOPIC. */
@@ -111,27 +107,60 @@ export function alterTopic (draft: TableDraft, topic: TopicEntry, wish: TopicWis
   if (wish.partitions < topic.partitions) {
     throw new WireError('PARTITIONS_SHRINK', `topic '${topic.name}' has ${topic.partitions} partitions`)
   }
-  if (wish.replicas < topic.replicas) {
-    throw new WireError('INVALID_TOPIC',
-      `topic '${topic.name}' has ${topic.replicas} replicas: their number can only grow`)
-  }
   if (wish.partitions > topic.partitions || wish.replicas > topic.replicas) requireBrokers(wish, facts)
   const next: TopicEntry = { ...topic, ...settingsOf(wish) }
   if (Object.entries(next).some(([field, value]) => topic[field as keyof TopicEntry] !== value)) draft.setTopic(next)
-  growReplicas(draft, topic.topicId, wish.replicas, facts)
+  resize(draft, topic.topicId, wish.replicas, facts)
   addPartitions(draft, topic.topicId, topic.partitions, wish, facts)
 }
 
-/** Named learners join by catching up; the floor rises with the set. */
-function growReplicas (draft: TableDraft, topicId: string, replicas: number, facts: PlacementFacts): void {
-  const own = loadOf(draft, topicId)
+/** Every partition gets its number of replicas, as a move: who is added joins by catching up, then others leave. */
+function resize (draft: TableDraft, topicId: string, replicas: number, facts: PlacementFacts): void {
+  const own = loadOf(draft.rows(topicId))
   for (const row of draft.rows(topicId)) {
-    const missing = replicas - row.replicas.length
-    if (missing <= 0) continue
-    const others = facts.brokers.filter(broker => !row.replicas.includes(broker.brokerId))
-    const added = place(others, missing, own, facts.load, row.partition)
-    draft.setRow(nextRow(row, { replicas: [...row.replicas, ...added] }))
+    const target = targetOf(row)
+    if (target.length === replicas) continue
+    dropLoad(own, target)
+    dropLoad(facts.load, target)
+    const next = target.length < replicas ? grown(target, replicas, own, facts) : shrunk(row, replicas, own, facts)
+    addLoad(own, next)
+    addLoad(facts.load, next)
+    if (next.length !== target.length) draft.setRow(retarget(row, next, facts.members))
   }
+}
+
+function grown (target: readonly number[], replicas: number, own: Load, facts: PlacementFacts): number[] {
+  const next = [...target]
+  while (next.length < replicas) {
+    const others = facts.brokers.filter(broker => !next.includes(broker.brokerId))
+    const live = others.filter(broker => facts.isLive(broker.brokerId))
+    const [best] = ranked(live.length > 0 ? live : others, known(next, facts), own, facts.load)
+    if (best === undefined) return next
+    next.push(best.brokerId)
+  }
+  return next
+}
+
+/** The replicas that stay: the leader, then those in sync, then where there is least. */
+function shrunk (row: PartitionRow, replicas: number, own: Load, facts: PlacementFacts): number[] {
+  const target = targetOf(row)
+  const isMember = (id: number): boolean => row.inSync.some(member => member.brokerId === id &&
+    facts.members.member(row.topicId, row.partition, member) === 'live')
+  const stay = target.filter(id => id === row.leader)
+  while (stay.length < replicas) {
+    const rest = target.filter(id => !stay.includes(id))
+    const members = rest.filter(isMember)
+    const [best] = ranked(known(members.length > 0 ? members : rest, facts), known(stay, facts), own, facts.load)
+    const next = best?.brokerId ?? rest[0]
+    if (next === undefined) break
+    stay.push(next)
+  }
+  const next = target.filter(id => stay.includes(id))
+  return next[0] === target[0] ? next : withLeader(next, row.leader, facts.load)
+}
+
+function known (ids: readonly number[], facts: PlacementFacts): BrokerInfo[] {
+  return ids.flatMap(id => facts.brokers.find(broker => broker.brokerId === id) ?? [])
 }
 
 /**

@@ -5,7 +5,7 @@ import { alterTopic, checkTopic, createTopic, deleteTopic, groupsWish } from '..
 import type { PlacementFacts } from '../../../broker/controller/topics.ts'
 import type { ApplyTopicRequest } from '../../../wire/messages.ts'
 import type { WireError } from '../../../wire/errors.ts'
-import { broker, id, table, topicId, volumeOf } from './make.ts'
+import { broker, facts, id, table, topicId, volumeOf } from './make.ts'
 
 function request (changes: Partial<ApplyTopicRequest> = {}): ApplyTopicRequest {
   return {
@@ -16,7 +16,10 @@ function request (changes: Partial<ApplyTopicRequest> = {}): ApplyTopicRequest {
 
 function placement (live = [0, 1, 2], known = [0, 1, 2]): PlacementFacts {
   return {
-    brokers: known.map(brokerId => broker(brokerId)), isLive: brokerId => live.includes(brokerId), load: newLoad()
+    brokers: known.map(brokerId => broker(brokerId)),
+    members: facts(Object.fromEntries(live.map(brokerId => [brokerId, 'live']))),
+    isLive: brokerId => live.includes(brokerId),
+    load: newLoad()
   }
 }
 
@@ -29,9 +32,9 @@ function codeOf (run: () => unknown): string {
   return ''
 }
 
-function created (facts = placement(), changes: Partial<ApplyTopicRequest> = {}) {
+function created (placed = placement(), changes: Partial<ApplyTopicRequest> = {}) {
   const draft = new TableDraft(table())
-  createTopic(draft, checkTopic(request(changes), 3), topicId, facts)
+  createTopic(draft, checkTopic(request(changes), 3), topicId, placed)
   return draft.finish(1, 'w')
 }
 
@@ -81,12 +84,12 @@ describe('a topic is made', () => {
 
 describe('a topic is altered', () => {
   function altered (
-    changes: Partial<ApplyTopicRequest>, facts = placement([0, 1, 2, 3], [0, 1, 2, 3]),
+    changes: Partial<ApplyTopicRequest>, placed = placement([0, 1, 2, 3], [0, 1, 2, 3]),
     first: Partial<ApplyTopicRequest> = {}
   ) {
     const base = { ...created(placement(), first) }
     const draft = new TableDraft(base)
-    alterTopic(draft, base.topics.get(topicId)!, checkTopic(request({ ...first, ...changes }), 4), facts)
+    alterTopic(draft, base.topics.get(topicId)!, checkTopic(request({ ...first, ...changes }), 4), placed)
     return { base, draft, next: draft.finish(1, 'x') }
   }
 
@@ -109,20 +112,44 @@ describe('a topic is altered', () => {
     expect(next.topics.get(topicId)?.partitions).toBe(5)
   })
 
-  test('replicas grow: learners are named, the floor waits for them', () => {
-    const { next } = altered({ replicas: 3 }, placement(), { replicas: 1 })
+  test('replicas grow by a move: learners are named, the floor waits for them', () => {
+    const { base, next } = altered({ replicas: 3 }, placement(), { replicas: 1 })
     for (const row of next.rows.get(topicId)!) {
+      const before = base.rows.get(topicId)![row.partition]!.replicas
       expect(row.replicas.toSorted()).toEqual([0, 1, 2])
+      expect(row.replicas.slice(0, 1)).toEqual(before)
+      expect(row.adding).toEqual(row.replicas.slice(1))
       expect(row).toMatchObject({ version: 2, leaderEpoch: 1, minInSync: 1 })
       expect(row.inSync).toHaveLength(1)
     }
     expect(next.topics.get(topicId)).toMatchObject({ replicas: 3, minInSync: 2 })
   })
 
-  test('not by another owner, not to fewer partitions or replicas', () => {
+  test('replicas shrink by a move: the leader stays, the set is whole until it is completed', () => {
+    const { base, next } = altered({ replicas: 2, minInSync: 2 }, placement())
+    for (const row of next.rows.get(topicId)!) {
+      const before = base.rows.get(topicId)![row.partition]!
+      const { leader, inSync } = before
+      expect(row).toMatchObject({ leader, leaderEpoch: 1, version: 2, inSync, adding: [] })
+      expect(row.removing).toHaveLength(1)
+      expect(row.replicas[0]).toBe(before.leader)
+      expect(row.replicas.toSorted()).toEqual([0, 1, 2])
+    }
+    const removed = next.rows.get(topicId)!.flatMap(row => row.removing)
+    expect(removed.toSorted()).toEqual([0, 1, 2])
+    expect(codeOf(() => altered({ replicas: 2, minInSync: 3 }))).toBe('INVALID_TOPIC')
+  })
+
+  test('a broker that is away leaves before one that is in sync', () => {
+    const { next } = altered({ replicas: 2 }, placement([0, 2]))
+    for (const row of next.rows.get(topicId)!) {
+      expect(row.removing).toEqual(row.leader === 1 ? [expect.anything()] : [1])
+    }
+  })
+
+  test('not by another owner, not to fewer partitions', () => {
     expect(codeOf(() => altered({ ownerUid: 'other' }))).toBe('TOPIC_CONFLICT')
     expect(codeOf(() => altered({ partitions: 2 }))).toBe('PARTITIONS_SHRINK')
-    expect(codeOf(() => altered({ replicas: 2 }))).toBe('INVALID_TOPIC')
   })
 
   test('an orphan is adopted', () => {
