@@ -1,5 +1,6 @@
 // The platter of a simulated disk: files as pages, folders, and for both what is visible and what a loss
 // of power leaves. Model: ALICE (OSDI'14) and "Can Applications Recover from fsync Failures?" (ATC'20).
+import { copyBytes } from '../../wire/bytes.ts'
 import type { Rng } from '../../wire/ports.ts'
 import { DiskError } from '../../broker/io/ports.ts'
 import type { DiskEntry } from '../../broker/io/ports.ts'
@@ -7,13 +8,65 @@ import type { DiskEntry } from '../../broker/io/ports.ts'
 export const PAGE = 4096
 const SECTOR = 512
 
-/** A file's bytes. Pages are never changed in place, so that both images may share them. */
+/**
+ * A page's bytes, shared by the images that hold it and never changed while more than one does. Pages that
+ * nobody holds are used again: most of what a simulation would allocate is pages.
+ */
+class Page {
+  static readonly #free: Page[] = []
+  static readonly #freeMax = 8_192
+  readonly bytes = new Uint8Array(PAGE)
+  holders = 0
+
+  /** Contents are undefined: the caller writes all of them. */
+  static take (): Page { return Page.#free.pop() ?? new Page() }
+
+  release (): void {
+    if (--this.holders === 0 && this !== zeros && Page.#free.length < Page.#freeMax) Page.#free.push(this)
+  }
+}
+
+/** Of every page that is nothing but zeros, as preallocated files are. */
+const zeros = new Page()
+zeros.holders = 1
+
+/** A map of pages that counts itself as a holder. */
+class Pages {
+  readonly #pages = new Map<number, Page>()
+
+  get (page: number): Page | undefined { return this.#pages.get(page) }
+
+  set (page: number, held: Page | undefined): void {
+    const before = this.#pages.get(page)
+    if (before === held) return
+    if (held === undefined) this.#pages.delete(page)
+    else {
+      held.holders++
+      this.#pages.set(page, held)
+    }
+    before?.release()
+  }
+
+  numbers (): number[] { return [...this.#pages.keys()] }
+
+  clear (): void {
+    for (const page of this.#pages.values()) page.release()
+    this.#pages.clear()
+  }
+
+  copyFrom (other: Pages): void {
+    this.clear()
+    for (const [page, held] of other.#pages) this.set(page, held)
+  }
+}
+
+/** A file's bytes, visible and durable. */
 export class Inode {
   size = 0
-  readonly pages = new Map<number, Uint8Array>()
-  readonly dirty = new Set<number>()
+  readonly #live = new Pages()
+  readonly #dirty = new Set<number>()
   #durableSize = 0
-  readonly #durable = new Map<number, Uint8Array>()
+  readonly #durable = new Pages()
 
   read (target: Uint8Array, position: number): number {
     const length = Math.max(0, Math.min(target.length, this.size - position))
@@ -21,9 +74,7 @@ export class Inode {
       const page = Math.floor((position + done) / PAGE)
       const from = (position + done) % PAGE
       const count = Math.min(PAGE - from, length - done)
-      const bytes = this.pages.get(page)
-      if (bytes === undefined) target.fill(0, done, done + count)
-      else target.set(bytes.subarray(from, from + count), done)
+      copyBytes((this.#live.get(page) ?? zeros).bytes, from, from + count, target, done)
       done += count
     }
     return length
@@ -34,22 +85,24 @@ export class Inode {
       const page = Math.floor((position + done) / PAGE)
       const from = (position + done) % PAGE
       const count = Math.min(PAGE - from, bytes.length - done)
-      const copy = this.#copy(page)
-      copy.set(bytes.subarray(done, done + count), from)
+      if (count === PAGE && Buffer.compare(bytes.subarray(done, done + count), zeros.bytes) === 0) {
+        this.#live.set(page, zeros)
+        this.#dirty.add(page)
+      } else copyBytes(bytes, done, done + count, this.#own(page), from)
       done += count
     }
     this.size = Math.max(this.size, position + bytes.length)
   }
 
   truncate (size: number): void {
-    for (const page of [...this.pages.keys()]) {
+    for (const page of this.#live.numbers()) {
       if (page * PAGE >= size) {
-        this.pages.delete(page)
-        this.dirty.add(page)
+        this.#live.set(page, undefined)
+        this.#dirty.add(page)
       }
     }
-    if (size % PAGE !== 0 && this.pages.has(Math.floor(size / PAGE))) {
-      this.#copy(Math.floor(size / PAGE)).fill(0, size % PAGE)
+    if (size % PAGE !== 0 && this.#live.get(Math.floor(size / PAGE)) !== undefined) {
+      this.#own(Math.floor(size / PAGE)).fill(0, size % PAGE)
     }
     this.size = size
   }
@@ -57,38 +110,45 @@ export class Inode {
   /** What a sync that begins now will make durable when `complete` is called. */
   beginSync (): { complete (): void, fail (): void } {
     const size = this.size
-    const pages = [...this.dirty].map((page) => ({ page, bytes: this.pages.get(page) }))
+    const pages: { readonly page: number, readonly held: Page | undefined }[] = []
+    for (const page of this.#dirty) {
+      const held = this.#live.get(page)
+      if (held !== undefined) held.holders++
+      pages.push({ page, held })
+    }
     // Ext4, XFS and Btrfs mark pages clean after a failed fsync: a later one will not write them.
     const clean = (): void => {
-      for (const { page, bytes } of pages) if (this.pages.get(page) === bytes) this.dirty.delete(page)
+      for (const { page, held } of pages) if (this.#live.get(page) === held) this.#dirty.delete(page)
     }
+    const release = (): void => { for (const { held } of pages) held?.release() }
     return {
       complete: () => {
         clean()
         this.#durableSize = size
-        for (const { page, bytes } of pages) {
-          if (bytes === undefined) this.#durable.delete(page)
-          else this.#durable.set(page, bytes)
-        }
+        for (const { page, held } of pages) this.#durable.set(page, held)
+        release()
       },
-      fail: clean
+      fail: () => {
+        clean()
+        release()
+      }
     }
   }
 
   /** Loss of power: what was not synced survives whole, not at all, in part, or in random sectors. */
   losePower (rng: Rng): void {
     const mode = rng.integer(4)
-    const pages = [...this.dirty].sort((a, b) => a - b)
+    const pages = [...this.#dirty].sort((a, b) => a - b)
     const sectors = pages.length * (PAGE / SECTOR)
     const prefix = mode === 3 ? rng.integer(sectors + 1) : 0
     pages.forEach((page, i) => {
-      const old = this.#durable.get(page) ?? new Uint8Array(PAGE)
-      const young = this.pages.get(page) ?? new Uint8Array(PAGE)
-      const mixed = old.slice()
+      const young = this.#live.get(page) ?? zeros
+      const mixed = Page.take()
+      mixed.bytes.set((this.#durable.get(page) ?? zeros).bytes)
       for (let s = 0; s < PAGE / SECTOR; s++) {
         const survives = mode === 1 || (mode === 2 && rng.integer(2) === 1) ||
           (mode === 3 && i * (PAGE / SECTOR) + s < prefix)
-        if (survives) mixed.set(young.subarray(s * SECTOR, (s + 1) * SECTOR), s * SECTOR)
+        if (survives) mixed.bytes.set(young.bytes.subarray(s * SECTOR, (s + 1) * SECTOR), s * SECTOR)
       }
       this.#durable.set(page, mixed)
     })
@@ -101,18 +161,16 @@ export class Inode {
   }
 
   #becomeDurable (): void {
-    this.pages.clear()
-    for (const [page, bytes] of this.#durable) this.pages.set(page, bytes)
+    this.#live.copyFrom(this.#durable)
     this.truncate(this.#durableSize)
-    this.#durable.clear()
-    for (const [page, bytes] of this.pages) this.#durable.set(page, bytes)
-    this.dirty.clear()
+    this.#durable.copyFrom(this.#live)
+    this.#dirty.clear()
   }
 
   /** A file of its own with what is durable in this one. */
   copy (): Inode {
     const copy = new Inode()
-    for (const [page, bytes] of this.#durable) copy.#durable.set(page, bytes)
+    copy.#durable.copyFrom(this.#durable)
     copy.#durableSize = this.#durableSize
     copy.#becomeDurable()
     return copy
@@ -121,18 +179,23 @@ export class Inode {
   /** Damage at rest: changes what is visible and what is durable, and no sync will mend it. */
   damage (position: number, change: (byte: number) => number): void {
     const page = Math.floor(position / PAGE)
-    for (const pages of [this.pages, this.#durable]) {
-      const bytes = (pages.get(page) ?? new Uint8Array(PAGE)).slice()
-      bytes[position % PAGE] = change(bytes[position % PAGE] ?? 0)
-      pages.set(page, bytes)
+    for (const pages of [this.#live, this.#durable]) {
+      const damaged = Page.take()
+      damaged.bytes.set((pages.get(page) ?? zeros).bytes)
+      damaged.bytes[position % PAGE] = change(damaged.bytes[position % PAGE]!)
+      pages.set(page, damaged)
     }
   }
 
-  #copy (page: number): Uint8Array {
-    const copy = this.pages.get(page)?.slice() ?? new Uint8Array(PAGE)
-    this.pages.set(page, copy)
-    this.dirty.add(page)
-    return copy
+  /** The bytes of a visible page, to be changed. */
+  #own (page: number): Uint8Array {
+    const before = this.#live.get(page)
+    this.#dirty.add(page)
+    if (before?.holders === 1 && before !== zeros) return before.bytes
+    const copy = Page.take()
+    copy.bytes.set((before ?? zeros).bytes)
+    this.#live.set(page, copy)
+    return copy.bytes
   }
 }
 
@@ -183,13 +246,27 @@ export class Tree {
     return true
   }
 
-  * files (path = ''): Generator<[string, Inode]> {
-    for (const { name } of this.list(path)) {
-      const below = path === '' ? name : `${path}/${name}`
-      const node = this.find(below)
-      if (node instanceof Inode) yield [below, node]
-      else yield * this.files(below)
+  /** In the order of their names. */
+  files (): [string, Inode][] {
+    const found: [string, Inode][] = []
+    const walk = (folder: Folder, path: string): void => {
+      for (const [name, node] of folder.children) {
+        const below = path === '' ? name : `${path}/${name}`
+        if (node instanceof Inode) found.push([below, node])
+        else walk(node, below)
+      }
     }
+    walk(this.#root, '')
+    return found.sort(([a], [b]) => a < b ? -1 : 1)
+  }
+
+  bytes (): number {
+    const sum = (folder: Folder): number => {
+      let bytes = 0
+      for (const node of folder.children.values()) bytes += node instanceof Inode ? node.size : sum(node)
+      return bytes
+    }
+    return sum(this.#root)
   }
 
   /** The same names; the same files, or what `copyFile` makes of them. */
@@ -282,9 +359,5 @@ export class Image {
     throw new DiskError('not-found', `${path}: no such file`)
   }
 
-  bytesUsed (): number {
-    let bytes = 0
-    for (const [, inode] of this.live.files()) bytes += inode.size
-    return bytes
-  }
+  bytesUsed (): number { return this.live.bytes() }
 }

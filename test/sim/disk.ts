@@ -109,7 +109,7 @@ export class SimDisk implements Disk {
   setCapacity (bytes: number): void { this.#platter.capacity = bytes }
 
   /** All file paths, for tests. */
-  files (): string[] { return [...this.#platter.image.live.files()].map(([path]) => path) }
+  files (): string[] { return this.#platter.image.live.files().map(([path]) => path) }
 
   /** The visible bytes of a file, at once, for tests. */
   contents (path: string): Uint8Array {
@@ -206,33 +206,24 @@ export class SimDisk implements Disk {
     return this.#operate('read', path, target.length, () => inode.read(target, position))
   }
 
-  async writeFile (inode: Inode, path: string, parts: readonly Uint8Array[], position: number): Promise<void> {
+  writeFile (inode: Inode, path: string, parts: readonly Uint8Array[], position: number): Promise<void> {
     const pending = { inode, parts, position }
-    const length = parts.reduce((sum, part) => sum + part.length, 0)
+    let length = 0
+    for (const part of parts) length += part.length
     this.#writes.add(pending)
-    try {
-      await this.#operate('write', path, length, () => {
-        this.#writes.delete(pending)
-        this.#reserve(path, Math.max(0, position + length - inode.size))
-        let at = position
-        for (const part of parts) {
-          inode.write(part, at)
-          at += part.length
-        }
-      })
-    } finally {
-      this.#writes.delete(pending)
-    }
+    return this.#operate('write', path, length, () => {
+      this.#reserve(path, Math.max(0, position + length - inode.size))
+      let at = position
+      for (const part of parts) {
+        inode.write(part, at)
+        at += part.length
+      }
+    }, () => { this.#writes.delete(pending) })
   }
 
-  async syncFile (inode: Inode, path: string): Promise<void> {
+  syncFile (inode: Inode, path: string): Promise<void> {
     const sync = inode.beginSync()
-    try {
-      await this.#operate('sync', path, 0, sync.complete)
-    } catch (error) {
-      sync.fail()
-      throw error
-    }
+    return this.#operate('sync', path, 0, sync.complete, (failed) => { if (failed) sync.fail() })
   }
 
   truncateFile (inode: Inode, path: string, size: number): Promise<void> {
@@ -246,29 +237,42 @@ export class SimDisk implements Disk {
     }
   }
 
-  /** Takes its time, fails if a fault says so, else applies. Never settles once the process is dead. */
-  async #operate<T> (operation: DiskOperation, path: string, bytes: number, apply: () => T): Promise<T> {
+  /**
+   * Takes its time, fails if a fault says so, else applies. Never settles once the process is dead.
+   * @param over told once when the time has come: did a fault make it fail?
+   */
+  #operate<T> (operation: DiskOperation, path: string, bytes: number, apply: () => T,
+    over?: (failed: boolean) => void): Promise<T> {
     const { clock, latencyMs } = this.#options
-    await new Promise<void>((resolve) => {
+    return new Promise((resolve, reject) => {
       if (this.#dead) return
-      if (clock === undefined) resolve()
-      else clock.setTimer(latencyMs?.(operation, bytes) ?? 0, resolve)
+      const act = (): void => {
+        if (this.#dead) return
+        this.operations[operation]++
+        const error = this.#nextFault(operation, path)
+        over?.(error !== undefined)
+        if (error !== undefined) return reject(error)
+        try {
+          resolve(apply())
+        } catch (refusal) {
+          reject(refusal as DiskError)
+        }
+      }
+      if (clock === undefined) queueMicrotask(act)
+      else clock.setTimer(latencyMs?.(operation, bytes) ?? 0, act)
     })
-    if (this.#dead) return new Promise<never>(() => {})
-    this.operations[operation]++
-    this.#checkFaults(operation, path)
-    return apply()
   }
 
-  #checkFaults (operation: DiskOperation, path: string): void {
+  #nextFault (operation: DiskOperation, path: string): DiskError | undefined {
+    if (this.#platter.faults.length === 0) return undefined
     const fault = this.#platter.faults.find((f) => f.operation === operation && path.startsWith(f.path))
-    if (fault === undefined) return
+    if (fault === undefined) return undefined
     if (fault.after > 0) {
       fault.after--
-      return
+      return undefined
     }
     if (!fault.forever) this.#platter.faults = this.#platter.faults.filter((f) => f !== fault)
-    throw new DiskError(fault.kind, `${operation} of ${path} failed (simulated ${fault.kind})`)
+    return new DiskError(fault.kind, `${operation} of ${path} failed (simulated ${fault.kind})`)
   }
 }
 
