@@ -4,6 +4,7 @@
 import type { BrokerNode } from '../../broker/node.ts'
 import type { ReplicaLog, Volume } from '../../broker/log/contract.ts'
 import type { Replica } from '../../broker/partition/replica.ts'
+import { liveMembers } from '../../broker/partition/in-sync.ts'
 import { identityText } from '../../broker/row.ts'
 import type { SimBroker } from './broker.ts'
 import type { Observer, SimCluster } from './cluster.ts'
@@ -153,13 +154,21 @@ export class InvariantObserver implements Observer {
     observed.records.set(log, record)
     record.attach(log, volume)
     if (recovered) void this.#load(record, log)
-    this.#hook(record, log)
+    this.#hook(observed, record, log)
     return record
   }
 
-  #hook (record: ReplicaRecord, log: ReplicaLog): void {
-    const { append, truncate, reset } = log
+  #hook ({ parts }: ObservedNode, record: ReplicaRecord, log: ReplicaLog): void {
+    const { append, truncate, reset, setRow } = log
+    log.setRow = (row) => {
+      setRow.call(log, row)
+      parts.volume.whenDurable(() => { record.rowDurable = row })
+    }
     log.append = (bytes) => {
+      const row = parts.host.replica(log.topicId, log.partition)?.leader?.row
+      if (row !== undefined && liveMembers(row, (id) => parts.host.broker(id)) < row.minInSync) {
+        throw new SimFailure('floor', `${record.name} appends with fewer than ${row.minInSync} members that live`)
+      }
       record.appended(storedBatches(bytes))
       append.call(log, bytes)
     }
@@ -211,7 +220,7 @@ export class InvariantObserver implements Observer {
       throw new SimFailure('high watermark', `${record.name}: it fell from ${record.highWatermark} to ${highWatermark}`)
     }
     record.sawEpoch(log.leaderEpochSeen)
-    record.durableEnd = log.durableEnd
+    record.durableEnd = record.resets > 0 ? 0 : log.durableEnd
     if (highWatermark === record.highWatermark && (leads ? leader.epoch : -1) === record.leads && !record.dirty) return
     const partition = this.partition(log.topicId, log.partition)
     if (leads && leader.epoch !== record.leads) this.#began(broker, leader.epoch, record, partition)
@@ -246,7 +255,12 @@ export class InvariantObserver implements Observer {
   #committed (replica: Replica, record: ReplicaRecord, partition: PartitionRecord): void {
     const { leader, log, state } = replica
     const counted = leader!.inSync.countedSet()
-    for (const member of leader!.row.inSync) {
+    if (leader!.row.inSync.length < leader!.row.minInSync) {
+      throw new SimFailure('floor', `${record.name} commits with a set of ${leader!.row.inSync.length}`)
+    }
+    // A crash may bring back the row that is durable: until the next one is, its members count too.
+    const durable = record.rowDurable?.leaderEpoch === leader!.epoch ? record.rowDurable.inSync : []
+    for (const member of [...leader!.row.inSync, ...durable]) {
       if (!counted.some((each) => identityText(each) === identityText(member))) {
         throw new SimFailure('counted set', `${record.name} does not count ${identityText(member)} of its row`)
       }
@@ -263,5 +277,6 @@ export class InvariantObserver implements Observer {
       }
     }
     partition.commit(record, state.highWatermark)
+    this.rows.committed(log.topicId, log.partition, record.name)
   }
 }

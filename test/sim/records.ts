@@ -1,5 +1,6 @@
 // What the observer knows of one replica, over all its incarnations, and of one partition.
 import type { ReplicaLog, Volume } from '../../broker/log/contract.ts'
+import type { PartitionRow } from '../../broker/row.ts'
 import { SimFailure } from './failure.ts'
 import { ShadowLog } from './shadow-log.ts'
 import type { StoredBatch } from './shadow-log.ts'
@@ -24,6 +25,10 @@ export class ReplicaRecord {
   suspect = false
   /** Compared with what is committed up to here. */
   verifiedEnd = 0
+  /** The last row that its disk is sure to hold. */
+  rowDurable: PartitionRow | undefined
+  /** Resets that a crash would undo. */
+  resets = 0
   /** Truncations and resets. */
   cuts = 0
   #epochSeen = -1
@@ -41,6 +46,8 @@ export class ReplicaRecord {
     this.#epochSeen = -1
     this.highWatermark = 0
     this.durableEnd = log.durableEnd
+    this.resets = 0
+    this.rowDurable = log.row
     this.sawEpoch(log.leaderEpochSeen)
     this.known = log.logEnd === log.logStart
     this.#appendedWhileLoading = []
@@ -102,7 +109,10 @@ export class ReplicaRecord {
     this.#appendedWhileLoading = []
     this.shadow.reset(offset)
     this.verifiedEnd = offset
-    this.durableEnd = Math.min(this.durableEnd, offset)
+    this.durableEnd = 0
+    this.resets++
+    const volume = this.#volume
+    volume?.whenDurable(() => { if (this.#volume === volume) this.resets-- })
     // Nothing is left to be read from disk.
     this.known = true
   }

@@ -125,6 +125,12 @@ export class RowObserver {
     this.#holdsAll(row, where)
   }
 
+  /** The same of the set as stored, while its leader may not know of it yet. */
+  committed (topicId: string, partition: number, by: string): void {
+    const row = this.#latest.get(`${topicId}-${partition}`)
+    if (row !== undefined && !this.tablesHarmed) this.#holdsAll(row, `${by} commits`)
+  }
+
   /** Every member of a set holds every committed record: any of them may be elected. */
   #holdsAll (row: PartitionRow, where: string): void {
     const { end } = this.#observer.partition(row.topicId, row.partition)
