@@ -76,6 +76,8 @@ export const metricTable: readonly MetricEntry[] = [
   counter('controller_in_sync_changes', 'In-sync changes written.', s => s.agent.inSyncChanges),
   counter('controller_in_sync_refused', 'In-sync changes refused.', s => s.agent.inSyncRefused),
   counter('controller_brokers_fenced', 'Brokers fenced by this controller.', s => s.agent.brokersFenced),
+  counter('controller_partitions_recovered', 'Partitions recovered by a person without their in-sync set.',
+    s => s.agent.partitionsRecovered),
   counter('controller_table_writes', 'PartitionTable writes that landed.', s => s.agent.tableWrites),
   counter('controller_table_conflicts', 'PartitionTable writes that met a conflict.', s => s.agent.tableConflicts),
   counter('kubernetes_requests', 'Requests to the Kubernetes API.', s => s.agent.apiRequests),

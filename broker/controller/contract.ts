@@ -2,12 +2,21 @@
 // while that broker holds the office.
 import type {
   ApplyTopicRequest, ApplyTopicResponse, DeleteTopicRequest, DeleteTopicResponse, DescribeClusterRequest,
-  DescribeClusterResponse, Sent, SessionRequest, SessionResponse
+  DescribeClusterResponse, RecoverPartitionRequest, RecoverPartitionResponse, RestoreTablesRequest,
+  RestoreTablesResponse, Sent, SessionRequest, SessionResponse
 } from '../../wire/messages.ts'
 import type { Stream, StreamHandlers } from '../../wire/ports.ts'
 
+/** What a person asks for when the rules cannot go on by themselves. */
+export interface RepairOffice {
+  /** Rejects with RECOVERY_REFUSED, which says what is missing, and with other WireErrors. */
+  recoverPartition (request: RecoverPartitionRequest): Promise<Sent<RecoverPartitionResponse>>
+  restoreTables (request: RestoreTablesRequest): Promise<Sent<RestoreTablesResponse>>
+}
+
 export interface ControllerOffice {
   readonly controllerEpoch: number
+  readonly repairs: RepairOffice
   /** A broker's session stream. */
   session (stream: Stream<SessionResponse>): StreamHandlers<SessionRequest>
   applyTopic (request: ApplyTopicRequest): Promise<Sent<ApplyTopicResponse>>

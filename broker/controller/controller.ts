@@ -22,6 +22,7 @@ import { claimLease, readLease } from './lease.ts'
 import { preferredWishes } from './preferred.ts'
 import { difference, everything } from './push.ts'
 import { Reception } from './reception.ts'
+import { Repairs } from './repairs.ts'
 import { Removals } from './removals.ts'
 import { Restore } from './restore.ts'
 import { Roster } from './roster.ts'
@@ -71,6 +72,7 @@ const resignMs = 300
 
 export class Controller implements ControllerOffice {
   readonly controllerEpoch: number
+  readonly repairs: Repairs
   readonly #options: ControllerOptions
   readonly #roster: Roster
   readonly #elections: Elections
@@ -119,6 +121,7 @@ export class Controller implements ControllerOffice {
     this.#restore = new Restore({
       ...shared, removals: this.#removals, suspicion: takeover.suspicion, changed: () => { this.#changed() }
     })
+    this.repairs = new Repairs({ ...shared, elections: this.#elections, restore: this.#restore })
     this.#reception = new Reception({
       ...shared,
       mayPromote: () => !this.#restore.isTotal,

@@ -12,6 +12,8 @@ export interface AgentCounters {
   inSyncChanges: number
   inSyncRefused: number
   brokersFenced: number
+  /** Partitions that a person had recovered without their in-sync set: each may have lost records. */
+  partitionsRecovered: number
   /** PartitionTable writes that landed. */
   tableWrites: number
   /** 409 answers. */
@@ -36,6 +38,7 @@ export function newCounters (): AgentCounters {
     inSyncChanges: 0,
     inSyncRefused: 0,
     brokersFenced: 0,
+    partitionsRecovered: 0,
     tableWrites: 0,
     tableConflicts: 0,
     apiRequests: 0,

@@ -33,6 +33,8 @@ interface Entry {
   readonly waiting: Set<number>
   readonly answers: ReplicaEnds[]
   late: boolean
+  /** For a question that is no election. */
+  readonly closed?: () => void
 }
 
 interface Question {
@@ -121,6 +123,24 @@ export class Elections {
     }
   }
 
+  /** What these brokers say of a partition; of those that answer soon. Elects nobody. */
+  inquire (key: PartitionKey, brokerIds: readonly number[]): Promise<ReplicaEnds[]> {
+    return new Promise(resolve => {
+      const close = (): void => {
+        timer.cancel()
+        this.#timers.delete(timer)
+        resolve(entry.answers)
+      }
+      const entry: Entry = {
+        leaderEpoch: 0, preferred: nobody, waiting: new Set(brokerIds), answers: [], late: false, closed: close
+      }
+      const timer = this.#options.clock.setTimer(limits.sessionTimeoutMs, close)
+      this.#timers.add(timer)
+      for (const brokerId of brokerIds) this.#put(brokerId, new Map([[keyOf(key), entry]]), new Map([[entry, key]]))
+      if (isClosed(entry)) close()
+    })
+  }
+
   /** The closed poll for a row, undefined while there is none. */
   poll (row: PartitionRow): Poll | undefined {
     const entry = this.#entries.get(keyOf(row))
@@ -144,7 +164,9 @@ export class Elections {
     let closed = false
     for (const entry of question.entries.values()) {
       entry.waiting.delete(question.brokerId)
-      closed ||= isClosed(entry)
+      if (!isClosed(entry)) continue
+      closed ||= entry.closed === undefined
+      entry.closed?.()
     }
     if (closed) this.#options.ready()
   }

@@ -79,6 +79,7 @@ function ineligible (
   row: PartitionRow, member: ReplicaIdentity, added: SessionRequest_AddedMember | undefined, facts: Facts
 ): string {
   if (!row.replicas.includes(member.brokerId) && !row.adding.includes(member.brokerId)) return 'is no replica'
+  if (hasIdentity(row.barred, member)) return 'was declared lost'
   const broker = facts.registered(member.brokerId)
   if (broker === undefined) return 'is fenced'
   // KIP-903: a rebooted follower may have lost what the leader saw it acknowledge.

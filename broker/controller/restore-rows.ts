@@ -1,8 +1,9 @@
 // Rows from what brokers reported. Pure.
 import type { PartitionRow, ReplicaReport } from '../../wire/messages.ts'
 import * as limits from '../limits.ts'
-import { isNewerRow, nobody, partitionKeyText } from '../row.ts'
-import type { TableDraft } from './table.ts'
+import { hasIdentity, identityText, isNewerRow, nobody, partitionKeyText } from '../row.ts'
+import { TableDraft } from './table.ts'
+import type { Table } from './table.ts'
 
 /**
  * Rows may have been stored after the last ones that any broker heard of, and been lost with the table.
@@ -35,6 +36,40 @@ export function restoreRows (draft: TableDraft, reports: Reports, controllerEpoc
     }
     if (partition > topic.partitions) draft.setTopic({ ...topic, partitions: partition })
   }
+}
+
+/** What restoreRows would change, and the partitions, as topic-number, that would stay as the table has them. */
+export function plannedRows (table: Table, reports: Reports, controllerEpoch: number):
+{ rows: PartitionRow[], undecided: string[] } {
+  const draft = new TableDraft(table)
+  restoreRows(draft, reports, controllerEpoch)
+  const rows: PartitionRow[] = []
+  const undecided: string[] = []
+  for (const topic of draft.topics.values()) {
+    if (topic.deleting) continue
+    for (const row of draft.rows(topic.topicId)) {
+      rows.push(row)
+      const known = reports.get(partitionKeyText(row.topicId, row.partition)) ?? []
+      if (!known.some(report => report.row !== undefined)) undecided.push(`${topic.name}-${row.partition}`)
+    }
+  }
+  return { rows, undecided }
+}
+
+/** The same for a topic that no table names. */
+export function plannedTopic (topicId: string, reports: Reports, controllerEpoch: number):
+{ rows: PartitionRow[], undecided: string[] } {
+  const ofTopic = reportsOf(topicId, reports)
+  const name = ofTopic.find(report => report.topic !== '')?.topic ?? topicId
+  const partitions = [...new Set(ofTopic.map(report => report.partition))].sort((a, b) => a - b)
+  const rows = partitions.flatMap(partition =>
+    highest(ofTopic.filter(report => report.partition === partition), undefined, controllerEpoch) ?? [])
+  return { rows, undecided: undecidable(ofTopic).map(partition => `${name}-${partition}`) }
+}
+
+/** Of replicas that have had a row. */
+export function reportsOf (topicId: string, reports: Reports): ReplicaReport[] {
+  return [...reports.values()].flat().filter(report => report.topicId === topicId && report.row !== undefined)
 }
 
 /** Partitions below the highest reported one that no report knows a row of. */
@@ -83,5 +118,14 @@ function highest (reports: readonly ReplicaReport[], stored: PartitionRow | unde
   }
   if (best === undefined) return undefined
   const leaderEpoch = Math.max(epoch + 1, controllerEpoch * epochsPerController)
-  return { ...best, leader: nobody, leaderEpoch, version: version + 1 }
+  return { ...withBarred(best, reports), leader: nobody, leaderEpoch, version: version + 1 }
+}
+
+/** Whom a person declared lost in any row that somebody knows stays so. */
+function withBarred (best: PartitionRow, reports: readonly ReplicaReport[]): PartitionRow {
+  const barred = new Map([best, ...reports.flatMap(report => report.row ?? [])]
+    .flatMap(row => row.barred.map(identity => [identityText(identity), identity])))
+  if (barred.size <= best.barred.length) return best
+  const all = [...barred.values()].filter(identity => !hasIdentity(best.inSync, identity))
+  return { ...best, barred: all.slice(-limits.barredMax) }
 }

@@ -2,12 +2,15 @@
 // the API came back. Nothing is decided until every broker has said what it knows, or a person waives
 // one; then each row is the highest reported, with a new leader epoch.
 import { WireError } from '../../wire/errors.ts'
-import type { ReplicaReport } from '../../wire/messages.ts'
+import type {
+  ReplicaReport, RestoreTablesRequest, RestoreTablesResponse, Sent, TableRestore
+} from '../../wire/messages.ts'
 import type { Log } from '../io/ports.ts'
+import * as limits from '../limits.ts'
 import { isNewerRow, partitionKeyText } from '../row.ts'
 import type { BrokerSession } from './broker-session.ts'
 import type { Removals } from './removals.ts'
-import { restoreRows, restoreTopic, undecidable } from './restore-rows.ts'
+import { plannedRows, plannedTopic, reportsOf, restoreRows, restoreTopic, undecidable } from './restore-rows.ts'
 import type { Roster } from './roster.ts'
 import type { TableStore } from './store.ts'
 import { annotation, findRow } from './table.ts'
@@ -36,13 +39,14 @@ export class Restore {
   readonly #options: RestoreOptions
   /** Every table is doubted, and there may be topics that none of them names. */
   #total: boolean
-  /** Tables whose rows are left alone, by name. */
-  readonly #frozen = new Set<string>()
+  /** Tables whose rows are left alone, by name, and why. */
+  readonly #frozen = new Map<string, string>()
   /** Names of topics that replicas have and no table names, by topicId. */
   readonly #unknown = new Map<string, string>()
   readonly #undecidable = new Set<string>()
   #waived: ReadonlySet<number> = new Set()
-  #working = false
+  /** What is being restored now. */
+  #work: Promise<void> | undefined
   #told = ''
 
   constructor (options: RestoreOptions) {
@@ -80,30 +84,80 @@ export class Restore {
       }
       const { table } = shelf.writer
       if (!isNewerRow(row, findRow(table, topicId, partition)) || this.isFrozen(table.name)) continue
-      this.#frozen.add(table.name)
+      this.#frozen.set(table.name, `broker ${session.brokerId} knows a newer row of ${topicId}-${partition}`)
       log.warn({ table: table.name, topicId, partition, brokerId: session.brokerId },
         'a broker knows a newer row than the table: nothing in it is decided until all its brokers have registered')
     }
   }
 
+  get #isRestoring (): boolean { return this.#total || this.#frozen.size > 0 || this.#unknown.size > 0 }
+
+  /**
+   * RestoreTables: how things stand, and, unless it is a dry run, brokers that are not waited for any more. Then
+   * answers when what can be restored is. Rejects with INVALID_REQUEST, or like TableWriter.
+   */
+  async asked ({ dryRun, without }: RestoreTablesRequest): Promise<Sent<RestoreTablesResponse>> {
+    const missing = this.#missing()
+    const strangers = without.filter(brokerId => !missing.includes(brokerId) && !this.#waived.has(brokerId))
+    if (strangers.length > 0) {
+      throw new WireError('INVALID_REQUEST', this.#isRestoring
+        ? `not waited for: brokers ${strangers.join(', ')}; waited for are ${missing.join(', ')}`
+        : 'nothing is being restored: no broker is waited for')
+    }
+    if (dryRun) return { tables: this.#describe(missing.filter(brokerId => !without.includes(brokerId))) }
+    if (without.length > 0) await this.#waive(without)
+    this.look()
+    await this.#work
+    return { tables: this.#describe(this.#isRestoring ? this.#missing() : []) }
+  }
+
+  /** As a person does by hand: the next controller is to know it too. */
+  async #waive (without: readonly number[]): Promise<void> {
+    const all = [...new Set([...this.#waived, ...without])].sort((a, b) => a - b)
+    await submit(this.#options.tables.root, draft => { draft.annotate(waiverAnnotation, all.join(',')) })
+    this.#waived = new Set(all)
+    this.#options.log.warn({ without }, 'restoring: a person waived brokers; what only they know is lost')
+  }
+
+  #describe (waitingFor: readonly number[]): Sent<TableRestore>[] {
+    const { tables, controllerEpoch, suspicion } = this.#options
+    const reports = this.#reports()
+    let room = limits.rowsPerPushMax
+    const described = tables.all().map((table): Sent<TableRestore> => {
+      const reason = this.#frozen.get(table.name) ?? (this.#total ? suspicion : '')
+      if (reason === '') return { table: table.name }
+      const { rows, undecided } = plannedRows(table, reports, controllerEpoch)
+      const told = rows.slice(0, room)
+      room -= told.length
+      return { table: table.name, reason, waitingFor, rows: told, undecided: undecided.slice(0, limits.rowsPerPushMax) }
+    })
+    for (const topicId of [...this.#unknown.keys()].sort()) {
+      const { rows, undecided } = plannedTopic(topicId, reports, controllerEpoch)
+      const told = rows.slice(0, room)
+      room -= told.length
+      const reason = `no table names topic '${this.#unknown.get(topicId) ?? ''}', ${topicId}`
+      described.push({ table: '', reason, waitingFor, rows: told, undecided })
+    }
+    return described
+  }
+
   /** Restores what can be. Called regularly, and when brokers come. */
   look (): void {
-    if (this.#working || (!this.#total && this.#frozen.size === 0 && this.#unknown.size === 0)) return
+    if (this.#work !== undefined || !this.#isRestoring) return
     const missing = this.#missing()
     if (missing.length > 0 || !this.#enough()) {
       this.#tell(missing)
       return
     }
-    this.#working = true
-    this.#restore().catch((error: unknown) => {
+    this.#work = this.#restore().catch((error: unknown) => {
       // The office is over; whoever has it next begins anew.
       if (!(error instanceof WireError)) throw error
-    }).finally(() => { this.#working = false })
+    }).finally(() => { this.#work = undefined })
   }
 
   /** Reads whom a person has waived. Rejects like TableStore.read. */
   async readWaivers (): Promise<void> {
-    if (!this.#total && this.#frozen.size === 0 && this.#unknown.size === 0) return
+    if (!this.#isRestoring) return
     const { store, tables } = this.#options
     const root = await store.read(tables.root.writer.table.name)
     const text = root === undefined ? '' : annotation(root, waiverAnnotation) ?? ''
@@ -151,15 +205,14 @@ export class Restore {
       await this.#restoreTopic(topicId, reports)
       this.#unknown.delete(topicId)
     }
-    if (this.#total) await this.#finish(tables.root)
+    await this.#finish(tables.root)
     this.#told = ''
     changed()
   }
 
   async #restoreTopic (topicId: string, reports: ReadonlyMap<string, readonly ReplicaReport[]>): Promise<void> {
     const { tables, log, removals, controllerEpoch } = this.#options
-    const ofTopic = [...reports.values()].flat()
-      .filter(report => report.topicId === topicId && report.row !== undefined)
+    const ofTopic = reportsOf(topicId, reports)
     const name = ofTopic.find(report => report.topic !== '')?.topic ?? ''
     if (ofTopic.length === 0 || tables.shelfOfTopic(topicId) !== undefined || removals.isDeleted(topicId)) return
     const gaps = undecidable(ofTopic)
@@ -182,8 +235,11 @@ export class Restore {
   async #finish (root: Shelf): Promise<void> {
     await submit(root, draft => {
       draft.annotate(restoringAnnotation, undefined)
+      // Who was waived once is not waived for good.
       draft.annotate(waiverAnnotation, undefined)
     })
+    this.#waived = new Set()
+    if (!this.#total) return
     this.#total = false
     this.#options.log.warn({}, 'the tables are restored')
   }

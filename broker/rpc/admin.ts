@@ -20,7 +20,9 @@ export function adminServices (endpoint: AdminEndpoint): Services {
     unary: {
       ApplyTopic: request => answer(() => office().applyTopic(request)),
       DeleteTopic: request => answer(() => office().deleteTopic(request)),
-      DescribeCluster: request => answer(() => office().describeCluster(request))
+      DescribeCluster: request => answer(() => office().describeCluster(request)),
+      RecoverPartition: request => answer(() => office().repairs.recoverPartition(request)),
+      RestoreTables: request => answer(() => office().repairs.restoreTables(request))
     }
   }
 }

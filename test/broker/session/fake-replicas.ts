@@ -141,6 +141,11 @@ export class FakeReplicas implements LocalReplicas {
     if (!row.replicas.includes(brokerId)) return
     const key = partitionKeyText(row.topicId, row.partition)
     let replica = this.#volume.replicas.get(key)
+    if (replica !== undefined && hasIdentity(row.barred, { brokerId, volumeId, replicaGen: replica.replicaGen })) {
+      // A person declared it lost: it begins anew, as a learner.
+      Object.assign(replica, { replicaGen: this.nextGen++, lastEpoch: -1, durableEnd: 0, highWatermark: 0, row })
+      this.#link.reportReplicas([report(replica)])
+    }
     if (replica === undefined) {
       const first = row.inSync.some(member =>
         member.brokerId === brokerId && member.volumeId === volumeId && member.replicaGen === 0)

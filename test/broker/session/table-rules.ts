@@ -32,6 +32,7 @@ function checkRow (row: PartitionRow): void {
   assert(row.inSync.length >= row.minInSync, `${what}: below its floor`)
   assert(row.leader === nobody || row.inSync.some(member => member.brokerId === row.leader),
     `${what}: the leader is not in the set`)
+  assert(!row.inSync.some(member => hasIdentity(row.barred, member)), `${what}: a member that was declared lost`)
 }
 
 function checkChange (old: PartitionRow, row: PartitionRow): void {
@@ -39,6 +40,13 @@ function checkChange (old: PartitionRow, row: PartitionRow): void {
   const what = `${text(old)} -> ${text(row)}`
   assert(row.version > old.version, `${what}: a change without a version`)
   assert(row.leaderEpoch >= old.leaderEpoch, `${what}: the epoch fell`)
+  assert(old.barred.every(identity => hasIdentity(row.barred, identity)), `${what}: not barred any more`)
+  if (row.barred.length > old.barred.length) {
+    // A person's: the whole set is given up, and another replica leads alone.
+    assert(old.inSync.every(member => hasIdentity(row.barred, member)), `${what}: recovered, but not all barred`)
+    assert(row.leaderEpoch > old.leaderEpoch && row.inSync.length === 1, `${what}: recovered with several`)
+    return
+  }
   if (row.leader !== old.leader && row.leader !== nobody) {
     assert(row.leaderEpoch > old.leaderEpoch, `${what}: a new leader in an old epoch`)
     assert(old.inSync.some(member => member.brokerId === row.leader && hasIdentity(row.inSync, member)),
