@@ -237,7 +237,7 @@ export class PartitionReader implements Subscriber {
     if (error.code === 'OFFSET_OUT_OF_RANGE') {
       if (reset === 'none') this.#host.failed(toMillraceError(error, this.place))
       else this.#reset(reset, error)
-    } else if (!error.retriable && error.code !== 'VOLUME_FAILED') {
+    } else if (!error.retriable && error.code !== 'VOLUME_FAILED' && error.code !== 'CORRUPT_BATCH') {
       this.#host.failed(toMillraceError(error, this.place))
     } else if (metadata.hint(this.topic, this.partition, error.detail)) {
       this.#inTrouble(error)

@@ -100,7 +100,8 @@ async function firstBad (options: SettleOptions, state: LogState, present: Set<s
   for (const segment of state.segments) {
     if (segment.base > expected) break
     if (segment.created) {
-      const reason = await problemOf(options, state, segment, present)
+      const reason = await problemOf(options, state, segment, present) ??
+        (state.damaged === '' ? undefined : await rotOf(options, state, segment, present))
       if (reason !== undefined) return { ...await goodPrefix(options, state, segment, present), segment, reason }
     }
     expected = segment.end
@@ -119,6 +120,16 @@ async function problemOf (options: SettleOptions, state: LogState, segment: Segm
   }
   if (size >= segment.writtenBytes) return undefined
   return `segment ${segment.base} has ${size} bytes, not ${segment.writtenBytes}`
+}
+
+/**
+ * A read found damage: the new learner must not keep what is rotten, nor take it for its own when it joins. Its
+ * leader sends again what comes after.
+ */
+async function rotOf (options: SettleOptions, state: LogState, segment: Segment,
+  present: Set<string>): Promise<string | undefined> {
+  const { offset } = await goodPrefix(options, state, segment, present)
+  return offset >= segment.writtenEnd ? undefined : `the batch at offset ${offset} is damaged`
 }
 
 async function sizeOf ({ disk, files }: SettleOptions, state: LogState, segment: Segment): Promise<number> {

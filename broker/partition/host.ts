@@ -114,7 +114,12 @@ export class PartitionHost implements Partitions {
     const load = async () => {
       while (next < replicas.length) {
         const replica = replicas[next++]!
-        await loadProducers(replica.log, replica.producers, () => clock.now())
+        try {
+          await loadProducers(replica.log, replica.producers, () => clock.now())
+        } catch (error) {
+          // One rotten replica is out of use by now, and must not keep the others from serving.
+          if (!(error instanceof WireError) || replica.damaged === '') throw error
+        }
       }
     }
     await Promise.all(Array.from({ length: loadingMax }, load))

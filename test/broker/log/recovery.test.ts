@@ -196,8 +196,23 @@ describe('recovery', () => {
     expect([a!.damaged, a!.replicaGen]).toEqual([told[0], 7])
     await bench.durable()
     const [again] = await reopen(bench)
-    expect([again!.renewed, again!.damaged]).toEqual([told[0], ''])
+    expect([again!.renewed, again!.damaged]).toEqual(['the batch at offset 3 is damaged', ''])
     expect(again!.replicaGen).toBeGreaterThan(7)
+    // What is rotten is not there any more: the learner gets it from its leader.
+    expect(await values(bench, again!)).toEqual(['0:0-0', '1:0-1', '2:0-2'])
+    expect(again!.logEnd).toBe(3)
+  })
+
+  it('keeps everything of a replica of which a read failed for a while, as a new learner', async () => {
+    const { bench } = await filled(6)
+    await bench.close()
+    const [a] = await reopen(bench)
+    bench.disk.fail('read', 'io', { path: bench.disk.files().find(name => /orders-0.*\.log$/.test(name))! })
+    await expect(values(bench, a!)).rejects.toMatchObject({ code: 'VOLUME_FAILED' })
+    await bench.durable()
+    const [again] = await reopen(bench)
+    expect(again!.renewed).toContain('cannot be read')
+    expect(await values(bench, again!)).toHaveLength(6)
   })
 
   it('moves folders that belong to no replica to stray/, and removes them after a week', async () => {
