@@ -43,7 +43,8 @@ export class Restore {
   readonly #frozen = new Map<string, string>()
   /** Names of topics that replicas have and no table names, by topicId. */
   readonly #unknown = new Map<string, string>()
-  readonly #undecidable = new Set<string>()
+  /** Why topics are not restored, by topicId. */
+  readonly #undecidable = new Map<string, string>()
   #waived: ReadonlySet<number> = new Set()
   /** What is being restored now. */
   #work: Promise<void> | undefined
@@ -131,11 +132,11 @@ export class Restore {
       room -= told.length
       return { table: table.name, reason, waitingFor, rows: told, undecided: undecided.slice(0, limits.rowsPerPushMax) }
     })
-    for (const topicId of [...this.#unknown.keys()].sort()) {
+    for (const topicId of [...new Set([...this.#unknown.keys(), ...this.#undecidable.keys()])].sort()) {
       const { rows, undecided } = plannedTopic(topicId, reports, controllerEpoch)
       const told = rows.slice(0, room)
       room -= told.length
-      const reason = `no table names topic '${this.#unknown.get(topicId) ?? ''}', ${topicId}`
+      const reason = this.#undecidable.get(topicId) ?? `no table names topic '${this.#unknown.get(topicId)!}', ${topicId}`
       described.push({ table: '', reason, waitingFor, rows: told, undecided })
     }
     return described
@@ -221,7 +222,8 @@ export class Restore {
         log.error({ topicId, topic: name, partitions: gaps },
           'a topic cannot be restored: no broker knows these partitions, or its name is taken')
       }
-      this.#undecidable.add(topicId)
+      this.#undecidable.set(topicId, `topic '${name}', ${topicId}, cannot be restored: ` +
+        (gaps.length > 0 ? 'no broker knows some of its partitions' : 'its name is taken'))
       return
     }
     const partitions = Math.max(...ofTopic.map(report => report.partition)) + 1
