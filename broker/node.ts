@@ -12,7 +12,8 @@ import { PartitionHost } from './partition/host.ts'
 import { adminServices } from './rpc/admin.ts'
 import { fetchServices } from './rpc/fetch.ts'
 import { metadataServices } from './rpc/metadata.ts'
-import { groupServices } from './rpc/offsets-commit.ts'
+import { groupServices } from './rpc/groups.ts'
+import { groupOffsetsServices } from './rpc/offsets-commit.ts'
 import { listOffsetsServices } from './rpc/offsets-list.ts'
 import { produceServices } from './rpc/produce.ts'
 import { replicateServices } from './rpc/replicate.ts'
@@ -101,7 +102,7 @@ export class BrokerNode {
     const { net } = this.#ports
     const peers = merged(sessionServices(agent), replicateServices(host), adminServices(agent))
     const clients = merged(produceServices(host), fetchServices(host), metadataServices(agent),
-      listOffsetsServices(host), groupServices(groups))
+      listOffsetsServices(host), groupOffsetsServices(groups), groupServices(groups))
     this.#listeners.push(await net.listen(this.#config.listenPeer, peers))
     this.#listeners.push(await net.listen(this.#config.listenClient, clients))
   }

@@ -1,15 +1,20 @@
 // The groups that this broker coordinates: those whose partition of __groups it leads.
 import { WireError } from '../../wire/errors.ts'
-import type { CommittedOffset } from '../../wire/messages.ts'
+import type { CommittedOffset, DescribeGroupResponse, GroupSummary, Sent } from '../../wire/messages.ts'
 import { partitionOfKey } from '../../wire/murmur2.ts'
 import type { Clock } from '../../wire/ports.ts'
 import { utf8 } from '../../wire/bytes.ts'
 import type { Log } from '../io/ports.ts'
-import { groupIdLengthMax, offsetMetadataBytesMax, offsetsPerRequestMax } from '../limits.ts'
+import {
+  groupExpiryMsDefault, groupIdLengthMax, offsetMetadataBytesMax, offsetsPerRequestMax
+} from '../limits.ts'
 import type { Partitions } from '../partition/contract.ts'
 import type { ClusterView } from '../session/contract.ts'
+import type { AssignorTopic } from './assignors.ts'
+import { describe, summarize, toCommitted } from './describe.ts'
 import { GroupPartition } from './group-partition.ts'
-import { toCommitted, type GroupOffset } from './offset-record.ts'
+import type { GroupOffset } from './records.ts'
+import { nameOf } from './records.ts'
 
 export const groupsTopic = '__groups'
 
@@ -18,7 +23,18 @@ export interface GroupCoordinatorPorts {
   readonly log: Log
   readonly partitions: Partitions
   readonly view: ClusterView
+  /** How long an unused group is remembered; a week unless set. */
+  readonly expiryMs?: number
 }
+
+/** Who commits or asks: a member with the epoch of its last assignment, or nobody in particular. */
+export interface Committer {
+  readonly memberId: string
+  readonly memberEpoch: number
+  readonly sequence: number
+}
+
+export const nobody: Committer = { memberId: '', memberEpoch: 0, sequence: 0 }
 
 export class GroupCoordinator {
   readonly #ports: GroupCoordinatorPorts
@@ -32,53 +48,101 @@ export class GroupCoordinator {
     })
   }
 
-  /** Groups with committed offsets, over the partitions led here. */
+  /** Groups that the log knows, over the partitions led here. */
   get groupsCount (): number {
     return [...this.#led.values()].reduce((sum, partition) => sum + partition.groupsCount, 0)
   }
 
+  /** Members of groups, over the partitions led here. */
+  get membersCount (): number {
+    let count = 0
+    for (const partition of this.#led.values()) for (const { members } of partition.groups()) count += members.size
+    return count
+  }
+
   close (): void {
-    for (const partition of this.#led.values()) partition.close()
+    for (const partition of this.#led.values()) partition.resign(new WireError('NOT_COORDINATOR'))
     this.#led.clear()
   }
 
   /**
-   * Resolves when all offsets are durable on the quorum; then each is answered, unknown topics with an
-   * error of their own. Rejects with NOT_COORDINATOR, COORDINATOR_LOADING, INVALID_REQUEST ...
+   * Resolves when all offsets are durable on the quorum; each is answered, with an error of its own where it
+   * has no effect (UNKNOWN_TOPIC, FENCED_MEMBER, GROUP_NOT_EMPTY). Rejects with NOT_COORDINATOR,
+   * COORDINATOR_LOADING, INVALID_REQUEST ...
    */
-  async commit (group: string, offsets: readonly CommittedOffset[]): Promise<CommittedOffset[]> {
-    const partition = this.#partitionOf(group)
+  async commit (group: string, offsets: readonly CommittedOffset[],
+    by: Committer = nobody): Promise<CommittedOffset[]> {
+    const partition = this.partitionOf(group)
     if (offsets.length > offsetsPerRequestMax) {
       throw new WireError('INVALID_REQUEST', `more than ${offsetsPerRequestMax} offsets in one request`)
     }
+    const { memberId: member, memberEpoch: epoch, sequence } = by
     const committedAt = this.#ports.clock.wallTime()
     const answers: CommittedOffset[] = []
-    const sound: GroupOffset[] = []
-    for (const offset of offsets) {
+    const sound: { readonly entry: GroupOffset, readonly index: number }[] = []
+    for (const [index, offset] of offsets.entries()) {
       const topicId = this.#topicIdOf(offset)
       if (topicId === undefined) {
-        const error = new WireError('UNKNOWN_TOPIC', `there is no topic '${offset.topic}'`)
-        answers.push({ ...offset, error: error.toDetail() as NonNullable<CommittedOffset['error']> })
+        answers.push(refused(offset, new WireError('UNKNOWN_TOPIC', `there is no topic '${offset.topic}'`)))
         continue
       }
-      const entry = { ...check(offset), group, topicId, committedAt }
-      sound.push(entry)
+      const entry = { ...check(offset), group, topicId, committedAt, member, epoch, sequence }
+      sound.push({ entry, index })
       answers.push(toCommitted(entry))
     }
-    if (sound.length > 0) {
-      await new Promise<void>((resolve, reject) => {
-        partition.commit(sound, error => { if (error === undefined) resolve(); else reject(asCoordinatorError(error)) })
+    await new Promise<void>((resolve, reject) => {
+      let open = sound.length
+      let failed: WireError | undefined
+      if (open === 0) resolve()
+      let at = 0
+      partition.commit(sound.map(({ entry }) => entry), (error, verdict) => {
+        const { index } = sound[at++]!
+        failed ??= error
+        if (verdict === 'FENCED_MEMBER' || verdict === 'GROUP_NOT_EMPTY') {
+          answers[index] = refused(offsets[index]!, new WireError(verdict))
+        }
+        if (--open > 0) return
+        if (failed === undefined) resolve()
+        else reject(this.#asCoordinatorError(failed, group))
       })
-    }
+    })
     return answers
   }
 
-  /** What the group has committed in the partitions asked for, in all when none is. */
-  committed (group: string, wanted: readonly CommittedOffset[]): CommittedOffset[] {
-    const all = this.#partitionOf(group).committed(group)
+  /**
+   * What the group has committed in the partitions asked for, in all when none is. A member says its epoch:
+   * one that is not known here was given out by a later coordinator.
+   */
+  committed (group: string, wanted: readonly CommittedOffset[], by: Committer = nobody): CommittedOffset[] {
+    const found = this.partitionOf(group).group(group)
+    if (by.memberId !== '' && (found?.members.get(by.memberId)?.epoch ?? -1) < by.memberEpoch) {
+      throw new WireError('NOT_COORDINATOR', 'that epoch of the member is not known here')
+    }
+    const all = [...found?.offsets.values() ?? []]
     if (wanted.length === 0) return all.map(toCommitted)
-    const asked = new Set(wanted.map(offset => `${this.#topicIdOf(offset) ?? ''}/${offset.partition}`))
-    return all.filter(entry => asked.has(`${entry.topicId}/${entry.partition}`)).map(toCommitted)
+    const asked = new Set(wanted.map(offset => nameOf(this.#topicIdOf(offset) ?? '', offset.partition)))
+    return all.filter(({ topicId, partition }) => asked.has(nameOf(topicId, partition))).map(toCommitted)
+  }
+
+  list (): Sent<GroupSummary>[] {
+    return [...this.#led.values()].flatMap(partition =>
+      partition.groups().map(group => summarize(group, partition.desk(group.name))))
+  }
+
+  /** @throws WireError UNKNOWN_GROUP, NOT_COORDINATOR, COORDINATOR_LOADING. */
+  describe (name: string): Sent<DescribeGroupResponse> {
+    const partition = this.partitionOf(name)
+    const group = partition.group(name)
+    if (group === undefined) throw new WireError('UNKNOWN_GROUP', `no group ${name}`)
+    return describe(group, partition.desk(name), topicId => this.#topicName(topicId))
+  }
+
+  async delete (name: string): Promise<void> {
+    try {
+      await this.partitionOf(name).delete(name)
+    } catch (error) {
+      throw error instanceof WireError ? this.#asCoordinatorError(error, name) : error
+    }
   }
 
   #topicIdOf (offset: CommittedOffset): string | undefined {
@@ -87,7 +151,21 @@ export class GroupCoordinator {
     return view.topicByName(offset.topic)?.topicId
   }
 
-  #partitionOf (group: string): GroupPartition {
+  #topicName (topicId: string): string {
+    return this.#ports.view.topicById(topicId)?.name ?? ''
+  }
+
+  #topicOf (name: string): AssignorTopic | undefined {
+    const { view } = this.#ports
+    const topic = view.topicByName(name)
+    if (topic === undefined || topic.deleting) return undefined
+    const { topicId, partitions } = topic
+    const rackOf = (partition: number): string => view.broker(view.row(topicId, partition)?.leader ?? -1)?.rack ?? ''
+    return { topicId, partitions, rackOf }
+  }
+
+  /** @throws WireError NOT_COORDINATOR with who is, INVALID_REQUEST. */
+  partitionOf (group: string): GroupPartition {
     if (group === '' || group.length > groupIdLengthMax) {
       throw new WireError('INVALID_REQUEST', `a group id has 1 to ${groupIdLengthMax} characters`)
     }
@@ -97,28 +175,53 @@ export class GroupCoordinator {
     const index = partitionOfKey(utf8(group), topic.partitions)
     const led = this.#led.get(index)
     if (led !== undefined) return led
-    const row = view.row(topic.topicId, index)
+    throw this.#notHere(index)
+  }
+
+  #notHere (index: number): WireError {
+    const { view } = this.#ports
+    const row = view.row(view.topicByName(groupsTopic)?.topicId ?? '', index)
     const leader = row?.leader ?? -1
-    throw new WireError('NOT_COORDINATOR', undefined, {
+    return new WireError('NOT_COORDINATOR', undefined, {
       leader, leaderEpoch: row?.leaderEpoch ?? -1, leaderAddress: view.broker(leader)?.clientAddress ?? ''
     })
   }
 
+  /** Towards a client the partition of __groups is the coordinator. */
+  #asCoordinatorError (error: WireError, group: string): WireError {
+    if (error.code === 'NOT_LEADER') return new WireError('NOT_COORDINATOR', undefined, error.detail)
+    if (error.code !== 'NOT_COORDINATOR' || error.detail.leader !== undefined) return error
+    const partitions = this.#ports.view.topicByName(groupsTopic)?.partitions
+    return partitions === undefined ? error : this.#notHere(partitionOfKey(utf8(group), partitions))
+  }
+
   #lead (partition: number): void {
+    const { view, expiryMs = groupExpiryMsDefault } = this.#ports
     const led = this.#led.get(partition) ?? new GroupPartition({
-      ...this.#ports, topicExists: topicId => this.#ports.view.topicById(topicId) !== undefined
+      ...this.#ports,
+      expiryMs,
+      topicOf: name => this.#topicOf(name),
+      topicName: topicId => this.#topicName(topicId),
+      isGone: topicId => view.loaded && view.topicById(topicId) === undefined
     }, { topic: groupsTopic, topicId: '', partition })
     this.#led.set(partition, led)
     led.lead()
   }
 
   #resign (partition: number): void {
-    this.#led.get(partition)?.close()
+    const led = this.#led.get(partition)
     this.#led.delete(partition)
+    led?.resign(this.#notHere(partition))
   }
 }
 
-function check (offset: CommittedOffset): Omit<GroupOffset, 'group' | 'topicId' | 'committedAt'> {
+function refused (offset: CommittedOffset, error: WireError): CommittedOffset {
+  return { ...offset, error: error.toDetail() as NonNullable<CommittedOffset['error']> }
+}
+
+type Checked = Pick<GroupOffset, 'topic' | 'partition' | 'offset' | 'leaderEpoch' | 'metadata'>
+
+function check (offset: CommittedOffset): Checked {
   const { topic, partition, leaderEpoch, metadata } = offset
   if (!Number.isSafeInteger(offset.offset) || offset.offset < 0) {
     throw new WireError('INVALID_REQUEST', `offset ${offset.offset} of ${topic}/${partition} is not an offset`)
@@ -129,10 +232,4 @@ function check (offset: CommittedOffset): Omit<GroupOffset, 'group' | 'topicId' 
     throw new WireError('INVALID_REQUEST', message)
   }
   return { topic, partition, offset: offset.offset, leaderEpoch, metadata }
-}
-
-/** Towards a client the partition of __groups is the coordinator. */
-function asCoordinatorError (error: WireError): WireError {
-  if (error.code !== 'NOT_LEADER') return error
-  return new WireError('NOT_COORDINATOR', undefined, error.detail)
 }

@@ -1,200 +1,229 @@
-// One partition of __groups while this broker leads it.
+// One partition of __groups while this broker leads it: the log with its state, and a desk for each group
+// with members.
 import { WireError } from '../../wire/errors.ts'
-import type { Clock } from '../../wire/ports.ts'
-import { batches } from '../../wire/record-batch.ts'
-import type { Log } from '../io/ports.ts'
-import { fetchBytesPerMessageMax, groupsPerPartitionMax } from '../limits.ts'
-import type { PartitionRef, Partitions } from '../partition/contract.ts'
-import { decodeOffsets, encodeOffsets, type GroupOffset } from './offset-record.ts'
+import type { Timer } from '../../wire/ports.ts'
+import * as limits from '../limits.ts'
+import type { PartitionRef } from '../partition/contract.ts'
+import type { DeskHost, MemberStream } from './desk.ts'
+import { GroupDesk } from './desk.ts'
+import type { GroupLogPorts } from './group-log.ts'
+import { GroupLog } from './group-log.ts'
+import type { GroupOffset, GroupRecord, MemberWish, PartitionName } from './records.ts'
+import { nameOf } from './records.ts'
+import type { Group, Verdict } from './state.ts'
 
-/** A snapshot is due when this much was appended since the last, and four times what it would hold. */
-export const snapshotBytesMin = 1024 * 1024
-const loadRetryMs = 200
-/** Commits that wait for a snapshot to begin; beyond it BROKER_BUSY. */
-const waitingMax = 10_000
+/** Silence, sizes of topics. */
+const tickMs = 200
+/** Groups that nobody uses, offsets of topics that are gone. */
+const sweepMs = 60_000
 
-export interface GroupPartitionPorts {
-  readonly clock: Clock
-  readonly log: Log
-  readonly partitions: Partitions
-  /** False for a topic that is gone: its offsets leave with the next snapshot. */
-  readonly topicExists: (topicId: string) => boolean
+export interface GroupPartitionPorts extends GroupLogPorts, Pick<DeskHost, 'topicOf' | 'topicName'> {
+  readonly expiryMs: number
+  /** True when the cluster is known and has no such topic. */
+  readonly isGone: (topicId: string) => boolean
 }
 
-interface Waiting {
-  readonly offsets: readonly GroupOffset[]
-  readonly done: (error: WireError | undefined) => void
-}
+export type CommitDone = (error: WireError | undefined, verdict: Verdict) => void
 
 export class GroupPartition {
   readonly #ports: GroupPartitionPorts
-  readonly #ref: PartitionRef
-  /** group → "topicId/partition" → offset, both in order of first commit. */
-  #groups = new Map<string, Map<string, GroupOffset>>()
-  /** Raised by each change of leadership: what began under an earlier one must not touch the state. */
-  #term = 0
-  #ready = false
-  #underWay = 0
-  #waiting: Waiting[] = []
-  #bytesSinceSnapshot = 0
-  #snapshotBytes = 0
-  #closed = false
+  readonly #log: GroupLog
+  readonly #desks = new Map<string, GroupDesk>()
+  /** When a topic was first found gone, by the monotonic clock. */
+  readonly #goneSince = new Map<string, number>()
+  readonly #deskHost: DeskHost
+  #tickTimer: Timer | undefined
+  #tickedAt = 0
+  #sweptAt = 0
 
   constructor (ports: GroupPartitionPorts, ref: PartitionRef) {
     this.#ports = ports
-    this.#ref = ref
+    this.#log = new GroupLog(ports, ref, {
+      ready: () => { this.#open() },
+      applied: record => { this.#applied(record) }
+    })
+    this.#deskHost = {
+      clock: ports.clock,
+      log: ports.log,
+      topicOf: ports.topicOf,
+      topicName: ports.topicName,
+      group: name => this.#log.state.get(name),
+      append: (change, done) => { this.#log.append([{ kind: 'change', change }], [done]) }
+    }
   }
 
-  get ready (): boolean { return this.#ready }
-  get groupsCount (): number { return this.#groups.size }
+  get ready (): boolean { return this.#log.ready }
+  get groupsCount (): number { return this.#log.state.groups.size }
 
   lead (): void {
-    this.resign()
-    const term = this.#term
-    this.#load(term).catch((error: unknown) => {
-      this.#ports.log.warn({ error, partition: this.#ref.partition }, 'loading committed offsets failed; trying again')
-      this.#ports.clock.setTimer(loadRetryMs, () => { if (term === this.#term && !this.#closed) this.lead() })
+    this.resign(new WireError('NOT_COORDINATOR'))
+    this.#log.lead()
+  }
+
+  /** Forgets everything; members are sent away with `error`. */
+  resign (error: WireError): void {
+    this.#tickTimer?.cancel()
+    this.#log.resign()
+    const desks = [...this.#desks.values()]
+    this.#desks.clear()
+    for (const desk of desks) desk.close(error)
+  }
+
+  #open (): void {
+    for (const group of this.#log.state.groups.values()) if (group.members.size > 0) this.#desk(group.name)
+    this.#tickedAt = this.#ports.clock.now()
+    this.#sweptAt = this.#tickedAt
+    this.#tickLater()
+  }
+
+  #applied (record: GroupRecord): void {
+    if (record.kind === 'change') this.#desks.get(record.change.group)?.applied()
+  }
+
+  #desk (name: string): GroupDesk {
+    let desk = this.#desks.get(name)
+    if (desk === undefined) {
+      desk = new GroupDesk(this.#deskHost, name)
+      this.#desks.set(name, desk)
+    }
+    return desk
+  }
+
+  #check (): void {
+    if (!this.#log.ready) throw new WireError('COORDINATOR_LOADING')
+  }
+
+  /** @throws WireError BROKER_BUSY when a group more is one too many. */
+  #admit (name: string): void {
+    this.#check()
+    const { groups } = this.#log.state
+    const known = groups.has(name) || this.#desks.has(name)
+    if (!known && Math.max(groups.size, this.#desks.size) >= limits.groupsPerPartitionMax) {
+      throw new WireError('BROKER_BUSY', `the coordinator holds ${limits.groupsPerPartitionMax} groups, its limit`)
+    }
+  }
+
+  // What clients ask
+
+  /** @throws WireError COORDINATOR_LOADING, BROKER_BUSY, GROUP_TOO_LARGE, FENCED_MEMBER. */
+  join (name: string, stream: MemberStream, wish: MemberWish, held: ReadonlyMap<PartitionName, number>): GroupDesk {
+    this.#admit(name)
+    const desk = this.#desk(name)
+    desk.join(stream, wish, held)
+    return desk
+  }
+
+  /** `done` is called for each offset: when it is committed on the quorum, or with the reason why that is not known. */
+  commit (offsets: readonly GroupOffset[], done: CommitDone): void {
+    try {
+      for (const offset of offsets) this.#admit(offset.group)
+      const group = this.#log.state.get(offsets[0]?.group ?? '')
+      const news = offsets.filter(offset => group?.offsets.has(nameOf(offset.topicId, offset.partition)) !== true)
+      if (news.length + (group?.offsets.size ?? 0) > limits.partitionsPerGroupMax) {
+        throw new WireError('GROUP_TOO_LARGE', `a group commits for at most ${limits.partitionsPerGroupMax} partitions`)
+      }
+    } catch (error) {
+      if (!(error instanceof WireError)) throw error
+      for (const _ of offsets) done(error, 'ok')
+      return
+    }
+    this.#log.append(offsets.map(offset => ({ kind: 'offset', offset })), offsets.map(() => done))
+  }
+
+  /** @throws WireError COORDINATOR_LOADING until the log has been read. */
+  group (name: string): Group | undefined {
+    this.#check()
+    return this.#log.state.get(name)
+  }
+
+  desk (name: string): GroupDesk | undefined {
+    return this.#desks.get(name)
+  }
+
+  /** None before the log has been read. */
+  groups (): readonly Group[] {
+    return this.#log.ready ? [...this.#log.state.groups.values()] : []
+  }
+
+  /** Rejects with UNKNOWN_GROUP, GROUP_NOT_EMPTY, COORDINATOR_LOADING ... */
+  async delete (name: string): Promise<void> {
+    for (;;) {
+      this.#check()
+      const group = this.#log.state.get(name)
+      if (group === undefined) throw new WireError('UNKNOWN_GROUP', `no group ${name}`)
+      if (group.members.size > 0) throw new WireError('GROUP_NOT_EMPTY')
+      // Not when something came in between: then it is another decision.
+      if (await this.#delete(group) === 'ok') return
+    }
+  }
+
+  #delete (group: Group): Promise<Verdict> {
+    const { name, epoch, changedAt: after } = group
+    const change = { group: name, after, epoch, members: [], gone: [], emptyAt: usedAt(group), deleted: true }
+    return new Promise((resolve, reject) => {
+      this.#log.append([{ kind: 'change', change }], [(error, verdict) => {
+        if (error === undefined) resolve(verdict)
+        else reject(error)
+      }])
     })
   }
 
-  /** Forgets everything; commits that wait are refused, those in the log may still commit there. */
-  resign (): void {
-    this.#term++
-    this.#ready = false
-    this.#underWay = 0
-    this.#groups = new Map()
-    const waiting = this.#waiting
-    this.#waiting = []
-    for (const { done } of waiting) done(new WireError('NOT_COORDINATOR'))
+  // Time
+
+  #tickLater (): void {
+    this.#tickTimer = this.#ports.clock.setTimer(tickMs, () => {
+      this.#tickLater()
+      this.#tick()
+    })
   }
 
-  close (): void {
-    this.#closed = true
-    this.resign()
-  }
-
-  /** Throws COORDINATOR_LOADING until the log has been read. */
-  committed (group: string): readonly GroupOffset[] {
-    if (!this.#ready) throw new WireError('COORDINATOR_LOADING')
-    return [...this.#groups.get(group)?.values() ?? []]
-  }
-
-  /** `done` is called when the offsets are committed on the quorum, or with the reason why that is not known. */
-  commit (offsets: readonly GroupOffset[], done: (error: WireError | undefined) => void): void {
-    if (!this.#ready) { done(new WireError('COORDINATOR_LOADING')); return }
-    const group = offsets[0]?.group
-    if (group !== undefined && !this.#groups.has(group) && this.#groups.size >= groupsPerPartitionMax) {
-      done(new WireError('BROKER_BUSY', `the coordinator holds ${groupsPerPartitionMax} groups, its limit`))
-      return
-    }
-    if (this.#snapshotDue() && this.#underWay > 0) {
-      if (this.#waiting.length >= waitingMax) done(new WireError('BROKER_BUSY'))
-      else this.#waiting.push({ offsets, done })
-      return
-    }
-    if (this.#snapshotDue()) this.#snapshot()
-    this.#append(offsets, done)
-  }
-
-  #append (offsets: readonly GroupOffset[], done: (error: WireError | undefined) => void): void {
-    const term = this.#term
-    const encoded = encodeOffsets(offsets, this.#ports.clock.wallTime())
-    let open = encoded.length
-    let failed: WireError | undefined
-    this.#underWay++
-    for (const batch of encoded) {
-      this.#bytesSinceSnapshot += batch.length
-      this.#ports.partitions.append(this.#ref, batch, error => {
-        failed ??= error
-        if (--open > 0) return
-        this.#settle(term, failed, offsets)
-        done(failed)
-      })
-    }
-  }
-
-  #settle (term: number, failed: WireError | undefined, offsets: readonly GroupOffset[]): void {
-    if (term !== this.#term) return
-    this.#underWay--
-    if (failed === undefined) for (const entry of offsets) this.#apply(entry)
-    if (this.#underWay > 0 || this.#waiting.length === 0) return
-    const waiting = this.#waiting
-    this.#waiting = []
-    for (const { offsets, done } of waiting) this.commit(offsets, done)
-  }
-
-  #apply (entry: GroupOffset): void {
-    const offsets = this.#groups.get(entry.group) ?? new Map<string, GroupOffset>()
-    offsets.set(`${entry.topicId}/${entry.partition}`, entry)
-    this.#groups.set(entry.group, offsets)
-  }
-
-  #snapshotDue (): boolean {
-    return this.#bytesSinceSnapshot > Math.max(snapshotBytesMin, 4 * this.#snapshotBytes)
-  }
-
-  /** Writes the whole state again and gives up the log before it, once it is committed. */
-  #snapshot (): void {
-    const term = this.#term
-    for (const [group, offsets] of this.#groups) {
-      for (const [key, entry] of offsets) if (!this.#ports.topicExists(entry.topicId)) offsets.delete(key)
-      if (offsets.size === 0) this.#groups.delete(group)
-    }
-    const encoded = encodeOffsets(this.#entries(), this.#ports.clock.wallTime())
-    this.#bytesSinceSnapshot = 0
-    this.#snapshotBytes = encoded.reduce((sum, batch) => sum + batch.length, 0)
-    let open = encoded.length
-    let from = Infinity
-    let failed = false
-    for (const batch of encoded) {
-      this.#ports.partitions.append(this.#ref, batch, (error, baseOffset) => {
-        if (error === undefined) from = Math.min(from, baseOffset)
-        else failed = true
-        if (--open === 0 && !failed && term === this.#term) {
-          this.#ports.partitions.deleteRecordsBefore(this.#ref, from)
-        }
-      })
-    }
-  }
-
-  * #entries (): Generator<GroupOffset> {
-    for (const offsets of this.#groups.values()) yield * offsets.values()
-  }
-
-  async #load (term: number): Promise<void> {
-    const { partitions } = this.#ports
-    let position = partitions.earliest(this.#ref).offset
-    let bytes = 0
-    while (term === this.#term) {
-      const end = this.#end()
-      if (end !== undefined && position >= end) {
-        this.#bytesSinceSnapshot = bytes
-        this.#ready = true
-        return
+  #tick (): void {
+    const now = this.#ports.clock.now()
+    // A process that stood still has not listened: that is not its members' silence.
+    const lateMs = Math.max(0, now - this.#tickedAt - 2 * tickMs)
+    this.#tickedAt = now
+    for (const [name, desk] of this.#desks) {
+      desk.tick(lateMs)
+      if (desk.isIdle) {
+        desk.close(new WireError('NOT_COORDINATOR'))
+        this.#desks.delete(name)
       }
-      const records = end === undefined
-        ? undefined
-        : (await partitions.fetch(this.#ref, position, -1, fetchBytesPerMessageMax)).records
-      if (term !== this.#term) return
-      if (records === undefined || records.length === 0) {
-        await new Promise<void>(resolve => { partitions.whenChanged(this.#ref, resolve) })
+    }
+    if (now - this.#sweptAt < sweepMs) return
+    this.#sweptAt = now
+    this.#sweep(now)
+  }
+
+  /** Offsets of a group with members never expire; nor do those that somebody commits for. */
+  #sweep (now: number): void {
+    const { log, expiryMs, clock } = this.#ports
+    const failed = (error: unknown): void => { log.debug({ error: String(error) }, 'a group is forgotten later') }
+    for (const group of this.#log.state.groups.values()) {
+      this.#forgetGone(group, now)
+      if (group.members.size > 0 || this.#desks.has(group.name)) continue
+      if (clock.wallTime() - usedAt(group) > expiryMs) this.#delete(group).catch(failed)
+    }
+  }
+
+  #forgetGone (group: Group, now: number): void {
+    const gone: GroupRecord[] = []
+    for (const { topicId, partition } of group.offsets.values()) {
+      if (!this.#ports.isGone(topicId)) {
+        this.#goneSince.delete(topicId)
         continue
       }
-      bytes += records.length
-      for (const header of batches(records)) {
-        for (const entry of decodeOffsets(records, header)) this.#apply(entry)
-        position = header.lastOffset + 1
-      }
+      const since = this.#goneSince.get(topicId) ?? now
+      this.#goneSince.set(topicId, since)
+      if (now - since >= limits.goneTopicMs) gone.push({ kind: 'forget', group: group.name, topicId, partition })
     }
+    // Tried again at the next sweep where it fails.
+    this.#log.append(gone, gone.map(() => () => {}))
   }
+}
 
-  /** Undefined while a new leader does not know its end yet. */
-  #end (): number | undefined {
-    try {
-      return this.#ports.partitions.latest(this.#ref).offset
-    } catch (error) {
-      if (error instanceof WireError && error.code === 'OFFSET_NOT_AVAILABLE') return undefined
-      throw error
-    }
-  }
+/** When a group without members was of use last, ms since 1970. */
+function usedAt (group: Group): number {
+  let at = group.emptyAt
+  for (const { committedAt } of group.offsets.values()) at = Math.max(at, committedAt)
+  return at
 }

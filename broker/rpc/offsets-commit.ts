@@ -3,13 +3,13 @@ import type { Services } from '../../wire/ports.ts'
 import type { GroupCoordinator } from '../group/coordinator.ts'
 import { answer } from './answer.ts'
 
-export function groupServices (coordinator: GroupCoordinator): Services {
+export function groupOffsetsServices (coordinator: GroupCoordinator): Services {
   return {
     unary: {
-      CommitOffsets: ({ group, offsets }) =>
-        answer(async () => ({ offsets: await coordinator.commit(group, offsets) })),
-      GetCommittedOffsets: ({ group, offsets }) =>
-        answer(() => ({ offsets: coordinator.committed(group, offsets) }))
+      CommitOffsets: ({ group, offsets, ...by }) =>
+        answer(async () => ({ offsets: await coordinator.commit(group, offsets, by) })),
+      GetCommittedOffsets: ({ group, offsets, ...by }) =>
+        answer(() => ({ offsets: coordinator.committed(group, offsets, { ...by, sequence: 0 }) }))
     }
   }
 }

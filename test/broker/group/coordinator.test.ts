@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { GroupCoordinator } from '../../../broker/group/coordinator.ts'
-import { snapshotBytesMin } from '../../../broker/group/group-partition.ts'
+import { snapshotBytesMin } from '../../../broker/group/group-log.ts'
 import type { ClusterView } from '../../../broker/session/contract.ts'
 import { WireError, type ErrorCode } from '../../../wire/errors.ts'
 import type { CommittedOffset, TopicInfo } from '../../../wire/messages.ts'
@@ -39,7 +39,7 @@ function setup (): { coordinator: GroupCoordinator, partitions: FakePartitions, 
 
 async function loaded (partitions: FakePartitions): Promise<void> {
   partitions.lead(0, true)
-  for (let turn = 0; turn < 100; turn++) await Promise.resolve()
+  await new Promise(resolve => { setImmediate(resolve) })
 }
 
 function offset (value: number, more: Partial<CommittedOffset> = {}): CommittedOffset {
@@ -93,7 +93,7 @@ describe('committed offsets', () => {
     expect(() => coordinator.committed('audit', [])).toThrow(WireError)
     partitions.endKnown = true
     partitions.changed()
-    for (let turn = 0; turn < 100; turn++) await Promise.resolve()
+    await new Promise(resolve => { setImmediate(resolve) })
     expect(coordinator.committed('audit', []).map(entry => entry.offset)).toEqual([5])
   })
 
@@ -128,49 +128,66 @@ describe('committed offsets', () => {
 })
 
 describe('snapshots', () => {
+  const metadata = 'm'.repeat(4000)
+
+  async function turns (): Promise<void> {
+    await new Promise(resolve => { setImmediate(resolve) })
+  }
+
+  async function reload (partitions: FakePartitions): Promise<void> {
+    partitions.lead(0, false)
+    await loaded(partitions)
+  }
+
   it('keep the log short and lose nothing, with commits under way', async () => {
     const { coordinator, partitions } = setup()
     await loaded(partitions)
     partitions.automatic = false
-    const metadata = 'm'.repeat(4000)
     const commits: Promise<unknown>[] = []
-    for (let index = 1; index <= 600; index++) {
+    for (let index = 1; index <= 900; index++) {
       commits.push(coordinator.commit(`group-${index % 3}`, [offset(index, { metadata })]))
-      if (index % 7 === 0) partitions.commitAll()
+      if (index % 7 === 0) {
+        partitions.commitAll()
+        await turns()
+      }
     }
     partitions.commitAll()
+    await turns()
     partitions.commitAll()
     await Promise.all(commits)
+    await turns()
     expect(partitions.logStart).toBeGreaterThan(0)
-    const before = ['group-0', 'group-1', 'group-2'].map(group => coordinator.committed(group, [])[0]!.offset)
-    expect(before).toEqual([600, 598, 599])
-    partitions.automatic = true
-    partitions.lead(0, false)
-    await loaded(partitions)
-    expect(['group-0', 'group-1', 'group-2'].map(group => coordinator.committed(group, [])[0]!.offset)).toEqual(before)
+    const newest = (): number[] => ['group-0', 'group-1', 'group-2'].map(group =>
+      coordinator.committed(group, [])[0]!.offset)
+    expect(newest()).toEqual([900, 898, 899])
+    await reload(partitions)
+    expect(newest()).toEqual([900, 898, 899])
   })
 
-  it('wait for a commit that is under way, which the log would forget', async () => {
+  it('do not forget what was on its way when they were made', async () => {
     const { coordinator, partitions } = setup()
     await loaded(partitions)
-    const metadata = 'm'.repeat(4000)
+    await coordinator.commit('before', [offset(7)])
     const appended = (): number => partitions.batches.reduce((sum, batch) => sum + batch.length, 0)
     for (let index = 0; appended() + 5000 < snapshotBytesMin; index++) {
       await coordinator.commit('filler', [offset(index, { metadata })])
     }
     partitions.automatic = false
-    // Not enough appended yet to be due: this one is in the log, not committed.
-    const underWay = coordinator.commit('once', [offset(42)])
-    const next = coordinator.commit('filler', [offset(6, { metadata }), offset(7, { metadata, partition: 1 })])
-    const after = coordinator.commit('filler', [offset(8, { metadata })])
+    // In the log, and committed together with the record that makes the snapshot due, or after it.
+    const commits = [
+      coordinator.commit('filler', [offset(6, { metadata }), offset(7, { metadata, partition: 1 })]),
+      coordinator.commit('once', [offset(42)])
+    ]
+    partitions.commit(1)
+    await turns()
+    commits.push(coordinator.commit('later', [offset(43)]))
+    expect(partitions.pending).toHaveLength(3)
     partitions.commitAll()
-    partitions.commitAll()
-    await Promise.all([underWay, next, after])
+    await Promise.all(commits)
     expect(partitions.logStart).toBeGreaterThan(0)
     partitions.automatic = true
-    partitions.lead(0, false)
-    await loaded(partitions)
-    expect(coordinator.committed('once', []).map(entry => entry.offset)).toEqual([42])
-    expect(coordinator.committed('filler', []).map(entry => entry.offset)).toEqual([8, 7])
+    await reload(partitions)
+    const all = (group: string): number[] => coordinator.committed(group, []).map(entry => entry.offset)
+    expect(['before', 'filler', 'once', 'later'].map(all)).toEqual([[7], [6, 7], [42], [43]])
   })
 })

@@ -29,8 +29,12 @@ export class FakePartitions implements Partitions {
   }
 
   commitAll (): void {
-    const pending = this.pending
-    this.pending = []
+    this.commit(this.pending.length)
+  }
+
+  /** The first so many of what waits. */
+  commit (count: number): void {
+    const pending = this.pending.splice(0, count)
     for (const { batch, base, end, done } of pending) {
       this.batches.push(batch)
       this.highWatermark = end

@@ -1,0 +1,134 @@
+// GroupSession: one member's stream. The first message is a join; what follows goes to the desk of its group.
+import * as limits from '../limits.ts'
+import { WireError } from '../../wire/errors.ts'
+import type {
+  GroupSessionRequest, GroupSessionRequest_Join, GroupSessionResponse, GroupSessionResponse_Assignment, HeldPartitions
+} from '../../wire/messages.ts'
+import type { Stream, StreamHandlers } from '../../wire/ports.ts'
+import type { GroupCoordinator } from '../group/coordinator.ts'
+import type { GroupDesk, MemberStream } from '../group/desk.ts'
+import type { MemberWish, PartitionName } from '../group/records.ts'
+import { nameOf } from '../group/records.ts'
+
+const memberIdForm = /^[0-9a-f]{16}$/
+
+export class GroupSession implements StreamHandlers<GroupSessionRequest>, MemberStream {
+  readonly #coordinator: GroupCoordinator
+  readonly #stream: Stream<GroupSessionResponse>
+  readonly #peer: string
+  attempt = 0
+  #memberId = ''
+  #desk: GroupDesk | undefined
+  #blocked = false
+  /** The newest of what waits for a member that is slow: older ones say nothing beside it. */
+  #waiting: GroupSessionResponse_Assignment | undefined
+  #closed = false
+
+  constructor (coordinator: GroupCoordinator, stream: Stream<GroupSessionResponse>, peer: string) {
+    this.#coordinator = coordinator
+    this.#stream = stream
+    this.#peer = peer
+  }
+
+  message (request: GroupSessionRequest): void {
+    if (this.#closed) return
+    try {
+      this.#handle(request)
+    } catch (error) {
+      if (!(error instanceof WireError)) throw error
+      this.fail(error)
+    }
+  }
+
+  #handle ({ join, heartbeat, release, leave }: GroupSessionRequest): void {
+    if (join !== undefined) {
+      if (this.#desk !== undefined) throw new WireError('INVALID_REQUEST', 'a stream is of one member')
+      const { group, memberId, attempt } = join
+      const partition = this.#coordinator.partitionOf(group)
+      const wish = wishOf(join, this.#peer)
+      this.attempt = attempt
+      this.#memberId = memberId
+      this.#desk = partition.join(group, this, wish, heldOf(join.held))
+      return
+    }
+    if (this.#desk === undefined) throw new WireError('INVALID_REQUEST', 'the first message of a member is a join')
+    if (heartbeat !== undefined) {
+      this.#desk.heard(this.#memberId, this)
+      this.#send({ alive: {} })
+    } else if (release !== undefined) this.#desk.released(this.#memberId, this, heldOf(release.partitions))
+    else if (leave !== undefined) this.#desk.leave(this.#memberId, this, leave.final)
+    else throw new WireError('INVALID_REQUEST', 'a request of an unknown kind')
+  }
+
+  drain (): void {
+    this.#blocked = false
+    const waiting = this.#waiting
+    this.#waiting = undefined
+    if (waiting !== undefined) this.assign(waiting)
+  }
+
+  close (): void {
+    if (this.#closed) return
+    this.#closed = true
+    this.#desk?.lost(this.#memberId, this)
+    this.#stream.end()
+  }
+
+  assign (assignment: GroupSessionResponse_Assignment): void {
+    if (this.#blocked) this.#waiting = assignment
+    else this.#send({ assignment })
+  }
+
+  left (): void {
+    this.#send({ left: {} })
+  }
+
+  fail (error: WireError): void {
+    if (this.#closed) return
+    this.#closed = true
+    this.#stream.send({ error: error.toDetail() })
+    this.#stream.end()
+  }
+
+  #send (message: Parameters<Stream<GroupSessionResponse>['send']>[0]): void {
+    if (!this.#closed && !this.#stream.send(message)) this.#blocked = true
+  }
+}
+
+function check (condition: boolean, message: string): void {
+  if (!condition) throw new WireError('INVALID_REQUEST', message)
+}
+
+function within (value: number, least: number, most: number): boolean {
+  return Number.isSafeInteger(value) && value >= least && value <= most
+}
+
+function wishOf (join: GroupSessionRequest_Join, peer: string): MemberWish {
+  const { memberId: id, instanceId, rack, client, assignor, sessionTimeoutMs, instanceGraceMs, releaseTimeoutMs } = join
+  const topics = [...new Set(join.topics)].sort()
+  check(memberIdForm.test(id), 'a member id is 16 hex characters')
+  check([instanceId, rack, client].every(({ length }) => length <= limits.groupIdLengthMax),
+    `names of a member have at most ${limits.groupIdLengthMax} characters`)
+  check(within(topics.length, 1, limits.topicsPerMemberMax), `a member reads 1 to ${limits.topicsPerMemberMax} topics`)
+  check(topics.every(({ length }) => within(length, 1, limits.topicNameLengthMax)), 'a topic that cannot be one')
+  check(within(sessionTimeoutMs, limits.memberSessionTimeoutMsMin, limits.memberSessionTimeoutMsMax),
+    `sessionTimeoutMs is ${limits.memberSessionTimeoutMsMin} to ${limits.memberSessionTimeoutMsMax}`)
+  check(within(instanceGraceMs, 0, limits.instanceGraceMsMax),
+    `instanceGraceMs is at most ${limits.instanceGraceMsMax}`)
+  check(within(releaseTimeoutMs, 1, limits.instanceGraceMsMax), 'releaseTimeoutMs is above 0 and at most a day')
+  const host = peer.replace(/:\d+$/, '')
+  const described = client === '' ? host : `${client} (${host})`
+  return {
+    id, instanceId, rack, client: described, topics, assignor, sessionTimeoutMs, instanceGraceMs, releaseTimeoutMs
+  }
+}
+
+function heldOf (lists: readonly HeldPartitions[]): Map<PartitionName, number> {
+  const held = new Map<PartitionName, number>()
+  for (const { topicId, partitions, epochs } of lists) {
+    check(partitions.length === epochs.length, 'an epoch for each partition')
+    for (const [index, partition] of partitions.entries()) held.set(nameOf(topicId, partition), epochs[index]!)
+    check(held.size <= limits.partitionsPerGroupMax, `at most ${limits.partitionsPerGroupMax} partitions`)
+  }
+  return held
+}
