@@ -128,6 +128,7 @@ export class SimBroker {
     if (process.dead) return
     const expected = error instanceof WireError || (error instanceof DiskError && this.diskMayFail)
     if (!expected) throw SimFailure.from('fatal error', process.name, error)
+    this.#cluster.book.logOf(process).error({ error }, 'the process ends itself')
     if (error instanceof WireError && error.code === 'VOLUME_FAILED') {
       if (!this.diskMayFail) throw SimFailure.from('fatal error', process.name, error)
       this.volumeFailed = true

@@ -9,6 +9,7 @@ import type { Coverage } from './coverage.ts'
 
 const readyMsMax = 8_000
 const readMsMax = 10_000
+const roundsMax = 5
 
 export async function scrub (cluster: SimCluster, coverage: Coverage): Promise<void> {
   for (const broker of cluster.brokers) {
@@ -23,11 +24,13 @@ export async function scrub (cluster: SimCluster, coverage: Coverage): Promise<v
       }
       coverage.reached('a rolled-back volume became a new one')
     }
-    if (!await findsDamage(cluster, broker)) continue
-    coverage.reached('damage was found on a disk')
-    broker.end('kill')
-    broker.start()
-    await becomeReady(cluster, broker)
+    // Each opening cuts off what was found, and reads anew what follows.
+    for (let round = 0; round < roundsMax && await findsDamage(cluster, broker); round++) {
+      coverage.reached('damage was found on a disk')
+      broker.end('kill')
+      broker.start()
+      await becomeReady(cluster, broker)
+    }
   }
 }
 
