@@ -1,6 +1,6 @@
 // Every mutation fits the source as it is; the loader mutates, and what it mutates is found.
 import { spawnSync } from 'node:child_process'
-import { readFileSync } from 'node:fs'
+import { readFileSync, readdirSync } from 'node:fs'
 import { stripTypeScriptTypes } from 'node:module'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
@@ -15,6 +15,10 @@ const read = (file: string): string => readFileSync(join(root, file), 'utf8')
 const headings = new Set(read('docs/replication.md').split('\n').filter((line) => line.startsWith('## '))
   .map((line) => line.slice(3)))
 
+const list = (folder: string): string[] => readdirSync(join(root, folder))
+const scenarios = [...list('test/sim/scenarios'), ...list('test/sim/mutations/scenarios')]
+const interleavings = list('test/partition/scenarios')
+
 describe.each(mutations.map((mutation) => [mutation.name, mutation] as const))('%s', (_, mutation) => {
   test('fits the source', () => {
     expect(headings).toContain(mutation.rule)
@@ -24,7 +28,10 @@ describe.each(mutations.map((mutation) => [mutation.name, mutation] as const))('
       expect(() => stripTypeScriptTypes(text)).not.toThrow()
     }
     for (const finder of mutation.finders ?? []) {
-      if (finder.startsWith('plan ')) expect(Object.keys(plans)).toContain(finder.slice('plan '.length))
+      const name = finder.slice(finder.indexOf(' ') + 1)
+      if (finder.startsWith('plan ')) expect(Object.keys(plans)).toContain(name)
+      if (finder.startsWith('scenario ')) expect(scenarios).toContain(`${name}.txt`)
+      if (finder.startsWith('interleaving ')) expect(interleavings).toContain(`${name}.txt`)
     }
   })
 })

@@ -128,6 +128,10 @@ export class InvariantObserver implements Observer {
       observed.records.delete(log)
     }
     volume.remove = (log) => {
+      const record = observed.records.get(log)
+      if (record !== undefined && this.rows.names(log.topicId, log.partition, broker.id)) {
+        throw new SimFailure('removed data', `${record.name}: its data goes, and a row names it`)
+      }
       leave(log)
       return remove.call(volume, log)
     }

@@ -1,5 +1,6 @@
 // Asserts what must hold for every row that is written to the Kubernetes API, and for who writes.
 import type { BrokerNode } from '../../broker/node.ts'
+import { isReplica } from '../../broker/partition/in-sync.ts'
 import { decodeTable, tableKind } from '../../broker/controller/table-codec.ts'
 import { rootName } from '../../broker/controller/table.ts'
 import type { Table } from '../../broker/controller/table.ts'
@@ -19,6 +20,7 @@ export class RowObserver {
   readonly #controllers = new Set<string>()
   readonly #latest = new Map<string, PartitionRow>()
   readonly #topicIds = new Map<string, string>()
+  readonly #deleting = new Set<string>()
   #office = ''
   constructor (cluster: SimCluster, observer: InvariantObserver, coverage: Coverage) {
     this.#cluster = cluster
@@ -87,7 +89,10 @@ export class RowObserver {
       throw new SimFailure('controller epoch', `${by} wrote ${table.name} with controller epoch ` +
         `${table.controllerEpoch} over ${old.controllerEpoch}`)
     }
-    for (const topic of table.topics.values()) this.#topicIds.set(topic.name, topic.topicId)
+    for (const topic of table.topics.values()) {
+      this.#topicIds.set(topic.name, topic.topicId)
+      if (topic.deleting) this.#deleting.add(topic.topicId)
+    }
     for (const [topicId, rows] of table.rows) {
       const oldRows = old?.rows.get(topicId) ?? []
       rows.forEach((row, i) => { this.#row(row, oldRows[i], table, by) })
@@ -123,6 +128,12 @@ export class RowObserver {
     if (old !== undefined) this.#count(row, old)
     this.#latest.set(key, row)
     this.#holdsAll(row, where)
+  }
+
+  /** Does the newest row of a topic that is not being deleted, lost tables or not, give the broker a replica? */
+  names (topicId: string, partition: number, brokerId: number): boolean {
+    const row = this.#latest.get(`${topicId}-${partition}`)
+    return row !== undefined && !this.#deleting.has(topicId) && isReplica(row, brokerId)
   }
 
   /** The same of the set as stored, while its leader may not know of it yet. */

@@ -8,7 +8,7 @@
 //   pass 2s                                virtual time
 //   pause|resume|kill|power|start|stop|wipe WHO    WHO: ids '0,1', 'leader of t0-0', 'controller', 'all'
 //   cut 0-1 | cut 0>1 | cut 0-kube | heal  links: both ways, one way
-//   kube down|silent|up
+//   kube down|silent|up | kube delay 300ms
 //   mark                                   what is expected counts from here
 //   expect gap < 1s [t0-0]                 longest time without an acknowledged write, per partition
 //   expect no failed sends
@@ -70,7 +70,10 @@ class Script {
       case 'pass': await this.#simulation.pass(milliseconds(words[0]!)); break
       case 'cut': this.#cut(words[0]!); break
       case 'heal': cluster.network.healAll(); break
-      case 'kube': cluster.kube.conditions.state = words[0] as 'up' | 'down' | 'silent'; break
+      case 'kube':
+        if (words[0] === 'delay') cluster.kube.conditions.delayMs = milliseconds(words[1]!)
+        else cluster.kube.conditions.state = words[0] as 'up' | 'down' | 'silent'
+        break
       case 'mark': this.#markedAtMs = cluster.scheduler.now; break
       case 'expect': this.#expect(words, line); break
       default: for (const broker of this.#who(words)) this.#do(verb, broker)

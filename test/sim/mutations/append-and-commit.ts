@@ -37,7 +37,7 @@ export const appendAndCommit: readonly Mutation[] = [
     rule,
     without: 'the set before counts until the new row is durable at the leader',
     edits: [{ file: inSync, search: 'this.#rows.push(row)', replace: 'this.#rows = [row]' }],
-    finders: ['seeds', 'plan slow disks', 'histories 3/2']
+    finders: ['plan slow disks', 'histories 3/2']
   },
   {
     name: 'unknown-end-passed-over',
@@ -74,7 +74,7 @@ export const appendAndCommit: readonly Mutation[] = [
     rule,
     without: 'what a reset removed and a crash would bring back is not vouched for',
     edits: [{ file: 'broker/partition/state.ts', search: 'this.#resets > 0 ? 0 : ', replace: '' }],
-    finders: ['plan retention', 'seeds', 'interleaving log-start']
+    finders: ['interleaving reset-before-it-is-durable']
   },
   {
     name: 'fetch-offset-as-end',
@@ -136,7 +136,7 @@ export const appendAndCommit: readonly Mutation[] = [
     rule,
     without: 'between the high watermark and the end readers wait',
     edits: [{ file: reader, search: 'offset > log.logEnd) throw', replace: 'offset > highWatermark) throw' }],
-    finders: ['seeds', 'plan elections', 'interleaving kip-101-truncate-to-high-watermark']
+    finders: ['plan elections', 'seeds']
   },
   {
     name: 'latest-steps-back',
@@ -147,6 +147,6 @@ export const appendAndCommit: readonly Mutation[] = [
       search: 'this.#ready && this.#state.highWatermark >= this.epochStart',
       replace: 'this.#ready'
     }],
-    finders: ['interleaving kip-101-truncate-to-high-watermark', 'seeds']
+    finders: ['interleaving kafka-7128-join-below-epoch-start']
   }
 ]

@@ -16,6 +16,17 @@ const ownTablesOnly = {
   replace: 'if (found.uid !== this.#table.uid) {'
 }
 
+const noSuspicion = {
+  file: takeover,
+  search: "const suspicion = options.doubt !== '' ? options.doubt : suspect(options, lease, before, found.size)",
+  replace: "const suspicion = ''"
+}
+const unknownTopicsIgnored = {
+  file: restore,
+  search: 'if (removals.isDeleted(topicId) || this.#unknown.has(topicId)) continue',
+  replace: "if (topicId !== '') continue"
+}
+
 export const controller: readonly Mutation[] = [
   {
     name: 'no-stamps',
@@ -59,11 +70,7 @@ export const controller: readonly Mutation[] = [
     rule,
     without: 'tables that are older than what brokers know are noticed',
     edits: [
-      {
-        file: takeover,
-        search: "const suspicion = options.doubt !== '' ? options.doubt : suspect(options, lease, before, found.size)",
-        replace: "const suspicion = ''"
-      },
+      noSuspicion,
       { file: restore, search: '|| this.isFrozen(table.name)) continue', replace: '|| true) continue' },
       {
         file: 'broker/controller/desk.ts',
@@ -82,7 +89,7 @@ export const controller: readonly Mutation[] = [
       search: 'if (missing.length > 0 || !this.#enough()) {',
       replace: 'if (missing.length > 99) {'
     }],
-    finders: ['plan tables', 'seeds', 'scenario restored-with-one-away']
+    finders: ['plan tables']
   },
   {
     name: 'restored-in-an-old-epoch',
@@ -99,21 +106,7 @@ export const controller: readonly Mutation[] = [
     name: 'missing-table-taken-for-empty',
     rule,
     without: 'a table that the root names and that is gone was lost',
-    edits: [{
-      file: takeover,
-      search: "missing.length === 0 ? root : await mark(store, root, `tables are missing: ${missing.join(', ')}`)",
-      replace: 'root'
-    },
-    {
-      file: takeover,
-      search: "const suspicion = options.doubt !== '' ? options.doubt : suspect(options, lease, before, found.size)",
-      replace: "const suspicion = ''"
-    },
-    {
-      file: restore,
-      search: 'if (removals.isDeleted(topicId) || this.#unknown.has(topicId)) continue',
-      replace: 'if (topicId !== \'\') continue'
-    }],
+    edits: [noSuspicion, unknownTopicsIgnored],
     finders: ['plan tables', 'seeds']
   },
   {
@@ -138,6 +131,7 @@ export const controller: readonly Mutation[] = [
     rule,
     without: 'data that no row names is moved to stray/, after a time: it is removed at once',
     edits: [
+      noSuspicion, unknownTopicsIgnored,
       {
         file: partitionRoster,
         search: 'this.#report(volume.moveToStray(replica.log), replica.log)',
@@ -149,7 +143,9 @@ export const controller: readonly Mutation[] = [
         replace: 'export const strayAfterMs = 0'
       }
     ],
-    finders: ['plan tables', 'scenario stray', 'interleaving removal']
+    kind: 'removed data',
+    note: 'with a controller that takes lost tables for empty ones',
+    finders: ['plan tables']
   },
   {
     name: 'order-removes-what-a-row-names',
@@ -171,6 +167,6 @@ export const controller: readonly Mutation[] = [
       search: 'volume.knew(topicId, partition) ? 1 + rng.integer(replicaGenMax) : 0',
       replace: '0'
     }],
-    finders: ['interleaving removal', 'scenario stray']
+    finders: ['interleaving removal']
   }
 ]

@@ -13,6 +13,11 @@ const reelection = {
     "      return 'lost'\n    }",
   replace: ''
 }
+const rolledBack = {
+  file: roster,
+  search: 'if (info.brokerEpoch > known.brokerEpoch || info.incarnation === known.incarnation) return undefined',
+  replace: 'if (info.brokerEpoch > 0) return undefined'
+}
 const bootEpoch = { file: replica, search: 'row.leaderEpoch > this.#bootEpoch && ', replace: '' }
 
 export const electionAndFencing: readonly Mutation[] = [
@@ -43,6 +48,26 @@ export const electionAndFencing: readonly Mutation[] = [
       replace: ''
     }],
     finders: ['plan churn', 'seeds']
+  },
+  {
+    name: 'elected-below-a-known-high-watermark',
+    rule,
+    without: 'nobody is elected whose end lies below a high watermark that any replica reports',
+    edits: [
+      {
+        file: 'broker/controller/election.ts',
+        search: 'ends.present && ends.durableEnd >= committed && canLead(identity)',
+        replace: 'ends.present && canLead(identity)'
+      },
+      {
+        file: 'broker/controller/election.ts',
+        search: 'candidates.sort((a, b) => b.lastEpoch - a.lastEpoch || b.durableEnd - a.durableEnd ||',
+        replace: 'candidates.sort((a, b) =>'
+      },
+      rolledBack
+    ],
+    note: 'with a rolled-back volume that is let in, and the highest end not preferred: members of a set hold all',
+    finders: ['plan rolled-back volumes']
   },
   {
     name: 'leads-in-its-own-epoch',

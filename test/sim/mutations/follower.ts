@@ -87,6 +87,7 @@ export const followerRules: readonly Mutation[] = [
       },
       { file: follower, search: 'if (offset < highWatermark) {', replace: 'if (offset < 0) {' }
     ],
+    kind: 'truncation',
     note: 'with a leader that answers wrongly; with the rule in place the follower stops',
     finders: ['seeds', 'plan elections']
   },

@@ -18,17 +18,6 @@ export const inSyncSet: readonly Mutation[] = [
     edits: [{ file: controller, search: 'return live >= row.minInSync && remaining', replace: 'return remaining' }]
   },
   {
-    name: 'floor-counts-the-dead',
-    rule,
-    without: 'members of unknown fate do not count as living at the floor',
-    edits: [{
-      file: controller,
-      search: 'return live >= row.minInSync && remaining',
-      replace: 'return remaining.length >= row.minInSync && remaining'
-    }],
-    finders: ['seeds', 'plan takeovers']
-  },
-  {
     name: 'leader-shrinks-below-floor',
     rule,
     without: 'a leader may shrink its set only while minInSync live members remain, at the leader and at the ' +
@@ -59,7 +48,7 @@ export const inSyncSet: readonly Mutation[] = [
       search: 'progress.end >= highWatermark && progress.end >= epochStart',
       replace: 'progress.end >= highWatermark'
     }],
-    finders: ['scenario join-below-epoch-start', 'interleaving kafka-7128-join-below-epoch-start']
+    finders: ['histories 3/2', 'interleaving kafka-7128-join-below-epoch-start']
   },
   {
     name: 'joins-with-the-end-of-another-identity',
@@ -74,7 +63,7 @@ export const inSyncSet: readonly Mutation[] = [
         replace: 'this.#followers.delete(String(progress.identity.brokerId))'
       }
     ],
-    finders: ['plan volumes', 'scenario wiped-behind-one-leader', 'interleaving wiped-volume']
+    finders: ['plan volumes', 'histories 3/2', 'interleaving wiped-volume']
   },
   {
     name: 'fenced-member-added',
@@ -107,7 +96,7 @@ export const inSyncSet: readonly Mutation[] = [
       search: 'if (pending !== undefined) pending.retryMs = Math.min(pending.retryMs, nowMs + pending.pauseMs / 4)',
       replace: 'this.#pending = undefined\n    this.#count()'
     }],
-    finders: ['plan churn', 'scenario refused-while-written', 'histories 3/2']
+    finders: ['histories 3/2', 'plan churn', 'interleaving pending-expand']
   },
   {
     name: 'timeout-ends-a-pending-change',
@@ -118,7 +107,7 @@ export const inSyncSet: readonly Mutation[] = [
       search: 'if (nowMs < pending.askedMs + limits.inSyncRetryMs) return undefined',
       replace: 'this.#pending = undefined\n      this.#count()\n      return undefined'
     }],
-    finders: ['plan churn', 'seeds', 'histories 3/2']
+    finders: ['histories 3/2', 'plan churn', 'interleaving pending-expand']
   },
   {
     name: 'strict-check-of-all-members',
@@ -130,7 +119,7 @@ export const inSyncSet: readonly Mutation[] = [
       replace: "if (hasIdentity(row.inSync, member) && facts.member(row.topicId, row.partition, member) === " +
         "'live') continue"
     }],
-    finders: ['seeds', 'plan churn', 'scenario strict-check']
+    finders: ['scenario dead-member-while-asking']
   },
   {
     name: 'pushed-before-written',

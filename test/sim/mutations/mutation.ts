@@ -31,6 +31,8 @@ export interface Mutation {
   readonly edits: readonly Edit[]
   /** Default: seeds alone. */
   readonly finders?: readonly Finder[]
+  /** Only a violation of this class counts: others come from the rest of what is taken out. */
+  readonly kind?: string
   /** For the table: why several layers go together, say. */
   readonly note?: string
 }

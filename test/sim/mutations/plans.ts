@@ -9,10 +9,10 @@ function withFaults (plan: Plan, faults: Partial<Record<FaultKind, number>>): Pl
 }
 
 function small (plan: Plan, minInSync = 2): Plan {
-  const topic = { name: 't0', partitions: 4, replicas: 3, minInSync, segmentBytes: 1024 * 1024, retentionBytes: -1 }
+  const topic = { name: 't0', partitions: 2, replicas: 3, minInSync, segmentBytes: 1024 * 1024, retentionBytes: -1 }
   return {
-    ...plan, brokers: 3, topics: [topic], producers: 2, consumers: 1, sendEveryMs: 10, valueBytesMax: 100,
-    safetyMs: 20_000
+    ...plan, brokers: 3, topics: [topic], producers: 2, consumers: 1, sendEveryMs: 30, valueBytesMax: 100,
+    safetyMs: 15_000
   }
 }
 
@@ -26,7 +26,7 @@ export const plans: Readonly<Record<string, (plan: Plan) => Plan>> = {
     kubeDelayMs: 200, kubeFaultChance: 0.1
   }),
   /** Fsyncs take long, and power goes before they end. */
-  'slow disks': (plan) => withFaults(small(plan), { 'slow disk': 1_000, power: 1_500, 'kill all': 8_000 }),
+  'slow disks': (plan) => withFaults(small(plan), { 'slow disk': 1_000, power: 2_000, kill: 2_000 }),
   /** Controllers come and go; the API is slow, fails, and forgets to answer. */
   takeovers: (plan) => ({
     ...withFaults(small(plan),
@@ -40,6 +40,12 @@ export const plans: Readonly<Record<string, (plan: Plan) => Plan>> = {
   volumes: (plan) => withFaults(small(plan), { 'lost volume': 3_000, power: 4_000, kill: 4_000 }),
   /** A disk says that it fails. */
   'disk errors': (plan) => withFaults(small(plan), { 'disk error': 2_000, kill: 6_000 }),
+  /** A volume is taken back to an older copy. */
+  'rolled-back volumes': (plan) => withFaults(small(plan), { 'rolled-back volume': 2_000, kill: 3_000, power: 4_000 }),
+  /** Brokers find each other's volume. */
+  'swapped volumes': (plan) => withFaults(small(plan), { 'swapped volumes': 3_000, kill: 6_000 }),
+  /** Disks rot. */
+  'bit flips': (plan) => withFaults(small(plan), { 'bit flip': 1_000, kill: 2_000, power: 3_000 }),
   /** Segments roll and go while brokers are away. */
   retention: (plan) => ({
     ...withFaults(small(plan), { pause: 3_000, isolate: 3_000, power: 3_000, kill: 4_000 }),

@@ -89,6 +89,53 @@ export const producerState: readonly Mutation[] = [
     finders: ['plan disk errors', 'seeds']
   },
   {
+    name: 'rolled-back-volume-accepted',
+    rule: pitfalls,
+    without: 'a volume that has gone back to an older copy is refused',
+    edits: [{
+      file: 'broker/controller/roster.ts',
+      search: 'if (info.brokerEpoch > known.brokerEpoch || info.incarnation === known.incarnation) return undefined',
+      replace: 'if (info.brokerEpoch > 0) return undefined'
+    }],
+    finders: ['plan rolled-back volumes']
+  },
+  {
+    name: 'volume-of-another-broker-accepted',
+    rule: pitfalls,
+    without: 'a volume says whose it is',
+    edits: [{ file: 'broker/log/meta.ts', search: 'if (broker !== brokerId) {', replace: 'if (broker < 0) {' }],
+    finders: ['plan swapped volumes']
+  },
+  {
+    name: 'damaged-replica-keeps-its-generation',
+    rule: pitfalls,
+    without: 'a replica that recovery found damaged is a new learner',
+    edits: [{
+      file: 'broker/log/recovery.ts',
+      search: 'state.replicaGen += 1 + this.#options.rng.integer(unknownGenMax)',
+      replace: ''
+    }],
+    finders: ['plan bit flips']
+  },
+  {
+    name: 'corruption-taken-for-a-torn-tail',
+    rule: pitfalls,
+    without: 'a broken frame that a later one bears witness of was acknowledged: its replicas are damaged',
+    edits: [{
+      file: 'broker/log/recovery.ts',
+      search: 'else if (await reader.hasWitness(frame.sequence + 1)) {',
+      replace: 'else if (await reader.hasWitness(frame.sequence + 1) && false) {'
+    }],
+    finders: ['plan bit flips']
+  },
+  {
+    name: 'checksum-not-looked-at',
+    rule: pitfalls,
+    without: 'a frame counts when its checksum is right',
+    edits: [{ file: 'broker/log/recovery.ts', search: 'if (frame.whole) {', replace: 'if (frame.sequence >= 0) {' }],
+    finders: ['plan slow disks', 'plan bit flips', 'seeds']
+  },
+  {
     name: 'durable-in-the-page-cache',
     rule: pitfalls,
     without: 'what recovery finds is written anew and fsynced before it counts',

@@ -46,7 +46,8 @@ async function run (task: Task, mutation: Mutation | undefined): Promise<Outcome
   const tried = async (one: Attempt): Promise<boolean> => {
     tries++
     const violation = await attempt(one)
-    if (violation !== undefined) found.push({ ...one, ...violation, message: violation.message.slice(0, 300) })
+    const counts = violation !== undefined && (mutation?.kind ?? violation.kind) === violation.kind
+    if (counts) found.push({ ...one, ...violation, message: violation.message.slice(0, 300) })
     return found.length > 0 && task.all !== true
   }
   const outcome = (): Outcome => ({ mutation: task.mutation, found, tries, seconds: seconds() })
