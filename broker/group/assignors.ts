@@ -70,15 +70,19 @@ function balance (members: readonly AssignorMember[], topics: ReadonlyMap<string
   // Each move lowers the sum of the squares of the loads: it ends.
   for (let moved = true; moved;) {
     moved = false
-    const heaviest = [...members].sort((a, b) => loads.of(b.id) - loads.of(a.id) || byId(a, b))
-    for (const member of heaviest) {
-      for (;;) {
-        const to = lighter(member, loads)
-        if (to === undefined) break
-        const name = loads.heldOf(member.id, to.topicId).reduce((best, each) =>
+    const byLoad: AssignorMember[][] = []
+    const place = (member: AssignorMember): void => { (byLoad[loads.of(member.id)] ??= []).push(member) }
+    for (const member of members) place(member)
+    // From the heaviest down, one partition at a time: who gives down to the level of all gets nothing back.
+    for (let load = byLoad.length - 1; load >= 2; load--) {
+      for (const member of byLoad[load] ?? []) {
+        const to = loads.of(member.id) === load ? lighter(member, loads) : undefined
+        if (to === undefined) continue
+        const name = loads.latest(member.id, to.topicId).reduce((best, each) =>
           reluctance(each, member, to, topics, before) <= reluctance(best, member, to, topics, before) ? each : best)
         loads.take(name, to.topicId, member.id)
         loads.give(name, to.topicId, to.id)
+        place(member)
         moved = true
       }
     }

@@ -4,6 +4,8 @@ import { assert } from '../assert.ts'
 import type { AssignorMember } from './assignors.ts'
 import type { PartitionName } from './records.ts'
 
+const latestMax = 64
+
 /** Members that read the same topics in the same rack are alike; by their load, in order of coming to it. */
 class Alike {
   readonly topics: ReadonlySet<string>
@@ -38,7 +40,7 @@ interface Share {
   readonly alike: Alike
   load: number
   /** By topic, in order of coming. */
-  readonly held: Map<string, Set<PartitionName>>
+  readonly held: Map<string, PartitionName[]>
 }
 
 export class Loads {
@@ -103,16 +105,17 @@ export class Loads {
     return this.#shares.get(id)!.held.keys()
   }
 
-  heldOf (id: string, topicId: string): PartitionName[] {
-    return [...this.#shares.get(id)!.held.get(topicId) ?? []]
+  /** The last that came, some of them: enough to choose from, few enough to look at each time. */
+  latest (id: string, topicId: string): PartitionName[] {
+    return this.#shares.get(id)!.held.get(topicId)?.slice(-latestMax) ?? []
   }
 
   give (name: PartitionName, topicId: string, id: string): void {
     assert(!this.owners.has(name), `${name} is given once`)
     const share = this.#shares.get(id)!
     this.owners.set(name, id)
-    const held = share.held.get(topicId) ?? new Set()
-    held.add(name)
+    const held = share.held.get(topicId) ?? []
+    held.push(name)
     share.held.set(topicId, held)
     this.#reload(id, share, 1)
   }
@@ -122,8 +125,8 @@ export class Loads {
     const share = this.#shares.get(id)!
     this.owners.delete(name)
     const held = share.held.get(topicId)!
-    held.delete(name)
-    if (held.size === 0) share.held.delete(topicId)
+    held.splice(held.lastIndexOf(name), 1)
+    if (held.length === 0) share.held.delete(topicId)
     this.#reload(id, share, -1)
   }
 

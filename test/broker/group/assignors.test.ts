@@ -108,6 +108,12 @@ describe('uniform', () => {
     for (const [name, id] of target) expect(id.slice(1)).toBe(racks[1 + placeOf(name).partition % 3])
   })
 
+  it('plans a second member beside one that has everything', () => {
+    const topics = [topic('t1', 20_000)]
+    const target = assignUniformly([member('x', ['t1'])], topics, new Map())
+    expect(moves(target, assignUniformly([member('x', ['t1']), member('y', ['t1'])], topics, target))).toBe(10_000)
+  })
+
   it('plans 2,000 members and 20,000 partitions, unlike subscriptions included', () => {
     const topics = Array.from({ length: 20 }, (_, index) => topic(`t${index}`, 1_000))
     const members = Array.from({ length: 2_000 }, (_, index) =>
