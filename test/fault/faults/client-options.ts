@@ -1,0 +1,25 @@
+// What a client process of the workload is told: one argument, JSON.
+
+export interface WorkTopic {
+  readonly name: string
+  readonly partitions: number
+}
+
+export interface ClientOptions {
+  readonly role: 'producer' | 'consumer' | 'drain'
+  /** Unique in the run: 'p1.2' is the second life of p1. */
+  readonly name: string
+  readonly bootstrap: readonly string[]
+  readonly topics: readonly WorkTopic[]
+  readonly historyFile: string
+  readonly seed: number
+  /** Consumers: commit under this group; a drain has none. */
+  readonly group?: string
+  /** Producers: between two rounds. */
+  readonly everyMs?: number
+}
+
+export function optionsOf (argument: string | undefined): ClientOptions {
+  if (argument === undefined) throw new Error('a client process takes its options as JSON')
+  return JSON.parse(argument) as ClientOptions
+}

@@ -1,0 +1,127 @@
+// The client processes of a run: started, killed, stopped; their histories put together.
+import type { ChildProcess } from 'node:child_process'
+import { createWriteStream, mkdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { startChild } from '../../../local/child.ts'
+import type { Operation } from '../../check/history.ts'
+import { ended } from '../harness.ts'
+import type { ClientOptions, WorkTopic } from './client-options.ts'
+import { readHistory } from './history-file.ts'
+import type { World } from './world.ts'
+
+type Role = ClientOptions['role']
+
+interface Client {
+  readonly base: string
+  readonly role: Role
+  readonly group: string | undefined
+  readonly child: ChildProcess
+  readonly ended: Promise<number | null>
+  /** Killed on purpose. */
+  killed: boolean
+}
+
+export class Clients {
+  /** What clients said when they ended by themselves: an error that they should not have had. */
+  readonly failures: string[] = []
+  readonly #world: World
+  readonly #topics: readonly WorkTopic[]
+  readonly #everyMs: number
+  readonly #seed: number
+  readonly #clients = new Map<string, Client>()
+  readonly #files: string[] = []
+  #lives = 0
+
+  constructor (world: World, topics: readonly WorkTopic[], seed: number, everyMs: number) {
+    this.#world = world
+    this.#topics = topics
+    this.#seed = seed
+    this.#everyMs = everyMs
+    mkdirSync(join(world.folder, 'histories'), { recursive: true })
+  }
+
+  begin (producers: number, consumers: number): void {
+    for (let index = 1; index <= producers; index++) this.#start(`p${index}`, 'producer')
+    for (let index = 1; index <= consumers; index++) {
+      this.#start(`c${index}`, 'consumer', index % 2 === 1 ? `group-${index}` : undefined)
+    }
+  }
+
+  /** Names of those that run. */
+  names (): string[] { return [...this.#clients.keys()] }
+
+  /** kill -9, and another one in its place. */
+  restart (name: string): void {
+    const client = this.#clients.get(name)
+    if (client === undefined) return
+    client.killed = true
+    client.child.kill('SIGKILL')
+    this.#start(client.base, client.role, client.group)
+  }
+
+  /** Resolves when they have ended: producers when all that they sent is settled. */
+  async stop (role: Role, timeoutMs: number): Promise<void> {
+    const stopping = [...this.#clients].filter(([, client]) => client.role === role)
+    for (const [, { child }] of stopping) child.kill('SIGTERM')
+    await Promise.all(stopping.map(([name, client]) => this.#endOf(name, client, timeoutMs)))
+  }
+
+  /** Reads all that there is, in a process of its own. False when it did not end in time. */
+  async drain (timeoutMs: number): Promise<boolean> {
+    const name = this.#start('d', 'drain')
+    return await this.#endOf(name, this.#clients.get(name)!, timeoutMs)
+  }
+
+  killAll (): void {
+    for (const client of this.#clients.values()) {
+      client.killed = true
+      client.child.kill('SIGKILL')
+    }
+  }
+
+  /** In the order in which everything began, over all processes. */
+  history (): Operation[] {
+    return this.#files.flatMap(readHistory).sort((a, b) => a.startMs - b.startMs)
+  }
+
+  async #endOf (name: string, client: Client, timeoutMs: number): Promise<boolean> {
+    let late = false
+    const timer = setTimeout(() => {
+      late = true
+      client.killed = true
+      this.failures.push(`${name} did not end within ${timeoutMs / 1000} s`)
+      client.child.kill('SIGKILL')
+    }, timeoutMs)
+    await client.ended
+    clearTimeout(timer)
+    return !late
+  }
+
+  #start (base: string, role: Role, group?: string): string {
+    const { folder, bootstrap } = this.#world
+    const name = `${base}.${++this.#lives}`
+    const historyFile = join(folder, `histories/${name}.jsonl`)
+    const options: ClientOptions = {
+      role, name, bootstrap, topics: this.#topics, historyFile,
+      seed: this.#seed * 1_000 + this.#lives, everyMs: this.#everyMs, ...group !== undefined && { group }
+    }
+    const file = join(import.meta.dirname, role === 'producer' ? 'producer-process.ts' : 'consumer-process.ts')
+    const log = createWriteStream(join(folder, `histories/${name}.log`))
+    let said = ''
+    const child = startChild({ file, args: [JSON.stringify(options)] }, {}, chunk => {
+      log.write(chunk)
+      said = (said + chunk.toString()).slice(-2_000)
+    })
+    const client: Client = { base, role, group, child, killed: false, ended: ended(child) }
+    this.#clients.set(name, client)
+    this.#files.push(historyFile)
+    if (child.pid !== undefined) this.#world.clientPids.set(name, child.pid)
+    void client.ended.then(code => {
+      log.end()
+      this.#clients.delete(name)
+      this.#world.clientPids.delete(name)
+      if (code !== 0 && !client.killed) this.failures.push(`${name} ended with ${code ?? 'a signal'}: ${said.trim()}`)
+    })
+    return name
+  }
+}

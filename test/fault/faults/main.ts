@@ -1,0 +1,129 @@
+// `npm run faults`: a cluster of real processes under load, faults one by one, in pairs and all mixed, each
+// followed by healing; then the checker of the simulator judges what the clients saw and what the disks hold.
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+import { clusterName } from '../../../local/manifests.ts'
+import { SimRng } from '../../sim/rng.ts'
+import { nowMs, pause } from './clock.ts'
+import { Clients } from './clients.ts'
+import { faultKinds, lacking } from './kinds.ts'
+import { Volumes } from './mounts.ts'
+import { parseFaultOptions, usage } from './options.ts'
+import type { FaultOptions } from './options.ts'
+import { Rounds } from './rounds.ts'
+import { committedEnds, judge, table } from './verdict.ts'
+import { volumeContents } from './volume-contents.ts'
+import { World } from './world.ts'
+import type { TopicSpec } from './world.ts'
+import { placedRows } from './tables.ts'
+
+const producers = 2
+const consumers = 2
+/** Everything that was accepted is settled by then, everything is read by then. */
+const settleMsMax = 60_000
+const drainMsMax = 120_000
+const anomaliesShown = 20
+
+const startedAtMs = nowMs()
+function say (line: string): void {
+  process.stdout.write(`${((nowMs() - startedAtMs) / 1000).toFixed(1).padStart(7)}  ${line}\n`)
+}
+
+function topicsOf ({ brokers, partitions }: FaultOptions): TopicSpec[] {
+  return [
+    { name: 'orders', partitions, replicas: 3, minInSync: 2 },
+    // As many copies as there are brokers, a majority of them in sync.
+    { name: 'wide', partitions: 2, replicas: brokers, minInSync: Math.floor(brokers / 2) + 1 }
+  ]
+}
+
+/** Problems, in lines; none when all is well. */
+async function run (options: FaultOptions, folder: string, volumes: Volumes, stopped: () => boolean):
+Promise<string[]> {
+  const topics = topicsOf(options)
+  const world = await World.start(folder, options.brokers, topics)
+  say(`${options.brokers} brokers are ready`)
+  const clients = new Clients(world, topics, options.seed, options.everyMs)
+  let stoppedWorld = false
+  try {
+    clients.begin(producers, consumers)
+    await pause(3_000)
+    const rng = new SimRng(options.seed, 'faults')
+    const rounds = new Rounds({ world, clients, volumes, rng, struck: new Set() }, say, stopped)
+    await rounds.singles(options.singles)
+    await rounds.pairs(options.drawn, options.pairs)
+    if (options.mixMinutes > 0) await rounds.mix(options.drawn, options.mixMinutes)
+    say('the load ends; everything is read once more')
+    await clients.stop('producer', settleMsMax)
+    const drained = await clients.drain(drainMsMax)
+    await clients.stop('consumer', settleMsMax)
+    const rows = placedRows(world.api)
+    const { uid: clusterUid = '' } = world.api.get('clusters.millrace.dev', 'default', clusterName)!.metadata
+    stoppedWorld = true
+    await world.stop()
+    const history = clients.history()
+    const replicas = await volumeContents({ folder, clusterUid, rows, committed: committedEnds(history) })
+    const keys = topics.flatMap(({ name, partitions }) =>
+      Array.from({ length: partitions }, (_, partition) => `${name}-${partition}`))
+    const { report, anomalies, measured } = judge(history, rounds.done, keys, replicas, drained)
+    const { ok, failed, unknown } = report.sends
+    process.stdout.write(`\n${table(rounds.done, measured)}\n\n` +
+      `${ok} records acknowledged, ${failed} failed, ${unknown} unknown; ${report.recordsPolled} read; ` +
+      `${replicas.length} replicas compared; ${anomalies.length} anomalies\n`)
+    return [
+      ...anomalies.slice(0, anomaliesShown).map(({ kind, key, message }) => `${kind} ${key}: ${message}`),
+      ...anomalies.length > anomaliesShown ? [`${anomalies.length - anomaliesShown} more anomalies`] : [],
+      ...rounds.failures, ...clients.failures
+    ]
+  } finally {
+    clients.killAll()
+    if (!stoppedWorld) {
+      world.network.healAll()
+      world.releaseAll()
+      await world.stop()
+    }
+  }
+}
+
+async function main (): Promise<number> {
+  const options = parseFaultOptions(process.argv.slice(2), faultKinds, Math.floor(Math.random() * 2 ** 31))
+  if (options.help) {
+    process.stdout.write(`${usage}\nKinds: ${faultKinds.map(({ name }) => name).join(', ')}\n`)
+    return 0
+  }
+  const kinds = [...new Set([...options.singles, ...(options.pairs + options.mixMinutes > 0 ? options.drawn : [])])]
+  const lacks = lacking(kinds)
+  if (lacks.length > 0) {
+    process.stderr.write(`% this machine cannot do every fault:\n${lacks.map(each => `%   ${each}\n`).join('')}` +
+      '% get what is missing, or leave the kinds out with --but\n')
+    return 2
+  }
+  const folder = options.folder === undefined ? mkdtempSync(join(tmpdir(), 'millrace-faults-')) : resolve(options.folder)
+  mkdirSync(folder, { recursive: true })
+  process.stdout.write(`seed ${options.seed}, everything in ${folder}\n`)
+  let interrupted = false
+  process.on('SIGINT', () => { interrupted = true })
+  process.on('SIGTERM', () => { interrupted = true })
+  const volumes = new Volumes(folder)
+  let problems: string[]
+  try {
+    if (kinds.some(kind => kind.needs?.includes('loop devices') === true)) volumes.mount(options.brokers)
+    problems = await run(options, folder, volumes, () => interrupted)
+  } catch (error) {
+    problems = [(error as Error).stack ?? String(error)]
+  } finally {
+    volumes.unmount()
+  }
+  for (const problem of problems) process.stdout.write(`PROBLEM ${problem}\n`)
+  const again = `npm run faults -- ${process.argv.slice(2).filter(each => each !== '--seed').join(' ')}`
+  if (problems.length > 0) {
+    process.stdout.write(`failed; logs, histories and volumes are in ${folder}\nagain: ${again} --seed ${options.seed}\n`)
+    return 1
+  }
+  if (!options.keep) rmSync(folder, { recursive: true, force: true })
+  process.stdout.write('all is well\n')
+  return interrupted ? 130 : 0
+}
+
+process.exit(await main())

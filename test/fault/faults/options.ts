@@ -1,0 +1,107 @@
+// The flags of `npm run faults`. Pure.
+import { parseArgs } from 'node:util'
+import type { FaultKind } from './kind.ts'
+
+export interface FaultOptions {
+  readonly brokers: number
+  /** Each kind by itself. */
+  readonly singles: readonly FaultKind[]
+  /** How many random pairs. */
+  readonly pairs: number
+  /** Of the mix; 0 for none. */
+  readonly mixMinutes: number
+  /** What pairs and the mix are drawn from. */
+  readonly drawn: readonly FaultKind[]
+  readonly seed: number
+  readonly partitions: number
+  /** Between two rounds of a producer. */
+  readonly everyMs: number
+  /** Keeps the folder, also when all is well. */
+  readonly keep: boolean
+  readonly folder: string | undefined
+  readonly help: boolean
+}
+
+const pairsDefault = 10
+const minutesDefault = 5
+
+export const usage = `Faults on a cluster of real processes, under load; then the checker.
+
+  npm run faults                              each kind alone, ${pairsDefault} pairs, ${minutesDefault} minutes of all mixed
+  npm run faults -- --mix --minutes 2         the mix alone
+  npm run faults -- --only 'kill,one way'     these kinds alone, one after the other
+  npm run faults -- --pairs 20 --only kill,pause,'api down'
+
+  --brokers N       3 to 5 (3)
+  --single          each kind alone
+  --pairs [N]       so many random pairs of kinds, one of each at a time
+  --mix             all kinds at random times, healed every half minute
+  --minutes M       how long the mix lasts (${minutesDefault})
+  --only K,K,...    of these kinds
+  --but K,K,...     not of these kinds
+  --seed N          what is drawn, and when; printed
+  --partitions N    of each topic (4)
+  --every MS        between two records of a producer for one partition (40)
+  --dir D           where everything is kept while it runs (a temporary folder)
+  --keep            keeps the folder also when all is well
+`
+
+/** @throws Error with one line. */
+export function parseFaultOptions (args: readonly string[], kinds: readonly FaultKind[], seed: number): FaultOptions {
+  const { values } = parseArgs({
+    // `--pairs` alone means the default number.
+    args: args.flatMap((arg, index) =>
+      arg === '--pairs' && !/^\d+$/.test(args[index + 1] ?? '') ? ['--pairs', String(pairsDefault)] : [arg]),
+    options: {
+      brokers: { type: 'string' },
+      single: { type: 'boolean' },
+      pairs: { type: 'string' },
+      mix: { type: 'boolean' },
+      minutes: { type: 'string' },
+      only: { type: 'string' },
+      but: { type: 'string' },
+      seed: { type: 'string' },
+      partitions: { type: 'string' },
+      every: { type: 'string' },
+      dir: { type: 'string' },
+      keep: { type: 'boolean' },
+      help: { type: 'boolean', short: 'h' }
+    }
+  })
+  const brokers = number('brokers', values.brokers, 3, 3, 5)
+  const chosen = choose(values.only, values.but, kinds).filter(kind => (kind.brokersMin ?? 0) <= brokers)
+  const all = values.single !== true && values.pairs === undefined && values.mix !== true
+  const onlyKinds = all && values.only !== undefined
+  return {
+    brokers,
+    singles: all || values.single === true ? chosen : [],
+    pairs: values.pairs !== undefined ? number('pairs', values.pairs, 0, 0, 10_000) : all && !onlyKinds ? pairsDefault : 0,
+    mixMinutes: values.mix === true || (all && !onlyKinds)
+      ? number('minutes', values.minutes, minutesDefault, 0.1, 10_000)
+      : 0,
+    drawn: chosen.filter(kind => kind.weight !== 0),
+    seed: number('seed', values.seed, seed, 0, 2 ** 32),
+    partitions: number('partitions', values.partitions, 4, 1, 200),
+    everyMs: number('every', values.every, 40, 1, 10_000),
+    keep: values.keep ?? false,
+    folder: values.dir,
+    help: values.help ?? false
+  }
+}
+
+function choose (only: string | undefined, but: string | undefined, kinds: readonly FaultKind[]): FaultKind[] {
+  const named = (list: string): FaultKind[] => list.split(',').map(name => {
+    const kind = kinds.find(each => each.name === name.trim())
+    if (kind !== undefined) return kind
+    throw new Error(`there is no fault '${name}'; there are: ${kinds.map(each => each.name).join(', ')}`)
+  })
+  const excluded = but === undefined ? [] : named(but)
+  return (only === undefined ? [...kinds] : named(only)).filter(kind => !excluded.includes(kind))
+}
+
+function number (name: string, text: string | undefined, otherwise: number, min: number, max: number): number {
+  if (text === undefined) return otherwise
+  const value = Number(text)
+  if (text === '' || !(value >= min && value <= max)) throw new Error(`--${name} must be from ${min} to ${max}`)
+  return value
+}

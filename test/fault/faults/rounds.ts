@@ -1,0 +1,153 @@
+// The rounds of a run: faults strike, last, heal; then everything must become whole. What was measured is
+// worked out afterwards, from the histories (gaps.ts).
+import { nowMs, pause } from './clock.ts'
+import type { FaultKind, Scene, Strike } from './kind.ts'
+
+/** After healing, until every replica is in sync and every broker ready. */
+export const wholeMsMax = 90_000
+const calmMs = 2_000
+const mixRoundMs = 30_000
+/** In the mix: between two strikes, on average. */
+const betweenStrikesMs = 4_000
+
+export interface Round {
+  readonly name: string
+  readonly what: string[]
+  readonly startedAtMs: number
+  readonly healedAtMs: number
+  /** Infinity: not within wholeMsMax. */
+  readonly wholeAtMs: number
+}
+
+export class Rounds {
+  readonly done: Round[] = []
+  /** What went wrong that no history shows. */
+  readonly failures: string[] = []
+  readonly #scene: Scene
+  readonly #say: (line: string) => void
+  readonly #stopped: () => boolean
+  /** A copy was lost, and not everything was whole since. */
+  #lossy = false
+
+  constructor (scene: Scene, say: (line: string) => void, stopped: () => boolean) {
+    this.#scene = scene
+    this.#say = say
+    this.#stopped = stopped
+  }
+
+  async singles (kinds: readonly FaultKind[]): Promise<void> {
+    for (const kind of kinds) {
+      if (this.#stopped()) return
+      await this.#round(kind.name, async what => {
+        const strike = await this.#strike(kind, kind.lastsMs.alone, what)
+        if (strike === undefined) this.failures.push(`'${kind.name}' could not be done`)
+        await this.#wait(kind.lastsMs.alone)
+        await this.#heal(strike)
+      })
+    }
+  }
+
+  async pairs (kinds: readonly FaultKind[], count: number): Promise<void> {
+    const { rng } = this.#scene
+    for (let index = 0; index < count && !this.#stopped(); index++) {
+      const [first, second] = [rng.pick(kinds), rng.pick(kinds)]
+      await this.#round(`${first.name} + ${second.name}`, async what => {
+        const lasting = [this.#last(first, this.#drawn(first), what)]
+        await this.#wait(rng.integer(3_000))
+        lasting.push(this.#last(second, this.#drawn(second), what))
+        await Promise.all(lasting)
+      })
+    }
+  }
+
+  async mix (kinds: readonly FaultKind[], minutes: number): Promise<void> {
+    const { rng } = this.#scene
+    const endMs = nowMs() + minutes * 60_000
+    for (let index = 1; nowMs() < endMs && !this.#stopped(); index++) {
+      await this.#round(`mix ${index}`, async what => {
+        const lasting: Promise<void>[] = []
+        const roundEndMs = Math.min(nowMs() + mixRoundMs, endMs)
+        while (nowMs() < roundEndMs && !this.#stopped()) {
+          const kind = pickWeighted(kinds, this.#scene)
+          lasting.push(this.#last(kind, Math.min(this.#drawn(kind), roundEndMs - nowMs()), what))
+          await this.#wait(Math.min(rng.exponential(betweenStrikesMs), Math.max(0, roundEndMs - nowMs())))
+        }
+        await Promise.all(lasting)
+      })
+    }
+  }
+
+  #drawn ({ lastsMs: { mixed: [min, max] } }: FaultKind): number {
+    return min + this.#scene.rng.integer(Math.max(1, max - min))
+  }
+
+  async #last (kind: FaultKind, lastsMs: number, what: string[]): Promise<void> {
+    const strike = await this.#strike(kind, Math.max(0, lastsMs), what)
+    if (strike === undefined) return
+    await this.#wait(lastsMs)
+    await this.#heal(strike)
+  }
+
+  async #strike (kind: FaultKind, lastsMs: number, what: string[]): Promise<Strike | undefined> {
+    if (kind.lossy === true) {
+      if (this.#lossy) return undefined
+      this.#lossy = true
+    }
+    const strike = await kind.strike(this.#scene, lastsMs)
+    if (strike === undefined) return undefined
+    for (const broker of strike.brokers ?? []) this.#scene.struck.add(broker)
+    what.push(strike.what)
+    this.#say(`  ${strike.what}, for ${(lastsMs / 1000).toFixed(1)} s`)
+    return strike
+  }
+
+  async #heal (strike: Strike | undefined): Promise<void> {
+    await strike?.heal()
+    for (const broker of strike?.brokers ?? []) this.#scene.struck.delete(broker)
+  }
+
+  async #round (name: string, body: (what: string[]) => Promise<void>): Promise<void> {
+    const { world, struck } = this.#scene
+    this.#say(name)
+    const what: string[] = []
+    const startedAtMs = nowMs()
+    await body(what)
+    world.network.healAll()
+    world.releaseAll()
+    struck.clear()
+    const healedAtMs = nowMs()
+    const wholeAtMs = await this.#whole(healedAtMs)
+    this.#lossy = false
+    this.done.push({ name, what, startedAtMs, healedAtMs, wholeAtMs })
+    if (Number.isFinite(wholeAtMs)) this.#say(`  whole ${((wholeAtMs - healedAtMs) / 1000).toFixed(1)} s after it`)
+    else this.failures.push(`${name} (${what.join('; ')}): ${world.notReady()}, ${wholeMsMax / 1000} s after healing`)
+    await this.#wait(calmMs)
+  }
+
+  /** When everything was whole, and stayed so for a moment: what has just been struck may not show yet. */
+  async #whole (healedAtMs: number): Promise<number> {
+    let sinceMs = Infinity
+    while (nowMs() - healedAtMs < wholeMsMax) {
+      if (this.#scene.world.notReady() !== '') sinceMs = Infinity
+      else if (sinceMs === Infinity) sinceMs = nowMs()
+      else if (nowMs() - sinceMs > 1_000) return sinceMs
+      await pause(50)
+    }
+    return Infinity
+  }
+
+  async #wait (ms: number): Promise<void> {
+    const endMs = nowMs() + ms
+    while (nowMs() < endMs && !this.#stopped()) await pause(Math.min(200, Math.max(1, endMs - nowMs())))
+  }
+}
+
+function pickWeighted (kinds: readonly FaultKind[], { rng }: Scene): FaultKind {
+  const total = kinds.reduce((sum, { weight = 1 }) => sum + weight, 0)
+  let left = rng.fraction() * total
+  for (const kind of kinds) {
+    left -= kind.weight ?? 1
+    if (left < 0) return kind
+  }
+  return kinds.at(-1)!
+}

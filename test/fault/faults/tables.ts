@@ -1,0 +1,42 @@
+// What the PartitionTables of a run say: the truth about leaders and in-sync sets.
+import { decodeTable } from '../../../broker/controller/table-codec.ts'
+import type { KubeObject as PortObject } from '../../../broker/io/ports.ts'
+import type { PartitionRow } from '../../../broker/row.ts'
+import type { KubeApi } from '../../../local/kube/api.ts'
+
+export interface Placed {
+  /** 'orders-3' */
+  readonly key: string
+  readonly topic: string
+  readonly row: PartitionRow
+}
+
+export function placedRows (api: KubeApi): Placed[] {
+  const placed: Placed[] = []
+  for (const object of api.list('partitiontables.millrace.dev')) {
+    const table = decodeTable(object as unknown as PortObject)
+    for (const [topicId, rows] of table.rows) {
+      const { name: topic } = table.topics.get(topicId)!
+      for (const row of rows) placed.push({ key: `${topic}-${row.partition}`, topic, row })
+    }
+  }
+  return placed
+}
+
+/** Empty when every partition has a leader and all its replicas in sync; otherwise what is missing. */
+export function notWhole (api: KubeApi): string {
+  const lacking = placedRows(api).filter(({ row }) =>
+    row.leader < 0 || row.inSync.length !== row.replicas.length || row.adding.length + row.removing.length > 0)
+  const [first] = lacking
+  if (first === undefined) return ''
+  const { row } = first
+  return `${lacking.length} partitions are not whole; ${first.key}: leader ${row.leader}, replicas ` +
+    `${row.replicas.join()}, in sync ${row.inSync.map(each => each.brokerId).join()}`
+}
+
+/** The broker that the Lease names, -1 for none. */
+export function controllerOf (api: KubeApi, cluster: string): number {
+  const lease = api.get('leases.coordination.k8s.io', 'default', `${cluster}-controller`)
+  const holder = (lease?.spec as { holderIdentity?: string } | undefined)?.holderIdentity
+  return holder === undefined || holder === '' ? -1 : Number(holder)
+}

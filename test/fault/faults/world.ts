@@ -1,0 +1,224 @@
+// A cluster of real processes for fault runs: the embedded Kubernetes API, real operator, real brokers, every
+// connection between them through the proxies of network.ts.
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Program } from '../../../local/child.ts'
+import { rootFolder } from '../../../local/child.ts'
+import { startKubeApi } from '../../../local/kube/api.ts'
+import type { KubeApi } from '../../../local/kube/api.ts'
+import { writeKubeconfig } from '../../../local/kube/kubeconfig.ts'
+import { applyCrds, clusterName } from '../../../local/manifests.ts'
+import { freePort } from '../../../local/pods/free-ports.ts'
+import { PodLog } from '../../../local/pods/pod-log.ts'
+import { PodRunner } from '../../../local/pods/pod-runner.ts'
+import { ServiceController } from '../../../local/pods/service-controller.ts'
+import { StatefulSetController } from '../../../local/pods/stateful-set-controller.ts'
+import { isReady, portsOf } from '../../../local/pods/types.ts'
+import type { Pod } from '../../../local/pods/types.ts'
+import { Supervised } from '../../../local/supervised.ts'
+import { alive, until } from '../harness.ts'
+import type { WorkTopic } from './client-options.ts'
+import type { LaunchConfig } from './launch.ts'
+import { Network } from './network.ts'
+import { controllerOf, notWhole, placedRows } from './tables.ts'
+
+export const kubeHost = 'kube'
+export const operatorHost = 'operator'
+/** Room for scaling up. */
+export const brokersMax = 8
+
+const namespace = 'default'
+const launcher = join(import.meta.dirname, 'launch.ts')
+const setUpMsMax = 60_000
+const stopMsMax = 20_000
+
+export interface TopicSpec extends WorkTopic {
+  readonly replicas: number
+  readonly minInSync: number
+}
+
+export function podName (broker: number): string {
+  return `${clusterName}-${broker}`
+}
+
+export class World {
+  readonly folder: string
+  readonly api: KubeApi
+  readonly network: Network
+  /** Client addresses, by broker id: those of the proxies. */
+  readonly bootstrap: readonly string[]
+  /** Pids of client processes, by name. */
+  readonly clientPids: Map<string, number>
+  readonly troubles: string[] = []
+  readonly #config: LaunchConfig
+  readonly #runner: PodRunner
+  readonly #sets: StatefulSetController
+  readonly #services: ServiceController
+  readonly #operator: Supervised
+  readonly #operatorLog: PodLog
+
+  private constructor (folder: string, api: KubeApi, network: Network, config: LaunchConfig,
+    bootstrap: readonly string[], clientPids: Map<string, number>) {
+    this.folder = folder
+    this.clientPids = clientPids
+    this.api = api
+    this.network = network
+    this.bootstrap = bootstrap
+    this.#config = config
+    const configPath = join(folder, 'launch.json')
+    const program = (name: string, file: string, args: readonly string[]): Program =>
+      ({ file: launcher, args: [configPath, name, join(rootFolder, file), ...args] })
+    const onError = (key: string, error: unknown): void => { this.#note(`${key}: ${(error as Error).message}`) }
+    this.#runner = new PodRunner({
+      api,
+      dataFolder: folder,
+      program: ({ args = [] }) => args[0] === 'broker' ? program('-', 'broker/main.ts', args.slice(1)) : undefined,
+      onError
+    })
+    this.#sets = new StatefulSetController(api, onError)
+    this.#services = new ServiceController({
+      api, onError, proxies: new Map(), isRunning: pod => this.#runner.isRunning(pod)
+    })
+    this.#operatorLog = new PodLog(join(folder, 'logs/operator.log'))
+    this.#operator = new Supervised(program(operatorHost, 'operator/main.ts', []), {},
+      chunk => { this.#operatorLog.write(chunk) }, how => { this.#note(`the operator ended: ${how}`) })
+  }
+
+  /** @param brokers how many at first. Resolves when every topic is there and whole. */
+  static async start (folder: string, brokers: number, topics: readonly TopicSpec[]): Promise<World> {
+    const api = await startKubeApi({ folder: join(folder, 'kube') })
+    const clientPids = new Map<string, number>()
+    const network = new Network(() => pidsOf(folder, clientPids))
+    const { config, bootstrap } = await connectHosts(folder, api, network)
+    writeFileSync(join(folder, 'launch.json'), JSON.stringify(config, undefined, 2))
+    writeKubeconfig(join(folder, 'kubeconfig'), { url: api.url })
+    await applyCrds(api, join(rootFolder, 'crds'))
+    await api.create('clusters.millrace.dev', {
+      metadata: { name: clusterName, namespace },
+      spec: { brokers, storage: { size: '1Gi' }, topicDefaults: { partitions: 3 } }
+    })
+    const world = new World(folder, api, network, config, bootstrap, clientPids)
+    for (const { name, partitions, replicas, minInSync } of topics) {
+      await api.create('topics.millrace.dev', {
+        metadata: { name, namespace },
+        spec: { cluster: clusterName, partitions, replicas, minInSync, segmentBytes: '1Mi' }
+      })
+    }
+    await world.#begun(brokers, topics)
+    return world
+  }
+
+  async #begun (brokers: number, topics: readonly TopicSpec[]): Promise<void> {
+    const wanted = topics.flatMap(({ name, partitions }) =>
+      Array.from({ length: partitions }, (_, partition) => `${name}-${partition}`))
+    await until('every topic is there and whole', setUpMsMax, () => {
+      const there = new Set(placedRows(this.api).map(({ key }) => key))
+      return this.brokers().length === brokers && this.notReady() === '' && wanted.every(key => there.has(key))
+    })
+  }
+
+  /** Ids of the brokers that have a pod. */
+  brokers (): number[] {
+    return this.#pods().map(pod => Number(pod.metadata.name.slice(clusterName.length + 1))).sort((a, b) => a - b)
+  }
+
+  #pods (): Pod[] {
+    return this.api.list('pods', { labelSelector: 'app.kubernetes.io/component=broker' }) as Pod[]
+  }
+
+  controller (): number { return controllerOf(this.api, clusterName) }
+
+  /** Pids by host name of everything that runs. */
+  pids (): Map<string, number> { return pidsOf(this.folder, this.clientPids) }
+
+  /** Of a broker's process. */
+  pid (broker: number): number {
+    const pid = this.pids().get(podName(broker))
+    if (pid === undefined) throw new Error(`${podName(broker)} never ran`)
+    return pid
+  }
+
+  inspectPort (broker: number): number { return this.#config.hosts[podName(broker)]!.inspectPort! }
+  volumeFolder (broker: number): string { return join(this.folder, `volumes/data-${podName(broker)}`) }
+  logFile (broker: number): string { return join(this.folder, `logs/${podName(broker)}.log`) }
+
+  /** False when it does not run. */
+  signal (pid: number, signal: NodeJS.Signals): boolean {
+    if (!alive(pid)) return false
+    process.kill(pid, signal)
+    return true
+  }
+
+  /** From its next start on the host waits before its program begins. */
+  hold (host: string): void {
+    mkdirSync(join(this.folder, 'hold'), { recursive: true })
+    writeFileSync(join(this.folder, 'hold', host), '')
+  }
+
+  release (host: string): void { rmSync(join(this.folder, 'hold', host), { force: true }) }
+
+  releaseAll (): void { rmSync(join(this.folder, 'hold'), { recursive: true, force: true }) }
+
+  /** Empty when every broker is ready and every partition whole; otherwise what is missing. */
+  notReady (): string {
+    const unready = this.#pods().filter(pod => !isReady(pod)).map(pod => pod.metadata.name)
+    return unready.length > 0 ? `not ready: ${unready.join(', ')}` : notWhole(this.api)
+  }
+
+  async stop (): Promise<void> {
+    await this.#sets.stop()
+    await Promise.all([this.#runner.stop(stopMsMax), this.#operator.stop(stopMsMax)])
+    await this.#services.stop()
+    await this.network.close()
+    await this.api.close()
+    this.#operatorLog.close()
+  }
+
+  #note (text: string): void {
+    this.troubles.push(text)
+  }
+}
+
+/** Clients, and what launch.ts wrote down of brokers and the operator. */
+function pidsOf (folder: string, clients: ReadonlyMap<string, number>): Map<string, number> {
+  const found = new Map(clients)
+  const run = join(folder, 'run')
+  if (!existsSync(run)) return found
+  for (const file of readdirSync(run)) {
+    found.set(file.replace(/\.pid$/, ''), Number(readFileSync(join(run, file), 'utf8')))
+  }
+  return found
+}
+
+/** Proxies for everybody who may be there, and the environment that leads to them. */
+async function connectHosts (folder: string, api: KubeApi,
+  network: Network): Promise<{ config: LaunchConfig, bootstrap: string[] }> {
+  const hosts: Record<string, { env: Record<string, string>, inspectPort?: number }> = {}
+  const bootstrap: string[] = []
+  const kubePort = await freePort()
+  await network.listen(kubeHost, kubePort, () => api.port)
+  for (let broker = 0; broker < brokersMax; broker++) {
+    const name = podName(broker)
+    const port = (kind: string) => (): number | undefined => {
+      const pod = api.get('pods', namespace, name)
+      return pod === undefined ? undefined : portsOf(pod)[kind]
+    }
+    const [client, peer, inspectPort] = [await freePort(), await freePort(), await freePort()]
+    await network.listen(name, client, port('client'))
+    await network.listen(name, peer, port('peer'))
+    const address = '127.0.0.1'
+    bootstrap.push(`${address}:${client}`)
+    hosts[name] = {
+      env: {
+        MILLRACE_ADVERTISE_CLIENT: `${address}:${client}`,
+        MILLRACE_ADVERTISE_PEER: `${address}:${peer}`,
+        MILLRACE_KUBE: `http://${address}:${kubePort}`
+      },
+      inspectPort
+    }
+  }
+  const kubeconfig = join(folder, 'kubeconfig-operator')
+  writeKubeconfig(kubeconfig, { url: `http://127.0.0.1:${kubePort}` })
+  hosts[operatorHost] = { env: { KUBECONFIG: kubeconfig, MILLRACE_LISTEN_METRICS: `127.0.0.1:${await freePort()}` } }
+  return { config: { folder, hosts }, bootstrap }
+}
