@@ -103,6 +103,8 @@ export const inSyncRetryMsMax = 8_000
 export const learnerSilentMs = 1_000
 /** A leader without streams from minInSync members for so long may lose the leadership. */
 export const starvedMs = 3_000
+/** A replica that was damaged, made anew and damaged again is not made anew before this: its disk is to blame. */
+export const renewAgainMs = 10 * 60_000
 /** Data that no row names is moved to stray/ after this, should a late row still name it. */
 export const strayAfterMs = 10 * 60_000
 /** How long an election waits for the answers of the in-sync members. */
@@ -164,10 +166,10 @@ export const memberSessionTimeoutMsMax = 30 * 60_000
 export const instanceGraceMsMax = 24 * 3600 * 1000
 /** A member whose stream broke is waited for so long: a new connection takes milliseconds. */
 export const memberGraceMs = 3_000
-/** Changes of members that come soon after one another are planned together: a storm of joins collapses. */
+/** Changes of members are planned together, so often at most: a storm of joins collapses. */
 export const groupPlanEveryMs = 500
-/** The first change after a quiet time waits only so long for company. */
-export const groupPlanDelayMs = 20
+/** A change waits so long for others, longer while they keep coming. */
+export const groupPlanDelayMs = 50
 /** One record of the group log; a larger change is made in several. */
 export const groupChangeBytesMax = 256 * KiB
 /** A group without members, or that nobody commits for, is forgotten after a week, as Kafka does. */

@@ -66,7 +66,9 @@ export class GroupDesk {
   /** When members and their targets are planned next. */
   #planAt: number
   #plannedAt = -Infinity
-  #topicsSeen = ''
+  /** When the first change came that is not planned yet. */
+  #changedAt = -Infinity
+  #topicsPlanned = ''
   #inFlight = false
   #timer: Timer | undefined
   #closed = false
@@ -75,7 +77,8 @@ export class GroupDesk {
     this.#host = host
     this.name = name
     const now = host.clock.now()
-    this.#planAt = now
+    // Who shall hold what is not in the log: it is found again from who holds what.
+    this.#planAt = this.#group.members.size > 0 ? now : Infinity
     for (const member of this.#group.members.values()) {
       // They had another coordinator: they get a session's time to find this one.
       const patienceMs = Math.max(member.sessionTimeoutMs, member.instanceId === '' ? 0 : member.instanceGraceMs)
@@ -228,11 +231,7 @@ export class GroupDesk {
       this.#expel(id, new WireError('FENCED_MEMBER', why))
       this.#planSoon()
     }
-    const topics = this.#topics()
-    if (topics !== this.#topicsSeen) {
-      if (this.#topicsSeen !== '') this.#planSoon()
-      this.#topicsSeen = topics
-    }
+    if (this.#planAt === Infinity && this.#topics() !== this.#topicsPlanned) this.#planSoon()
   }
 
   #isHoldingOn ({ releasing }: Presence, member: Member | undefined, now: number): boolean {
@@ -242,18 +241,23 @@ export class GroupDesk {
 
   /** What there is to read, in short. */
   #topics (): string {
-    const names = new Set([...this.#group.members.values()].flatMap(({ topics }) => topics))
+    const names = new Set<string>()
+    for (const { topics } of [...this.#group.members.values(), ...this.#joining.values()]) {
+      for (const name of topics) names.add(name)
+    }
     return [...names].sort().map(name => {
       const topic = this.#host.topicOf(name)
       return `${name} ${topic?.topicId ?? ''} ${topic?.partitions ?? 0}`
     }).join()
   }
 
-  /** Changes of members that follow each other quickly are planned together. */
+  /** Changes of members that follow each other quickly are planned together: a storm of joins is a few plans. */
   #planSoon (): void {
     const now = this.#host.clock.now()
-    this.#planAt = Math.min(this.#planAt,
-      Math.max(now + limits.groupPlanDelayMs, this.#plannedAt + limits.groupPlanEveryMs))
+    if (this.#planAt === Infinity) this.#changedAt = now
+    else if (this.#planAt <= now) return
+    const calmAt = Math.min(now + limits.groupPlanDelayMs, this.#changedAt + limits.groupPlanEveryMs)
+    this.#planAt = Math.max(calmAt, this.#plannedAt + limits.groupPlanEveryMs)
     this.#wait(this.#planAt - now)
   }
 
@@ -282,6 +286,7 @@ export class GroupDesk {
     const plans = now >= this.#planAt
     if (plans) {
       this.#target = planTarget(group, wishes, this.#host.topicOf, this.#target)
+      this.#topicsPlanned = this.#topics()
       this.#plannedAt = now
       this.#planAt = Infinity
     } else if (this.#planAt < Infinity && this.#timer === undefined) this.#wait(this.#planAt - now)

@@ -4,7 +4,7 @@ import { assert } from '../assert.ts'
 import type { AssignorMember } from './assignors.ts'
 import type { PartitionName } from './records.ts'
 
-const latestMax = 64
+const latestMax = 8
 
 /** Members that read the same topics in the same rack are alike; by their load, in order of coming to it. */
 class Alike {

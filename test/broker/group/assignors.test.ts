@@ -102,7 +102,7 @@ describe('uniform', () => {
   })
 
   it('gives partitions to members of their leader\'s rack where that keeps the balance', () => {
-    const members = ['a', 'b', 'c'].flatMap(rack => [member(`1${rack}`, ['t1'], rack), member(`2${rack}`, ['t1'], rack)])
+    const members = ['a', 'b', 'c'].flatMap(rack => ['1', '2'].map(id => member(id + rack, ['t1'], rack)))
     const target = assignUniformly(members, [topic('t1', 30)], new Map())
     isBalanced(members, target)
     for (const [name, id] of target) expect(id.slice(1)).toBe(racks[1 + placeOf(name).partition % 3])
