@@ -14,7 +14,7 @@ import type { Outcome, Task } from './mutations/worker.ts'
 const worker = fileURLToPath(new URL('./mutations/worker.ts', import.meta.url))
 const recordFile = new URL('./mutations/found.json', import.meta.url)
 const page = new URL('../../docs/proof.md', import.meta.url)
-/** When what found a mutant last time finds it no more, --quick searches for so long. */
+/** When what found a mutant last time finds it no more, --quick searches for so much CPU time. */
 const quickSeconds = 25
 
 interface Options {
@@ -22,6 +22,7 @@ interface Options {
   readonly only?: string
   readonly minutes: string
   readonly jobs: string
+  readonly nice: string
   readonly write: boolean
 }
 
@@ -29,8 +30,9 @@ const options = new Command('mutations')
   .description('Takes each rule of docs/replication.md out of the source: the simulator must find a violation.')
   .option('--quick', 'try what found each mutant last time; search only when that finds nothing', false)
   .option('--only <names>', 'these mutations alone, parted by commas')
-  .option('--minutes <n>', 'search so long for each mutant', '2')
+  .option('--minutes <n>', 'search for so much CPU time for each mutant', '2')
   .option('--jobs <n>', 'so many processes at once', '1')
+  .option('--nice <n>', 'how far the processes step back', '5')
   .option('--no-write', 'leave found.json and docs/proof.md as they are')
   .parse().opts<Options>()
 
@@ -90,7 +92,7 @@ async function control (names: readonly string[]): Promise<boolean> {
   return found.length === 0
 }
 
-setPriority(10)
+setPriority(Number(options.nice))
 const names = options.only?.split(',')
 const chosen = mutations.filter(({ name }) => names?.includes(name) ?? true)
 const missed: string[] = []

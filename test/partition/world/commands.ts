@@ -1,15 +1,18 @@
 // The commands of scenario texts. Brokers are named by number; `key=value` arguments may stand anywhere.
 //
 //   cluster N [min=M] [in=0,1]   N brokers up, broker 0 leads in epoch 1, everything delivered
-//   elect N [in=..] [to=..]      a row with the next leader epoch; to: only these brokers hear of it
+//   elect N [in=..] [barred=..] [to=..]  a row with the next leader epoch; to: only these brokers hear of it
 //   row [in=..] [min=M] [replicas=..] [to=..]  a row with the next version
 //   push [to=..]                 the row as it is, and the brokers
+//   keep | late [to=..]          remembers the row as it is; pushes what was remembered, late
 //   grant [newest] | refuse CODE  the oldest request for an in-sync change, or the newest; grant: to=.. as above
 //   fence N | unfence N          and tell everybody
 //   append N VALUES.. [as=ID:EPOCH:SEQUENCE]   one batch each; a+b: two records
 //   run [MS]                     deliver and fsync all until nothing is left; MS: while time passes
 //   deliver A>B [COUNT] | drop A>B [COUNT] | transit A>B
+//   rot N                        a read of its log finds what was written damaged
 //   fsync N.. | tick MS | crash N | start N | wipe N
+//   copy N | rollback N          a snapshot of its volume is taken | put back, while it is down
 //   cut A-B | heal A-B | reset A-B   messages wait | go on | streams break
 //   pause N | resume N           nothing reaches or leaves it, its fsyncs do not return
 //   trim N OFFSET                the owner needs nothing below
@@ -18,6 +21,8 @@
 import { WireError, isErrorCode } from '../../../wire/errors.ts'
 import { decodeRecords } from '../../../wire/batch-reader.ts'
 import { batches } from '../../../wire/record-batch.ts'
+import type { PartitionRow } from '../../../broker/row.ts'
+import type { MemoryDisk } from './memory-volume.ts'
 import { World, ref, topicId } from './world.ts'
 
 interface Args {
@@ -42,6 +47,8 @@ function ids (text: string | undefined, otherwise: number[]): number[] {
 
 export class Scenario {
   #world: World | undefined
+  #copy: MemoryDisk | undefined
+  #kept: PartitionRow | undefined
 
   /** Carries out one command and returns what happened. */
   async command (line: string): Promise<string> {
@@ -91,6 +98,7 @@ export class Scenario {
       case 'elect':
         world.row = { ...world.row!, leader: first, version: world.row!.version + 1 }
         world.row.leaderEpoch++
+        if (named['barred'] !== undefined) world.row.barred = ids(named['barred'], []).map(id => world.identity(id))
         if (named['in'] !== undefined) world.row.inSync = ids(named['in'], []).map(id => world.identity(id))
         return this.#push(world, ids(named['to'], all))
       case 'row':
@@ -100,6 +108,13 @@ export class Scenario {
         if (named['replicas'] !== undefined) world.row.replicas = ids(named['replicas'], [])
         return this.#push(world, ids(named['to'], all))
       case 'push': return this.#push(world, ids(named['to'], all))
+      case 'keep':
+        this.#kept = world.row
+        return []
+      case 'late':
+        for (const id of ids(named['to'], all)) world.push(id, { rows: [this.#kept!] })
+        await world.settle()
+        return []
       case 'grant': return this.#grant(world, positional[0] === 'newest', ids(named['to'], all))
       case 'refuse': return this.#refuse(world, positional[0]!)
       case 'fence':
@@ -132,6 +147,12 @@ export class Scenario {
         for (const id of all) world.push(id, id === first ? {} : { rows: [] })
         await world.settle()
         return []
+      case 'copy':
+        this.#copy = world.brokers[first]!.disk.copy()
+        return []
+      case 'rollback':
+        world.brokers[first]!.disk = this.#copy!.copy()
+        return []
       case 'wipe':
         world.wipe(first)
         return []
@@ -140,6 +161,10 @@ export class Scenario {
         return []
       case 'resume':
         world.paused.delete(first)
+        return []
+      case 'rot':
+        world.replica(first)!.log.onDamaged?.('rotten')
+        await world.settle()
         return []
       case 'trim':
         world.brokers[first]!.process!.host.deleteRecordsBefore(ref, Number(positional[1]))

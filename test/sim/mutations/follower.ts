@@ -41,16 +41,14 @@ export const followerRules: readonly Mutation[] = [
     finders: ['seeds', 'plan elections', 'histories 3/2']
   },
   {
-    name: 'truncates-once',
+    name: 'asks-once',
     rule,
-    without: 'a follower asks again when its own floor epoch is another (KIP-279)',
-    edits: [{
-      file: epochs,
-      search: 'if (own.epoch !== leader.epoch) return Math.min(own.endOffset, follower.logEnd)\n' +
-        '  return Math.min(leader.endOffset, own.endOffset, follower.logEnd)',
-      replace: 'return Math.min(leader.endOffset, follower.logEnd - 1)'
-    }],
-    finders: ['plan elections', 'histories 3/2', 'interleaving kip-279-fast-elections']
+    without: 'a follower that has truncated asks again: one answer is not enough (KIP-279)',
+    edits: [
+      { file: follower, search: '    this.#fresh = true\n', replace: '    const asked = this.#fresh\n    this.#fresh = true\n' },
+      { file: follower, search: 'lastEpoch: lastEpoch(log),', replace: 'lastEpoch: asked ? -1 : lastEpoch(log),' }
+    ],
+    finders: ['histories 3/2', 'plan elections', 'interleaving kip-279-fast-elections']
   },
   {
     name: 'not-below-own-end-of-the-epoch',
@@ -92,36 +90,6 @@ export const followerRules: readonly Mutation[] = [
     finders: ['seeds', 'plan elections']
   },
   {
-    name: 'acknowledgement-of-another-epoch',
-    rule,
-    without: 'subscriptions and acknowledgements of another leader epoch do not count, nor are batches above it ' +
-      'refused',
-    edits: [
-      {
-        file: feeder,
-        search: "else if (request.leaderEpoch < leader.epoch) feed.refuse(new WireError('FENCED_EPOCH'), leader.row)\n",
-        replace: ''
-      },
-      {
-        file: feeder,
-        search: "else if (request.leaderEpoch > leader.epoch) feed.refuse(new WireError('UNKNOWN_EPOCH'), undefined)\n",
-        replace: ''
-      },
-      {
-        file: feeder,
-        search: 'if (feed === undefined || ack.leaderEpoch !== feed.leaderEpoch) return',
-        replace: 'if (feed === undefined) return'
-      },
-      {
-        file: follower,
-        search: 'if (header.leaderEpoch > this.epoch) return',
-        replace: 'if (header.leaderEpoch < 0) return'
-      }
-    ],
-    note: 'three layers: the leader refuses, the ends carry an epoch, the follower takes no batch above its epoch',
-    finders: ['histories 3/2', 'plan elections', 'interleaving late-answers']
-  },
-  {
     name: 'subscription-of-an-older-epoch',
     rule,
     without: 'the leader refuses a subscription of a lower epoch',
@@ -130,37 +98,14 @@ export const followerRules: readonly Mutation[] = [
       search: "else if (request.leaderEpoch < leader.epoch) feed.refuse(new WireError('FENCED_EPOCH'), leader.row)\n",
       replace: ''
     }],
-    finders: ['seeds', 'histories 3/2', 'interleaving kafka-7164-same-leader-new-epoch']
-  },
-  {
-    name: 'subscription-of-a-newer-epoch',
-    rule,
-    without: 'the leader refuses a subscription of a higher epoch: it was deposed',
-    edits: [{
-      file: feeder,
-      search: "else if (request.leaderEpoch > leader.epoch) feed.refuse(new WireError('UNKNOWN_EPOCH'), undefined)\n",
-      replace: ''
-    }],
-    finders: ['seeds', 'plan elections', 'histories 3/2']
+    finders: ['histories 3/2', 'interleaving subscription-in-an-older-epoch']
   },
   {
     name: 'late-answer-taken',
     rule,
-    without: 'answers to an older subscription are dropped, by its id and by its epoch (KAFKA-18991)',
-    edits: [
-      {
-        file: 'broker/partition/leader-stream.ts',
-        search: 'if (subscription === undefined) return\n    const { follower } = subscription\n    const next',
-        replace: 'const late = subscription ?? [...this.#followers.values()][0]\n' +
-          '    if (late === undefined) return\n    const { follower } = late\n    const next'
-      },
-      {
-        file: follower,
-        search: "if (message.leaderEpoch !== this.epoch && message.response !== 'refused') return 'go-on'",
-        replace: ''
-      }
-    ],
-    finders: ['histories 3/2', 'interleaving late-answers', 'seeds']
+    without: 'answers to a subscription that is over are dropped (KAFKA-18991)',
+    edits: [{ file: 'broker/partition/leader-stream.ts', search: 'this.#byId.delete(subscription.id)', replace: '' }],
+    finders: ['histories 3/2', 'interleaving late-answers', 'plan elections']
   },
   {
     name: 'tail-below-the-log-start-kept',

@@ -32,7 +32,7 @@ function table (mutations: readonly Mutation[], found: Readonly<Record<string, R
   const count = mutations.filter(({ name }) => found[name] !== undefined).length
   return [`${count} of ${mutations.length} mutants found.`, ...rules.map((rule) => [
     `### ${rule}`, '',
-    '| mutant | without this rule | found by | s | class |', '|---|---|---|---|---|',
+    '| mutant | without this rule | found by | CPU s | class |', '|---|---|---|---|---|',
     ...mutations.filter((mutation) => mutation.rule === rule).map((mutation) => row(mutation, found[mutation.name]))
   ].join('\n'))].join('\n\n')
 }
