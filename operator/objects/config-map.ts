@@ -1,4 +1,5 @@
 import type { KubeObject } from '../kube/types.ts'
+import { parseBytes, unlimited } from '../schema/quantities.ts'
 import type { Cluster } from '../schema/resources.ts'
 import { hash } from './hash.ts'
 import { configFile, names, owned } from './names.ts'
@@ -7,10 +8,15 @@ import { configFile, names, owned } from './names.ts'
 interface BrokerFile {
   /** How many brokers there shall be: internal topics wait a moment for them at the first start. */
   readonly brokers: number
+  /** What it sends to replicas that are catching up, all together; 0: no limit; left out: its default. */
+  readonly learnerBytesPerSecond?: number
 }
 
 function brokerFile (cluster: Cluster): BrokerFile {
-  return { brokers: cluster.spec.brokers }
+  const { brokers, rebalance } = cluster.spec
+  if (rebalance?.bytesPerSecond === undefined) return { brokers }
+  const limit = parseBytes(rebalance.bytesPerSecond, 'spec.rebalance.bytesPerSecond')
+  return { brokers, learnerBytesPerSecond: limit === unlimited ? 0 : limit }
 }
 
 export function configMap (cluster: Cluster): KubeObject {

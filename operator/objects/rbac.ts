@@ -10,10 +10,11 @@ export function serviceAccount (cluster: Cluster): KubeObject {
   return owned(cluster, 'v1', 'ServiceAccount', names.serviceAccount(cluster.metadata.name), {})
 }
 
-export function role (cluster: Cluster): KubeObject {
+/** @param brokers how many there are: those that are to go still need what they may do. */
+export function role (cluster: Cluster, brokers: number = cluster.spec.brokers): KubeObject {
   const name = cluster.metadata.name
   const tables = Array.from({ length: tablesMax }, (_, index) => names.partitionTable(name, index))
-  const pods = Array.from({ length: cluster.spec.brokers }, (_, ordinal) => `${names.statefulSet(name)}-${ordinal}`)
+  const pods = Array.from({ length: brokers }, (_, ordinal) => `${names.statefulSet(name)}-${ordinal}`)
   const services = [names.headlessService(name), names.bootstrapService(name)]
   return owned(cluster, 'rbac.authorization.k8s.io/v1', 'Role', names.serviceAccount(name), {
     rules: [

@@ -4,7 +4,7 @@ import { clusterUidAnnotation, dataVolume, names, owned, selectorLabels } from '
 import { podTemplate, type PodTemplateOptions } from './pod-template.ts'
 
 export interface StatefulSetOptions extends PodTemplateOptions {
-  /** Never fewer than there were: the reconciler decides. */
+  /** The reconciler decides: brokers that hold something are counted, whatever the spec says. */
   readonly replicas: number
 }
 

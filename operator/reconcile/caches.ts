@@ -69,7 +69,7 @@ export class Caches {
     const { name, namespace } = cluster.metadata
     return [...this.pods.values()]
       .filter(pod => pod.metadata.labels?.[clusterLabel] === name && pod.metadata.namespace === namespace)
-      .sort((a, b) => ordinal(a) - ordinal(b))
+      .sort((a, b) => ordinalOf(a) - ordinalOf(b))
   }
 
   /**
@@ -117,6 +117,7 @@ function trimTable (table: PartitionTable & KubeObject): PartitionTable & KubeOb
   return { ...table, spec: { controllerEpoch, writeId } }
 }
 
-function ordinal (pod: KubeObject): number {
+/** Of a broker's pod: also the id of its broker. */
+export function ordinalOf (pod: KubeObject): number {
   return Number(/-([0-9]+)$/.exec(pod.metadata.name)?.[1] ?? -1)
 }

@@ -1,6 +1,7 @@
 // What the steps of one Cluster share.
 import type { KubeObject } from '../kube/types.ts'
 import type { Cluster } from '../schema/resources.ts'
+import type { ClusterStatus } from '../schema/cluster.ts'
 import type { Surroundings } from './context.ts'
 
 export interface ClusterContext extends Surroundings {
@@ -9,11 +10,18 @@ export interface ClusterContext extends Surroundings {
   readonly key: string
   /** Size of the StatefulSet, as found or made in this pass. */
   replicas?: number
+  /** Whose data the volumes hold. */
+  clusterUid?: string
+  /** Brokers that are to go, the next one first, and what they still hold. */
+  draining: NonNullable<ClusterStatus['draining']>
+  /** What goes on without an event: when to look again. */
+  comeBackMs?: number
   /** What the status has to say beside what can be seen; each for people. */
   readonly notes: {
     invalid?: string
     failed?: string
-    scaleDownRefused?: string
+    /** Why fewer brokers cannot be had now, and what to do. */
+    scaleDownBlocked?: string | undefined
     resizing?: string
     rolling?: string
   }

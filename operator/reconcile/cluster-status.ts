@@ -6,9 +6,12 @@ import { hash } from '../objects/hash.ts'
 import { selectorText } from '../objects/names.ts'
 import { bootstrapAddress } from '../objects/services.ts'
 import type { ClusterStatus } from '../schema/cluster.ts'
+import { ordinalOf } from './caches.ts'
 import { isReady, type ClusterContext } from './cluster-context.ts'
 import { currentTemplate, isOutdated } from './cluster-roll.ts'
+import { drainingMessage, movingMessage, scaleNews } from './cluster-scale-words.ts'
 import { condition, conditions, type Verdict } from './conditions.ts'
+import type { View } from './views.ts'
 
 /** A controller that moves is found again sooner; status does not follow every hiccup. */
 const silenceMsMax = 3_000
@@ -21,19 +24,27 @@ interface PartitionCounts {
   readonly offline: number
 }
 
+interface Moves {
+  readonly underWay: number
+  /** Undefined: not known yet. */
+  readonly bytesLeft?: number
+}
+
 interface Facts {
   readonly ready: number
   readonly total: number
   /** -1: none, or it does not answer. */
   readonly controller: number
   readonly partitions: PartitionCounts
+  readonly moves: Moves
   /** It has been Ready before: a broker that is missing now degrades it. */
   readonly wasReady: boolean
 }
 
 export async function writeClusterStatus (context: ClusterContext): Promise<void> {
   const { api, caches, cluster, clock, events } = context
-  const previous = cluster.status
+  // A step may have written it already in this pass.
+  const previous = (caches.clusters.get(context.key) ?? cluster).status
   const { generation = 0, name, namespace } = cluster.metadata
   const facts = gather(context)
   const verdicts = [ready(context, facts), progressing(context, facts), degraded(context, facts)]
@@ -44,6 +55,8 @@ export async function writeClusterStatus (context: ClusterContext): Promise<void
     brokers: { ready: facts.ready, total: facts.total },
     controller: facts.controller,
     partitions: facts.partitions,
+    moves: facts.moves,
+    ...context.draining.length > 0 && { draining: context.draining },
     version: version(context),
     bootstrap: bootstrapAddress(cluster),
     selector: selectorText(name)
@@ -54,7 +67,8 @@ export async function writeClusterStatus (context: ClusterContext): Promise<void
     apiVersion, kind, metadata: { name, ...namespace !== undefined && { namespace } }, status
   }, 'status'))
   const isPlanned = status.phase === 'Rolling' || status.phase === 'Scaling'
-  for (const happening of news(previous, verdicts, isPlanned)) events.record(cluster, happening)
+  const happenings = [...news(previous, verdicts, isPlanned), ...scaleNews(context, previous, status)]
+  for (const happening of happenings) events.record(cluster, happening)
 }
 
 function gather (context: ClusterContext): Facts {
@@ -62,12 +76,13 @@ function gather (context: ClusterContext): Facts {
   const { status } = cluster
   const pods = caches.podsOf(cluster)
   const view = views.get(key)
-  const readyPods = pods.filter(isReady).length
+  // Never what the spec says: brokers that hold something are counted.
+  const total = replicas ?? status?.brokers?.total ?? 0
+  const readyPods = pods.filter(pod => isReady(pod) && ordinalOf(pod) < total).length
   const isSilent = view === undefined || readyPods === 0 || views.silentMs(key) > silenceMsMax
   return {
     ready: readyPods,
-    // Never what the spec says: what is counted here once is never scaled down by itself.
-    total: replicas ?? status?.brokers?.total ?? 0,
+    total,
     controller: isSilent ? -1 : view.controller,
     // Without a controller the last that was heard stands.
     partitions: {
@@ -76,9 +91,22 @@ function gather (context: ClusterContext): Facts {
       underMinInSync: view?.underMinInSync ?? status?.partitions?.underMinInSync ?? 0,
       offline: view?.offline ?? status?.partitions?.offline ?? 0
     },
+    moves: view === undefined ? remembered(status) : movesOf(view.moves),
     wasReady: condition(status?.conditions, 'Ready')?.status === 'True' ||
       (status?.phase !== undefined && status.phase !== 'Creating' && status.phase !== 'Invalid')
   }
+}
+
+function movesOf (moves: View['moves']): Moves {
+  const known = moves.filter(({ bytesLeft }) => bytesLeft >= 0)
+  const underWay = { underWay: moves.length }
+  if (known.length === 0) return underWay
+  return { ...underWay, bytesLeft: known.reduce((sum, each) => sum + each.bytesLeft, 0) }
+}
+
+function remembered (status: ClusterStatus | undefined): Moves {
+  const { underWay = 0, bytesLeft } = status?.moves ?? {}
+  return { underWay, ...bytesLeft !== undefined && { bytesLeft } }
 }
 
 /** Ready: has been complete once, has a controller, and every partition takes and gives records. */
@@ -96,13 +124,19 @@ function ready ({ notes }: ClusterContext, facts: Facts): Verdict {
   return { type: 'Ready', status: true, reason: 'Serving', message: 'every partition takes and gives records' }
 }
 
-function progressing ({ notes }: ClusterContext, facts: Facts): Verdict {
+function progressing (context: ClusterContext, facts: Facts): Verdict {
+  const { notes, draining } = context
   const yes = (reason: string, message: string): Verdict => ({ type: 'Progressing', status: true, reason, message })
   if (notes.resizing !== undefined) return yes('Resizing', notes.resizing)
   if (notes.rolling !== undefined) return yes('Rolling', notes.rolling)
+  if (notes.scaleDownBlocked !== undefined) {
+    return { type: 'Progressing', status: false, reason: 'ScaleDownBlocked', message: notes.scaleDownBlocked }
+  }
+  if (draining.length > 0) return yes('Draining', drainingMessage(context, draining))
   if (facts.ready < facts.total) {
     return yes(facts.wasReady ? 'BrokersStarting' : 'Creating', `${facts.ready} of ${facts.total} brokers are ready`)
   }
+  if (facts.moves.underWay > 0) return yes('Moving', movingMessage(context, facts.moves))
   return { type: 'Progressing', status: false, reason: 'Settled', message: 'nothing is being changed' }
 }
 
@@ -119,11 +153,11 @@ function degraded ({ notes }: ClusterContext, facts: Facts): Verdict {
   if (facts.wasReady && underReplicated > 0) {
     return yes('UnderReplicated', `${underReplicated} of ${total} partitions have too few replicas in sync`)
   }
-  if (notes.scaleDownRefused !== undefined) return yes('ScaleDownRefused', notes.scaleDownRefused)
+  if (notes.scaleDownBlocked !== undefined) return yes('ScaleDownBlocked', notes.scaleDownBlocked)
   return { type: 'Degraded', status: false, reason: 'AsWanted', message: 'the cluster is as its spec says' }
 }
 
-function phase ({ cluster, notes }: ClusterContext, facts: Facts,
+function phase ({ cluster, notes, draining }: ClusterContext, facts: Facts,
   [isReadyNow, , isDegraded]: readonly Verdict[]): ClusterStatus['phase'] {
   if (cluster.metadata.deletionTimestamp !== undefined) return 'Deleting'
   if (notes.invalid !== undefined) return 'Invalid'
@@ -133,9 +167,11 @@ function phase ({ cluster, notes }: ClusterContext, facts: Facts,
   const isPending = facts.ready < facts.total
   const rolls = notes.rolling !== undefined || notes.resizing !== undefined || (before === 'Rolling' && isPending)
   if (rolls) return 'Rolling'
-  if (facts.total > (brokers?.total ?? facts.total) || (before === 'Scaling' && isPending)) return 'Scaling'
-  const refusedOnly = isDegraded?.reason === 'ScaleDownRefused'
-  return isDegraded?.status === true && !refusedOnly ? 'Degraded' : 'Running'
+  const isBlocked = notes.scaleDownBlocked !== undefined
+  const goesOn = before === 'Scaling' && (isPending || facts.moves.underWay > 0)
+  const grows = facts.total > (brokers?.total ?? facts.total)
+  if (grows || (draining.length > 0 && !isBlocked) || goesOn) return 'Scaling'
+  return isDegraded?.status === true && isDegraded.reason !== 'ScaleDownBlocked' ? 'Degraded' : 'Running'
 }
 
 /** The new version once the last broker runs it. */

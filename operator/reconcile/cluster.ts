@@ -6,23 +6,24 @@ import { clusterUidAnnotation, names, ownerReference, selectorText } from '../ob
 import { networkPolicy, podDisruptionBudget } from '../objects/policies.ts'
 import { role, roleBinding, serviceAccount } from '../objects/rbac.ts'
 import { bootstrapService, headlessService } from '../objects/services.ts'
-import { statefulSet } from '../objects/stateful-set.ts'
 import { InvalidValueError, parseBytes, parseDuration } from '../schema/quantities.ts'
 import type { Cluster } from '../schema/resources.ts'
 import { ForeignObjectError, type ManagedKind } from './caches.ts'
 import { isReady, type ClusterContext } from './cluster-context.ts'
 import { deleteCluster } from './cluster-delete.ts'
 import { rollBrokers } from './cluster-roll.ts'
+import { countBrokers, drainBrokers, ensureStatefulSet } from './cluster-scale.ts'
 import { writeClusterStatus } from './cluster-status.ts'
 import { growVolumes } from './cluster-volumes.ts'
 import type { Surroundings } from './context.ts'
 import { isUnreachable } from './controller-client.ts'
 import { hasFinalizer, setFinalizer } from './finalizers.ts'
-import { runSteps, StepFailed, type Step } from './steps.ts'
+import { NextLoop, runSteps, StepFailed, type Step } from './steps.ts'
 
 const steps: readonly Step<ClusterContext>[] = [
   { name: 'checkSpec', run: checkSpec },
   { name: 'setFinalizer', run: protect },
+  { name: 'countBrokers', run: countBrokers },
   make('serviceAccount', serviceAccount),
   make('role', role),
   make('roleBinding', roleBinding),
@@ -36,19 +37,20 @@ const steps: readonly Step<ClusterContext>[] = [
   { name: 'adoptLease', run: adoptLease },
   { name: 'askController', run: askController },
   { name: 'releaseTopics', run: releaseTopics },
+  { name: 'drainBrokers', run: drainBrokers },
   { name: 'rollBrokers', run: rollBrokers }
 ]
 
-function make (kind: ManagedKind, build: (cluster: Cluster) => KubeObject): Step<ClusterContext> {
+function make (kind: ManagedKind, build: (cluster: Cluster, brokers?: number) => KubeObject): Step<ClusterContext> {
   return {
     name: build.name,
-    run: async ({ caches, cluster }) => { await caches.ensure(kind, build(cluster)) }
+    run: async ({ caches, cluster, replicas }) => { await caches.ensure(kind, build(cluster, replicas)) }
   }
 }
 
 /** @throws NextLoop to come back, StepFailed to be tried again with backoff. */
 export async function reconcileCluster (surroundings: Surroundings, cluster: Cluster & KubeObject): Promise<void> {
-  const context: ClusterContext = { ...surroundings, cluster, key: keyOf(cluster), notes: {} }
+  const context: ClusterContext = { ...surroundings, cluster, key: keyOf(cluster), draining: [], notes: {} }
   if (cluster.metadata.deletionTimestamp !== undefined) {
     if (hasFinalizer(cluster)) await runSteps([{ name: 'deleteCluster', run: deleteCluster }], context)
     return
@@ -63,10 +65,15 @@ export async function reconcileCluster (surroundings: Surroundings, cluster: Clu
       if (failed && needsPerson(error.cause)) context.notes.failed = error.message
       // A failure that passes by itself is no news.
       if (!failed || context.notes.failed !== undefined) await writeClusterStatus(context)
-      throw error
+      throw error instanceof NextLoop ? sooner(error, context.comeBackMs) : error
     }
   }
   await writeClusterStatus(context)
+  if (context.comeBackMs !== undefined) throw new NextLoop({ afterMs: context.comeBackMs })
+}
+
+function sooner (next: NextLoop, afterMs: number | undefined): NextLoop {
+  return afterMs === undefined ? next : new NextLoop({ afterMs: Math.min(afterMs, next.afterMs ?? Infinity) })
 }
 
 /** Refusals that do not pass by waiting; a conflict or an overload does. */
@@ -76,8 +83,9 @@ function needsPerson (cause: unknown): boolean {
 
 /** What the API server's rules cannot say. */
 function checkSpec ({ cluster }: ClusterContext): void {
-  const { storage, topicDefaults: { retention, segmentBytes } } = cluster.spec
+  const { storage, rebalance, topicDefaults: { retention, segmentBytes } } = cluster.spec
   parseBytes(storage.size, 'spec.storage.size')
+  if (rebalance?.bytesPerSecond !== undefined) parseBytes(rebalance.bytesPerSecond, 'spec.rebalance.bytesPerSecond')
   if (retention?.age !== undefined) parseDuration(retention.age, 'spec.topicDefaults.retention.age')
   if (retention?.bytes !== undefined) parseBytes(retention.bytes, 'spec.topicDefaults.retention.bytes')
   if (segmentBytes !== undefined) parseBytes(segmentBytes, 'spec.topicDefaults.segmentBytes')
@@ -89,23 +97,16 @@ async function protect (context: ClusterContext): Promise<void> {
 }
 
 async function makeStatefulSet (context: ClusterContext): Promise<void> {
-  const { caches, cluster, image, notes, events } = context
+  const { caches, cluster, replicas = 0, events } = context
   const live = caches.managed.statefulSet.get(keyOf(cluster))
   const size = (live?.['spec'] as { replicas?: number } | undefined)?.replicas ?? 0
-  // The status remembers the size of a StatefulSet that somebody deleted.
-  const replicas = Math.max(cluster.spec.brokers, size, cluster.status?.brokers?.total ?? 0)
-  if (replicas > cluster.spec.brokers) {
-    notes.scaleDownRefused = `spec.brokers is ${cluster.spec.brokers}, but ${replicas} brokers keep data; ` +
-      `brokers are not taken away yet: set spec.brokers to ${replicas}`
-  }
   if (live !== undefined && size < replicas && size > 0) {
     events.record(cluster, {
       type: 'Normal', reason: 'ScalingUp', action: 'Scale', note: `from ${size} to ${replicas} brokers`
     })
   }
-  const clusterUid = await findClusterUid(context, live)
-  await caches.ensure('statefulSet', statefulSet(cluster, { image, replicas, clusterUid }))
-  context.replicas = replicas
+  context.clusterUid = await findClusterUid(context, live)
+  await ensureStatefulSet(context)
 }
 
 /**

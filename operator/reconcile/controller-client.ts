@@ -12,7 +12,8 @@ const timeoutMs = 10_000
 /** Addresses tried in one call: the remembered one, the Lease's, and where those point to. */
 const hopsMax = 4
 
-export type AdminMethod = 'ApplyTopic' | 'DeleteTopic' | 'DescribeCluster'
+export type AdminMethod = 'ApplyTopic' | 'DeleteTopic' | 'DescribeCluster' | 'MovePartitions' | 'ElectLeaders' |
+  'RecoverPartition' | 'DrainBrokers' | 'RemoveBroker' | 'RestoreTables'
 
 /** The controller that was remembered is not there, or is not the controller: look again. */
 const lookAgain: ReadonlySet<string> = new Set(['NOT_CONTROLLER', 'CONNECTION_REFUSED', 'UNAVAILABLE', 'TIMED_OUT'])

@@ -3,9 +3,12 @@ import type { Happening } from '../kube/events.ts'
 import { kinds } from '../kube/types.ts'
 import { hash } from '../objects/hash.ts'
 import type { TopicStatus } from '../schema/topic.ts'
-import { condition, conditions } from './conditions.ts'
+import { condition, conditions, type Verdict } from './conditions.ts'
 import type { NotReady, TopicContext } from './topic-context.ts'
 import { topicName } from './topic-settings.ts'
+
+/** How many partitions an Event names. */
+const partitionsNamedMax = 20
 
 export async function writeTopicStatus (context: TopicContext, verdict: NotReady | undefined): Promise<void> {
   const { api, caches, topic, events } = context
@@ -22,7 +25,7 @@ export async function writeTopicStatus (context: TopicContext, verdict: NotReady
       status: verdict === undefined,
       reason: verdict?.reason ?? 'Serving',
       message: verdict?.message ?? servingMessage(context)
-    }], generation, context.clock.wallTime())
+    }, progressing(context)], generation, context.clock.wallTime())
   }
   if (previous !== undefined && hash(previous) === hash(status)) return
   const { name, namespace } = topic.metadata
@@ -32,6 +35,7 @@ export async function writeTopicStatus (context: TopicContext, verdict: NotReady
   }, 'status'))
   const happening = worthTelling(before?.reason, verdict)
   if (happening !== undefined) events.record(topic, happening)
+  for (const each of recoveries(previous?.recovered ?? [], status.recovered ?? [])) events.record(topic, each)
 }
 
 function facts (context: TopicContext): TopicStatus {
@@ -45,14 +49,47 @@ function facts (context: TopicContext): TopicStatus {
       replicas: info.replicas,
       minInSync: info.minInSync,
       underReplicated: result!.underReplicated,
-      offline: result!.offline
+      offline: result!.offline,
+      moving: result!.moving,
+      ...result!.recovered.length > 0 && { recovered: result!.recovered }
     }
   }
   const owner = topicIndex.owner(clusterKey, topicName(topic))?.metadata.name
   // Somebody else's topic: none of the numbers are this object's.
   if (owner !== undefined && owner !== topic.metadata.name) return { owner }
-  const { topicId, partitions, replicas, minInSync, underReplicated, offline } = topic.status ?? {}
-  return { topicId, owner, partitions, replicas, minInSync, underReplicated, offline }
+  const { observedGeneration: _now, conditions: _judged, ...known } = topic.status ?? {}
+  return { ...known, owner }
+}
+
+/** Getting or losing replicas: the topic takes and gives records all the while. */
+function progressing ({ topic, result }: TopicContext): Verdict {
+  const moving = result?.moving ?? topic.status?.moving ?? 0
+  if (moving === 0) {
+    return { type: 'Progressing', status: false, reason: 'Settled', message: 'nothing is being changed' }
+  }
+  const { partitions = 0, replicas = 0 } = result?.topic ?? topic.status ?? {}
+  return {
+    type: 'Progressing',
+    status: true,
+    reason: 'Moving',
+    message: `${moving} of ${partitions} partitions get other replicas, ${replicas} each`
+  }
+}
+
+/** Records may be gone: what a person decided is to be seen afterwards too. */
+function recoveries (before: readonly number[], now: readonly number[]): Happening[] {
+  const added = now.filter(partition => !before.includes(partition))
+  if (added.length === 0) return []
+  const list = added.length <= partitionsNamedMax
+    ? added.join(', ')
+    : `${added.slice(0, partitionsNamedMax).join(', ')} and ${added.length - partitionsNamedMax} more`
+  return [{
+    type: 'Warning',
+    reason: 'RecoveredWithDataLoss',
+    action: 'RecoverPartition',
+    note: `${added.length === 1 ? 'partition' : 'partitions'} ${list}: a person recovered without the in-sync set; ` +
+      'records that only its members had are lost'
+  }]
 }
 
 function servingMessage (context: TopicContext): string {

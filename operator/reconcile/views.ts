@@ -13,6 +13,8 @@ const intervalMsMin = 100
 const intervalFactor = 10
 const retryMsMin = 200
 const retryMsMax = 5_000
+/** How far moves are stands in no table. */
+const progressMs = 2_000
 
 export interface View {
   readonly controller: number
@@ -22,6 +24,8 @@ export interface View {
   readonly underReplicated: number
   readonly underMinInSync: number
   readonly offline: number
+  readonly moves: DescribeClusterResponse['moves']
+  readonly drains: DescribeClusterResponse['drains']
 }
 
 /** `topics`: the names of those whose state changed. */
@@ -33,6 +37,8 @@ interface Watched {
   topics: Map<string, TopicStatus>
   asking: Promise<View> | undefined
   timer: Timer | undefined
+  /** Asks again while something moves. */
+  progress: Timer | undefined
   /** Poked while it was being asked: ask once more. */
   again: boolean
   askedAt: number
@@ -88,6 +94,7 @@ export class Views {
     const watched = this.#of(cluster)
     watched.timer?.cancel()
     watched.timer = undefined
+    watched.progress?.cancel()
     watched.asking ??= this.#ask(cluster, watched).finally(() => {
       watched.asking = undefined
       if (watched.again) this.poke(cluster)
@@ -109,13 +116,17 @@ export class Views {
 
   forget (cluster: string): void {
     this.#watched.get(cluster)?.timer?.cancel()
+    this.#watched.get(cluster)?.progress?.cancel()
     this.#watched.delete(cluster)
     this.#client.forget(cluster)
   }
 
   stop (): void {
     this.#stopped = true
-    for (const watched of this.#watched.values()) watched.timer?.cancel()
+    for (const watched of this.#watched.values()) {
+      watched.timer?.cancel()
+      watched.progress?.cancel()
+    }
   }
 
   #of (cluster: string): Watched {
@@ -126,6 +137,7 @@ export class Views {
       topics: new Map(),
       asking: undefined,
       timer: undefined,
+      progress: undefined,
       again: false,
       askedAt: -Infinity,
       tookMs: 0,
@@ -146,6 +158,12 @@ export class Views {
     })
   }
 
+  #followProgress (cluster: string, watched: Watched): void {
+    if (this.#stopped || this.#watched.get(cluster) !== watched) return
+    watched.progress?.cancel()
+    watched.progress = this.#clock.setTimer(progressMs, () => { this.poke(cluster) })
+  }
+
   async #ask (cluster: string, watched: Watched): Promise<View> {
     watched.askedAt = this.#clock.now()
     try {
@@ -155,6 +173,7 @@ export class Views {
       const wasSilent = watched.silentSince !== undefined
       watched.silentSince = undefined
       this.#take(cluster, watched, answer, wasSilent)
+      if (answer.moves.length + answer.drains.length > 0) this.#followProgress(cluster, watched)
       return watched.view!
     } catch (error) {
       const first = watched.silentSince === undefined
@@ -204,6 +223,6 @@ function topicsOf (answer: DescribeClusterResponse): Map<string, TopicStatus> {
 }
 
 function toView (answer: DescribeClusterResponse, topics: Map<string, TopicStatus>): View {
-  const { controller, brokers, partitions, underReplicated, underMinInSync, offline } = answer
-  return { controller, brokers, topics, partitions, underReplicated, underMinInSync, offline }
+  const { topics: _asMap, error: _none, controllerEpoch: _moves, ...rest } = answer
+  return { ...rest, topics }
 }

@@ -2,7 +2,7 @@
 import { conditionsSchema, observedGenerationSchema } from './conditions.ts'
 import type { Resource } from './crd.ts'
 import type { ObjectSchema, TypeOf } from './json-schema.ts'
-import { bytesPattern, cpuPattern, quantityLengthMax } from './quantities.ts'
+import { bytesOrUnlimitedPattern, bytesPattern, cpuPattern, quantityLengthMax } from './quantities.ts'
 import {
   clusterNameLengthMax, partitionsPerTopicMax, replicasMax, replicationRule, retentionSchema, segmentBytesSchema
 } from './topic.ts'
@@ -64,7 +64,8 @@ const spec = {
   required: ['storage'],
   properties: {
     brokers: {
-      description: 'Number of brokers. More are added at once; fewer are refused until their partitions can move away.',
+      description: 'Number of brokers. More get their share of partitions; of fewer the last ones are drained first, ' +
+        'one after the other, and nothing is lost.',
       type: 'integer',
       format: 'int32',
       minimum: 1,
@@ -96,6 +97,23 @@ const spec = {
         segmentBytes: segmentBytesSchema
       },
       'x-kubernetes-validations': [replicationRule]
+    },
+    rebalance: {
+      description: 'How partitions move between brokers.',
+      type: 'object',
+      properties: {
+        bytesPerSecond: {
+          description: 'What a broker sends at most to replicas that are catching up, all together: 64Mi (the ' +
+            'default), unlimited. A change restarts the brokers, one at a time.',
+          type: 'string',
+          maxLength: quantityLengthMax,
+          pattern: bytesOrUnlimitedPattern,
+          'x-kubernetes-validations': [{
+            rule: "self == 'unlimited' || quantity(self).compareTo(quantity('64Ki')) >= 0",
+            message: 'rebalance.bytesPerSecond must be at least 64Ki, or unlimited'
+          }]
+        }
+      }
     },
     topologyKey: {
       description: 'Node label over whose values brokers, and the replicas of a partition, are spread.',
@@ -155,6 +173,35 @@ const status = {
         offline: count('Partitions without a leader.')
       }
     },
+    moves: {
+      description: 'Partitions that move to other brokers now.',
+      type: 'object',
+      properties: {
+        underWay: count('How many partitions move.'),
+        bytesLeft: {
+          description: 'What their new replicas still have to get, as far as it is known.',
+          type: 'integer',
+          format: 'int64',
+          minimum: 0
+        }
+      }
+    },
+    draining: {
+      description: 'Brokers that are to go, in the order in which they go. One goes when it holds nothing.',
+      type: 'array',
+      maxItems: brokersMax,
+      'x-kubernetes-list-type': 'atomic',
+      items: {
+        type: 'object',
+        required: ['broker', 'replicasLeft', 'dataLeft'],
+        properties: {
+          broker: count('Its id.'),
+          replicasLeft: count('Replicas that it has not handed over.'),
+          dataLeft: count('Replicas handed over whose data it has not deleted yet.'),
+          waitingFor: { description: 'Why it does not go on; left out while it does.', type: 'string', maxLength: 1024 }
+        }
+      }
+    },
     version: { description: 'Version of millrace that every broker runs.', type: 'string', maxLength: 64 },
     bootstrap: { description: 'Address for clients inside Kubernetes, host:port.', type: 'string', maxLength: 320 },
     selector: {
@@ -192,6 +239,8 @@ export const clusterResource = {
     { name: 'Live', type: 'integer', jsonPath: '.status.brokers.ready', description: 'Brokers that are ready' },
     { name: 'Partitions', type: 'integer', jsonPath: '.status.partitions.total' },
     { name: 'Under-Replicated', type: 'integer', jsonPath: '.status.partitions.underReplicated' },
+    { name: 'Moving', type: 'integer', jsonPath: '.status.moves.underWay', description: 'Partitions that move' },
+    { name: 'Progress', type: 'string', jsonPath: '.status.conditions[?(@.type=="Progressing")].reason', priority: 1 },
     { name: 'Controller', type: 'integer', jsonPath: '.status.controller', priority: 1 },
     { name: 'Version', type: 'string', jsonPath: '.status.version', priority: 1 },
     { name: 'Age', type: 'date', jsonPath: '.metadata.creationTimestamp' }

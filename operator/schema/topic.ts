@@ -84,7 +84,8 @@ const spec = {
       maximum: partitionsPerTopicMax
     },
     replicas: {
-      description: 'Copies of each partition, on as many brokers. Default: topicDefaults.replicas of the cluster.',
+      description: 'Copies of each partition, on as many brokers. It may grow and shrink while records flow. ' +
+        'Default: topicDefaults.replicas of the cluster.',
       type: 'integer',
       format: 'int32',
       minimum: 1,
@@ -135,7 +136,20 @@ const status = {
       format: 'int32',
       minimum: 0
     },
-    offline: { description: 'Partitions without a leader.', type: 'integer', format: 'int32', minimum: 0 }
+    offline: { description: 'Partitions without a leader.', type: 'integer', format: 'int32', minimum: 0 },
+    moving: {
+      description: 'Partitions that get other replicas now.',
+      type: 'integer',
+      format: 'int32',
+      minimum: 0
+    },
+    recovered: {
+      description: 'Partitions that a person recovered without their in-sync set: records may have been lost.',
+      type: 'array',
+      maxItems: partitionsPerTopicMax,
+      'x-kubernetes-list-type': 'atomic',
+      items: { type: 'integer', format: 'int32', minimum: 0 }
+    }
   }
 } as const satisfies ObjectSchema
 
@@ -158,6 +172,7 @@ export const topicResource = {
     { name: 'Ready', type: 'string', jsonPath: '.status.conditions[?(@.type=="Ready")].status' },
     { name: 'Reason', type: 'string', jsonPath: '.status.conditions[?(@.type=="Ready")].reason' },
     { name: 'Under-Replicated', type: 'integer', jsonPath: '.status.underReplicated', priority: 1 },
+    { name: 'Moving', type: 'integer', jsonPath: '.status.moving', priority: 1 },
     { name: 'Topic-Id', type: 'string', jsonPath: '.status.topicId', priority: 1 },
     { name: 'Age', type: 'date', jsonPath: '.metadata.creationTimestamp' }
   ]

@@ -52,6 +52,19 @@ describe('pod template', () => {
     expect(podTemplate(clusterOf(), options)).toEqual(current)
   })
 
+  it('changes with what moves may send, which brokers read when they start', () => {
+    const file = (bytesPerSecond: string): unknown => {
+      const { data } = configMap(clusterOf({ rebalance: { bytesPerSecond } })) as unknown as
+        { data: Record<string, string> }
+      return JSON.parse(data['config.json']!)
+    }
+    expect(file('10Mi')).toEqual({ brokers: 3, learnerBytesPerSecond: 10 * 2 ** 20 })
+    expect(file('unlimited')).toEqual({ brokers: 3, learnerBytesPerSecond: 0 })
+    expect(hashOf(podTemplate(clusterOf({ rebalance: { bytesPerSecond: '10Mi' } }), options))).not.toBe(hashOf(current))
+    // The default is the brokers' own: naming none restarts nobody.
+    expect(hashOf(podTemplate(clusterOf({ rebalance: {} }), options))).toBe(hashOf(current))
+  })
+
   it('does not change with the number of brokers: adding one restarts none', () => {
     expect(podTemplate(clusterOf({ brokers: 5 }), options)).toEqual(current)
     expect(configMap(clusterOf({ brokers: 5 }))).not.toEqual(configMap(clusterOf()))

@@ -135,34 +135,6 @@ describe('brokers', () => {
     const cluster = await world.condition(clusters, 'events', 'Degraded', 'True', 'UnderReplicated')
     expect(cluster['status']).toMatchObject({ partitions: { underReplicated: 4 } })
   })
-
-  it('scale up adds one', async () => {
-    await running()
-    await world.kube.patch(clusters, namespace, 'events', { spec: { replicas: 4 } }, { subresource: 'scale' })
-    await world.until('pods', 'events-3', () => true)
-    const cluster = await world.until(clusters, 'events', object =>
-      (object['status'] as { brokers?: { ready?: number } }).brokers?.ready === 4)
-    expect(cluster['status']).toMatchObject({ brokers: { ready: 4, total: 4 } })
-    // Nobody was restarted for it.
-    const going = world.kube.list('pods', { namespace }).filter(pod => pod.metadata.deletionTimestamp !== undefined)
-    expect(going).toEqual([])
-  })
-
-  it('scale down is refused with a condition, and comes to nothing', async () => {
-    await running()
-    await world.kube.patch(clusters, namespace, 'events', { spec: { brokers: 2 } })
-    const cluster = await world.condition(clusters, 'events', 'Degraded', 'True', 'ScaleDownRefused')
-    expect(conditionOf(cluster, 'Degraded')!.message).toBe('spec.brokers is 2, but 3 brokers keep data; ' +
-      'brokers are not taken away yet: set spec.brokers to 3')
-    expect(conditionOf(cluster, 'Ready')!.status).toBe('True')
-    expect(cluster['status']).toMatchObject({ phase: 'Running', brokers: { total: 3 } })
-    expect(world.get('statefulsets.apps', 'events')!['spec']).toMatchObject({ replicas: 3 })
-    // Not even after somebody deleted the StatefulSet.
-    await world.kube.delete('statefulsets.apps', namespace, 'events', { propagationPolicy: 'Orphan' })
-    await world.until('statefulsets.apps', 'events', set => (set['spec'] as { replicas: number }).replicas === 3)
-    await world.kube.patch(clusters, namespace, 'events', { spec: { brokers: 3 } })
-    await world.condition(clusters, 'events', 'Degraded', 'False')
-  })
 })
 
 describe('volumes', () => {

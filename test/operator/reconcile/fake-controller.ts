@@ -2,9 +2,11 @@
 // a broker. Its rules are those of broker/controller/topics.ts.
 import { WireError } from '../../../wire/errors.ts'
 import type {
-  ApplyTopicRequest, BrokerInfo, DeleteTopicRequest, DescribeClusterResponse, Sent, TopicStatus
+  ApplyTopicRequest, DeleteTopicRequest, DescribeClusterResponse, DrainBrokersRequest, PartitionMove,
+  RemoveBrokerRequest, Sent, TopicStatus
 } from '../../../wire/messages.ts'
 import type { Listener, Net, RequestOf, ResponseOf, Stream, UnaryMethod } from '../../../wire/ports.ts'
+import { FakeBrokers } from './fake-brokers.ts'
 
 interface StoredTopic {
   readonly topicId: string
@@ -13,6 +15,8 @@ interface StoredTopic {
   ownerUid: string
   offline: number
   underReplicated: number
+  moving: number
+  recovered: number[]
 }
 
 export class FakeController implements Net {
@@ -23,7 +27,8 @@ export class FakeController implements Net {
   readonly deleted: string[] = []
   /** Where it listens; another address answers NOT_CONTROLLER and points here. */
   address = '127.0.0.1:9091'
-  brokers = 3
+  readonly brokers = new FakeBrokers()
+  moves: PartitionMove[] = []
   controller = 0
   underReplicated = 0
   /** Asked before each call is carried out. */
@@ -58,6 +63,11 @@ export class FakeController implements Net {
     if (method === 'ApplyTopic') return { topic: this.#apply(request as ApplyTopicRequest) }
     if (method === 'DeleteTopic') return this.#delete(request as DeleteTopicRequest)
     if (method === 'DescribeCluster') return this.#describe()
+    if (method === 'DrainBrokers') return { drains: this.brokers.drain((request as DrainBrokersRequest).brokerIds) }
+    if (method === 'RemoveBroker') {
+      this.brokers.remove((request as RemoveBrokerRequest).brokerId)
+      return {}
+    }
     throw new WireError('UNIMPLEMENTED')
   }
 
@@ -65,8 +75,9 @@ export class FakeController implements Net {
     const known = this.topics.get(request.name)
     if (known !== undefined) checkChange(known, request)
     const { replicas } = request
-    if (replicas > this.brokers) {
-      throw new WireError('NOT_ENOUGH_BROKERS', `${replicas} replicas need as many brokers, there are ${this.brokers}`)
+    const there = this.brokers.staying.length
+    if (replicas > there) {
+      throw new WireError('NOT_ENOUGH_BROKERS', `${replicas} replicas need as many brokers, there are ${there}`)
     }
     const topic: StoredTopic = known ?? {
       topicId: (++this.#lastId).toString(16).padStart(16, '0'),
@@ -74,8 +85,11 @@ export class FakeController implements Net {
       orphaned: false,
       ownerUid: '',
       offline: 0,
-      underReplicated: 0
+      underReplicated: 0,
+      moving: 0,
+      recovered: []
     }
+    if (replicas !== topic.settings.replicas) topic.moving = request.partitions
     Object.assign(topic, { settings: request, orphaned: false, ownerUid: request.ownerUid })
     this.topics.set(request.name, topic)
     return this.#status(topic)
@@ -99,20 +113,20 @@ export class FakeController implements Net {
     return {
       controller: this.controller,
       controllerEpoch: 1,
-      brokers: Array.from({ length: this.brokers }, (_, brokerId) => broker(brokerId)),
+      brokers: this.brokers.info(),
       topics: topics.map(topic => this.#status(topic)),
       partitions: topics.reduce((sum, topic) => sum + topic.settings.partitions, 0),
       underReplicated: this.underReplicated + topics.reduce((sum, topic) => sum + topic.underReplicated, 0),
       underMinInSync: 0,
       offline: topics.reduce((sum, topic) => sum + topic.offline, 0),
-      moves: [],
-      drains: []
+      moves: this.moves,
+      drains: this.brokers.drains()
     }
   }
 
   #status (topic: StoredTopic): TopicStatus {
     const { ownerUid: _owner, ...settings } = topic.settings
-    const { topicId, orphaned, ownerUid, underReplicated, offline } = topic
+    const { topicId, orphaned, ownerUid, underReplicated, offline, moving, recovered } = topic
     return {
       topic: { ...settings, topicId, internal: settings.name.startsWith('__'), deleting: false, orphaned },
       orphaned,
@@ -121,8 +135,8 @@ export class FakeController implements Net {
       underMinInSync: 0,
       offline,
       replicasInSync: settings.replicas,
-      recovered: [],
-      moving: 0
+      recovered,
+      moving
     }
   }
 }
@@ -130,20 +144,4 @@ export class FakeController implements Net {
 function checkChange (known: StoredTopic, request: ApplyTopicRequest): void {
   if (!known.orphaned && known.ownerUid !== request.ownerUid) throw new WireError('TOPIC_CONFLICT')
   if (request.partitions < known.settings.partitions) throw new WireError('PARTITIONS_SHRINK')
-  if (request.replicas < known.settings.replicas) throw new WireError('INVALID_TOPIC')
-}
-
-function broker (brokerId: number): BrokerInfo {
-  return {
-    brokerId,
-    volumeId: `${brokerId}`.padStart(16, '0'),
-    brokerEpoch: 1,
-    incarnation: '0'.repeat(16),
-    fenced: false,
-    stopping: false,
-    clientAddress: `127.0.0.1:${9000 + brokerId}`,
-    peerAddress: `127.0.0.1:${9100 + brokerId}`,
-    rack: '',
-    draining: false
-  }
 }

@@ -167,6 +167,56 @@ it('an operator that dies while it deletes leaves nothing behind, for every k', 
   expect(await forEvery(dieDeletingAfter)).toBeGreaterThan(7)
 }, 60_000)
 
+/** From four brokers to two, the operator dying after its k-th write or order. */
+async function dieShrinkingAfter (k: number): Promise<boolean> {
+  return await inWorld(async world => {
+    const { brokers } = world.controller
+    await world.startOperator()
+    await world.createCluster({ brokers: 4, storage: { size: '1Gi', deletePolicy: k % 2 === 0 ? 'Delete' : 'Retain' } })
+    await world.until('pods', 'events-3', () => true)
+    await world.elect()
+    await world.condition(clusters, 'events', 'Ready', 'True')
+    await world.settled()
+    await world.stopOperator()
+    brokers.pace = 3
+    for (const id of [2, 3]) brokers.known.get(id)!.replicas = 3
+    const held: number[] = []
+    const stop = world.kube.watch('pods', ({ type, object }) => {
+      const broker = brokers.known.get(Number(object.metadata.name.slice(-1)))
+      if (type === 'DELETED') held.push((broker?.replicas ?? 0) + (broker?.data ?? 0))
+    })
+    const mortal = await startMortal(world, k)
+    await world.kube.patch(clusters, namespace, 'events', { spec: { replicas: 2 } }, { subresource: 'scale' })
+    const done = world.until(clusters, 'events', cluster => {
+      const { draining, phase, brokers: { total, ready } } = cluster['status'] as
+        { draining?: unknown, phase: string, brokers: { total: number, ready: number } }
+      return total === 2 && ready === 2 && draining === undefined && phase === 'Running'
+    })
+    await Promise.race([mortal.died, done])
+    const wasDead = mortal.isDead()
+    await world.stopOperator()
+    world.controller.onCall = () => undefined
+    await world.startOperator()
+    await done
+    await world.settled()
+    stop()
+    const set = world.get('statefulsets.apps', 'events')!['spec'] as { replicas: number }
+    expect([set.replicas, brokers.all.map(({ id }) => id), brokers.known.get(0)!.replicas], `after write ${k}`)
+      .toEqual([2, [0, 1], 6])
+    // Nobody was taken away with anything on it, and nobody twice.
+    expect(held, `after write ${k}`).toEqual([0, 0])
+    const claims = world.kube.list('persistentvolumeclaims', { namespace }).map(({ metadata }) => metadata.name).sort()
+    const kept = Array.from({ length: k % 2 === 0 ? 2 : 4 }, (_, id) => `data-events-${id}`)
+    expect(claims, `after write ${k}`).toEqual(kept)
+    return wasDead
+  })
+}
+
+it('an operator that dies while it takes brokers away loses nothing, for every k', async () => {
+  // DrainBrokers, status, StatefulSet, volume, RemoveBroker, Events; twice; status, Role.
+  expect(await forEvery(dieShrinkingAfter)).toBeGreaterThan(10)
+}, 60_000)
+
 describe('an API server', () => {
   it('that asks for patience is given it', async () => {
     const at: number[] = []

@@ -83,16 +83,16 @@ describe('a new Topic', () => {
     await world.createTopic('wide', { replicas: 4 })
     const topic = await world.condition(topics, 'wide', 'Ready', 'False', 'NotEnoughBrokers')
     expect(conditionOf(topic, 'Ready')!.message).toBe('4 replicas need as many brokers, there are 3')
-    world.controller.brokers = 4
+    world.controller.brokers.register(3)
     await world.writeTable()
     await world.condition(topics, 'wide', 'Ready', 'True')
   })
 
   it('waits for brokers that are on their way, without a warning', async () => {
-    world.controller.brokers = 2
+    world.controller.brokers.known.delete(2)
     await world.createTopic('orders')
     await world.condition(topics, 'orders', 'Ready', 'False', 'WaitingForBrokers')
-    world.controller.brokers = 3
+    world.controller.brokers.register(2)
     await world.writeTable()
     await world.condition(topics, 'orders', 'Ready', 'True')
     await world.settled()
@@ -130,6 +130,40 @@ describe('a changed Topic', () => {
     const topic = await world.condition(topics, 'orders', 'Ready', 'True')
     expect(topic['status']).toMatchObject({ partitions: 12 })
     expect(world.controller.topics.get('orders')!.settings).toMatchObject({ partitions: 12, retentionMs: 3_600_000 })
+  })
+
+  it('gets more and fewer replicas while it serves, and shows how far that is', async () => {
+    await world.createTopic('orders', { partitions: 3, replicas: 2 })
+    await world.condition(topics, 'orders', 'Ready', 'True')
+    await world.kube.patch(topics, namespace, 'orders', { spec: { replicas: 3 } })
+    const growing = await world.condition(topics, 'orders', 'Progressing', 'True', 'Moving')
+    expect(conditionOf(growing, 'Progressing')!.message).toBe('3 of 3 partitions get other replicas, 3 each')
+    expect(growing['status']).toMatchObject({ replicas: 3, minInSync: 2, moving: 3 })
+    expect(conditionOf(growing, 'Ready')!.status).toBe('True')
+    const held = world.controller.topics.get('orders')!
+    held.moving = 0
+    await world.writeTable()
+    await world.condition(topics, 'orders', 'Progressing', 'False', 'Settled')
+    await world.kube.patch(topics, namespace, 'orders', { spec: { replicas: 1 } })
+    const shrinking = await world.condition(topics, 'orders', 'Progressing', 'True', 'Moving')
+    expect(shrinking['status']).toMatchObject({ replicas: 1, minInSync: 1 })
+  })
+
+  it('tells of partitions that a person recovered, once', async () => {
+    await world.createTopic('orders', { partitions: 3 })
+    await world.condition(topics, 'orders', 'Ready', 'True')
+    world.controller.topics.get('orders')!.recovered.push(2)
+    await world.writeTable()
+    await world.until(topics, 'orders', topic =>
+      (topic['status'] as { recovered?: number[] }).recovered?.join() === '2')
+    const told = (): unknown[] => world.kube.list('events.events.k8s.io', { namespace })
+      .filter(event => event['reason'] === 'RecoveredWithDataLoss').map(event => [event['type'], event['note']])
+    await expect.poll(told).toEqual([['Warning', 'partition 2: a person recovered without the in-sync set; ' +
+      'records that only its members had are lost']])
+    await world.stopOperator()
+    await world.startOperator()
+    await world.settled()
+    expect(told()).toHaveLength(1)
   })
 
   it('keeps what it left open when the defaults of the cluster change, but for retention', async () => {

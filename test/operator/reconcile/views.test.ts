@@ -32,6 +32,7 @@ beforeEach(() => {
     metadata: { name: 'x', annotations: { 'millrace.dev/controller-address': '127.0.0.1:9091' } }
   }
   controller = new FakeController()
+  for (const id of [0, 1, 2]) controller.brokers.register(id)
   clock = new FakeClock()
   views = new Views(new ControllerClient(controller, api), clock, silentLog)
   told = []
@@ -99,6 +100,7 @@ describe('views', () => {
   it('learns what ApplyTopic answered, and asks once more if an older answer was under way', async () => {
     await views.refresh(cluster)
     const later = new FakeController()
+    for (const id of [0, 1, 2]) later.brokers.register(id)
     const { topic: status } = await later.call(later.address, 'ApplyTopic', topic)
     const asking = views.refresh(cluster)
     views.learn(cluster, status!)

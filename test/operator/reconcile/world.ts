@@ -50,11 +50,13 @@ export class World {
       await kube.create('customresourcedefinitions.apiextensions.k8s.io', definition)
     }
     const world = new World(kube, ahead)
+    world.controller.brokers.onMoved = () => { world.#podWork = world.#podWork.then(() => world.writeTable()) }
     world.#stopWatching.push(
       kube.watch('statefulsets.apps', ({ type, object }) => {
         if (type !== 'DELETED') world.#makePodsSoon(object.metadata.name)
       }),
       kube.watch('pods', ({ type, object }) => {
+        world.#notePod(object, type === 'DELETED')
         if (type === 'DELETED') world.#makePodsSoon(object.metadata.ownerReferences?.[0]?.name ?? '')
       }))
     return world
@@ -208,10 +210,30 @@ export class World {
     })
   }
 
+  /** A broker registers when its pod is ready, and its session ends with the pod. */
+  #notePod (pod: LocalObject, isGone: boolean): void {
+    const ordinal = Number(/-([0-9]+)$/.exec(pod.metadata.name)![1])
+    const { conditions = [] } = pod['status'] as { conditions?: ShownCondition[] } | undefined ?? {}
+    if (isGone) this.controller.brokers.lose(ordinal)
+    else if (conditions.some(({ type, status }) => type === 'Ready' && status === 'True')) {
+      this.controller.brokers.register(ordinal)
+    }
+  }
+
+  /** As a StatefulSet controller does: pods above the number of replicas go. */
+  async #removePods (set: LocalObject, replicas: number): Promise<void> {
+    for (const pod of this.kube.list('pods', { namespace })) {
+      const isOwn = pod.metadata.ownerReferences?.some(({ uid }) => uid === set.metadata.uid) === true
+      const ordinal = Number(/-([0-9]+)$/.exec(pod.metadata.name)![1])
+      if (isOwn && ordinal >= replicas) await this.kube.delete('pods', namespace, pod.metadata.name)
+    }
+  }
+
   async #makePods (set: LocalObject): Promise<void> {
     const { replicas, template, volumeClaimTemplates } = set['spec'] as
       { replicas: number, template: LocalObject, volumeClaimTemplates: LocalObject[] }
     if (set.metadata.deletionTimestamp !== undefined) return
+    await this.#removePods(set, replicas)
     for (let ordinal = 0; ordinal < replicas; ordinal++) {
       const name = `${set.metadata.name}-${ordinal}`
       if (this.get('pods', name) !== undefined) continue

@@ -56,7 +56,9 @@ export function refusals (start: () => Promise<ResourceServer>): void {
     ['Cluster', 'minInSync above replicas', { topicDefaults: { replicas: 1, minInSync: 2 } },
       'minInSync must not be greater'],
     ['Cluster', 'a topology key that is none', { topologyKey: "a']['b" }, 'spec.topologyKey in body should match'],
-    ['Cluster', 'CPU in words', { resources: { requests: { cpu: 'two' } } }, 'spec.resources.requests.cpu in body'],
+    ['Cluster', 'a trickle for moves', { rebalance: { bytesPerSecond: '1k' } },
+    'rebalance.bytesPerSecond must be at least 64Ki, or unlimited'],
+  ['Cluster', 'CPU in words', { resources: { requests: { cpu: 'two' } } }, 'spec.resources.requests.cpu in body'],
     ['Cluster', 'a long name', {}, 'the name of a Cluster must not be longer than 50 characters', 'a'.repeat(51)],
     ['Cluster', 'a name that no Service can have', {}, 'the name of a Cluster names its Services too', 'a.b'],
     ['PartitionTable', 'no epoch', { controllerEpoch: undefined }, 'spec.controllerEpoch: Required value'],
@@ -72,7 +74,9 @@ export function refusals (start: () => Promise<ResourceServer>): void {
 
   describe.each<[KindName, string, object, object, string]>([
     ['Topic', 'another cluster', {}, { cluster: 'other' }, 'cluster cannot be changed: create another Topic'],
-    ['Topic', 'another name', { name: 'a' }, { name: 'b' }, 'name cannot be changed: create another Topic'],
+    ['Topic', 'fewer replicas than minInSync', { replicas: 3, minInSync: 3 }, { replicas: 2 },
+    'minInSync must not be greater than replicas'],
+  ['Topic', 'another name', { name: 'a' }, { name: 'b' }, 'name cannot be changed: create another Topic'],
     ['Topic', 'a name at last', {}, { name: 'b' }, 'name cannot be changed: create another Topic'],
     ['Topic', 'fewer partitions', { partitions: 6 }, { partitions: 5 }, 'partitions can only grow'],
     ['Topic', 'partitions left out', { partitions: 6 }, { partitions: null }, 'partitions can only grow'],
@@ -90,6 +94,10 @@ export function refusals (start: () => Promise<ResourceServer>): void {
   describe.each<[KindName, string, object, object]>([
     ['Topic', 'partitions at last', {}, { partitions: 1 }],
     ['Topic', 'more partitions', { partitions: 6 }, { partitions: 12 }],
+  ['Topic', 'more replicas', { replicas: 2, minInSync: 1 }, { replicas: 3, minInSync: 2 }],
+  ['Topic', 'fewer replicas', { replicas: 3 }, { replicas: 2 }],
+  ['Cluster', 'no limit for moves', { rebalance: { bytesPerSecond: '10Mi' } },
+    { rebalance: { bytesPerSecond: 'unlimited' } }],
     ['Topic', 'no limits', { retention: { age: '7d', bytes: '1Gi' } },
       { retention: { age: 'unlimited', bytes: 'unlimited' } }],
     ['Cluster', 'larger volumes, in other words', {}, { storage: { size: '1.5Gi' } }],
