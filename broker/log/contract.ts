@@ -34,6 +34,8 @@ export interface Volume {
   remove (log: ReplicaLog): Promise<void>
   /** Renames the data into stray/: no row names it. Kept for 7 days at least. */
   moveToStray (log: ReplicaLog): Promise<void>
+  /** Renames the data into damaged/, for a person to look at: it is not to be trusted. Kept for 7 days at least. */
+  moveToDamaged (log: ReplicaLog): Promise<void>
   /** `callback` runs when everything that was journaled before this call is durable. */
   whenDurable (callback: () => void): void
   /** Age of the oldest fsync that has not returned, 0 when none is pending. */

@@ -210,11 +210,15 @@ class VolumeImpl implements Volume, LogHost {
     if (log.state.hasFolder) this.#deleter.add([{ path: to, folder: true }])
   }
 
-  async moveToStray (log: ReplicaLogImpl): Promise<void> {
+  moveToStray (log: ReplicaLogImpl): Promise<void> { return this.#moveAway(log, strayFolder) }
+
+  moveToDamaged (log: ReplicaLogImpl): Promise<void> { return this.#moveAway(log, damagedFolder) }
+
+  async #moveAway (log: ReplicaLogImpl, folder: string): Promise<void> {
     await this.#durable()
     await this.#writer.exclusive(() => this.#writer.writeLog(log, Infinity))
     if (this.#closed || log.removed) throw new WireError('CLOSED', 'the volume or the replica is closed')
-    await this.#depart(log, `${strayFolder}/${folderNameOf(log)}.${this.clock.wallTime()}`)
+    await this.#depart(log, `${folder}/${folderNameOf(log)}.${this.clock.wallTime()}`)
   }
 
   whenDurable (callback: () => void): void {

@@ -3,7 +3,8 @@
 import { batches, hasValidCrc } from '../../wire/record-batch.ts'
 import { WireError } from '../../wire/errors.ts'
 import type {
-  ReplicateRequest_Subscribe, ReplicateResponse, ReplicateResponse_Diverged, ReplicateResponse_Records, Sent
+  ReplicateRequest_Subscribe, ReplicateResponse, ReplicateResponse_Diverged, ReplicateResponse_Records,
+  ReplicateResponse_Refused, Sent
 } from '../../wire/messages.ts'
 import type { PartitionRow } from '../row.ts'
 import { hasEmptyEpoch, lastEpoch, truncationOffset } from './epochs.ts'
@@ -21,6 +22,8 @@ export class Follower {
   readonly epoch: number
   /** Why the replica is damaged, or the leader's message was not taken; for the log. */
   reason = ''
+  /** It is this replica that has lost what was committed; else it may be the leader. */
+  lost = false
   readonly #state: ReplicaState
   readonly #stats: PartitionStats
   /** No records of the current subscription have come: what the log holds is not from this leader. */
@@ -60,10 +63,17 @@ export class Follower {
     switch (message.response) {
       case 'records': return this.#records(message.records!, nowMs)
       case 'diverged': return this.#diverged(message.diverged!)
-      case 'refused': return 'retry'
+      case 'refused': return this.#refused(message.refused!)
       case 'row': return 'row'
       default: return this.#refuse('a message of an unknown kind')
     }
+  }
+
+  #refused ({ error }: ReplicateResponse_Refused): FollowerNext {
+    if (error?.code !== 'VOLUME_ROLLED_BACK') return 'retry'
+    this.reason = error.message
+    this.lost = true
+    return 'damaged'
   }
 
   #refuse (reason: string): FollowerNext {

@@ -333,7 +333,7 @@ export class PartitionHost implements Partitions {
   #followerRefused (follower: Follower, next: FollowerNext): void {
     const { topicId, topic, partition } = follower.state.log
     const fields = { topic, partition, leader: follower.leader, epoch: follower.epoch, reason: follower.reason }
-    if (next === 'damaged') this.#roster.get(topicId, partition)?.damage(follower.reason)
+    if (next === 'damaged') this.#roster.get(topicId, partition)?.damage(follower.reason, !follower.lost)
     else this.#options.log.warn(fields, 'what the leader sent cannot be taken in: subscribing again')
   }
 
@@ -354,6 +354,8 @@ export class PartitionHost implements Partitions {
     const { topic, partition } = replica.log
     this.#options.log.error({ topic, partition, reason: replica.damaged }, 'the replica is damaged: it stops')
     this.#options.link.reportReplicas([replica.report()])
+    // Not within what found the damage.
+    this.clock.defer(() => { this.#roster.renew(replica) })
   }
 
   #roleChanged (replica: Replica): void {

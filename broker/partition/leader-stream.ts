@@ -200,10 +200,9 @@ export class LeaderStream {
     const { follower, id } = subscription
     this.#forget(subscription)
     const refused = response.refused
-    if (refused === undefined) {
-      this.#stream?.send({ request: 'unsubscribe', unsubscribe: { subscriptionId: id } })
-      this.#host.refused(follower, next)
-    } else if (refused.row !== undefined) {
+    if (refused === undefined) this.#stream?.send({ request: 'unsubscribe', unsubscribe: { subscriptionId: id } })
+    if (refused === undefined || next === 'damaged') this.#host.refused(follower, next)
+    else if (refused.row !== undefined) {
       // The newer row comes with the refusal, and may end this follower at once.
       this.#host.adopt(refused.row)
     }

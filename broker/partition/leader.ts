@@ -187,7 +187,13 @@ export class Leader {
       feed.refuse(new WireError('INELIGIBLE_REPLICA', 'the broker is no replica of the partition'), this.row)
       return
     }
-    const { log } = this.#state
+    const { log, highWatermark } = this.#state
+    if (feed.fetchOffset < highWatermark && hasIdentity(this.row.inSync, feed.identity)) {
+      // A member has everything that is committed, durable: unless its volume is an older copy of itself.
+      feed.refuse(new WireError('VOLUME_ROLLED_BACK', `a member of the in-sync set ends at ${feed.fetchOffset}, ` +
+        `below the high watermark ${highWatermark}`), undefined)
+      return
+    }
     const end = divergence(log, feed.fetchOffset, feed.lastEpoch)
     if (end !== undefined) {
       // No word of its ends counts, and no state changes, until it comes back truncated (KAFKA-14704).

@@ -46,6 +46,7 @@ export class Replica {
   #leader: Leader | undefined
   #follower: Follower | undefined
   #damaged = ''
+  #disputed = false
   #closed = false
   #toldLogStart: number
   #waiters = new Set<() => void>()
@@ -75,6 +76,8 @@ export class Replica {
    * and is a learner like any other.
    */
   get damaged (): string { return this.#damaged }
+  /** It and its leader differ in what is committed: it need not be this replica that is wrong. */
+  get disputed (): boolean { return this.#disputed }
   /** True when the row gives this broker a replica. */
   get assigned (): boolean { return this.row !== undefined && isReplica(this.row, this.identity.brokerId) }
 
@@ -85,6 +88,7 @@ export class Replica {
     const newer = isNewerRow(row, current)
     if (!newer && (row.leaderEpoch !== current?.leaderEpoch || row.version !== current.version)) return
     if (newer) this.log.setRow(row)
+    if (hasIdentity(row.barred, this.identity)) this.damage('a person declared it lost')
     this.#takeRole(row, newer)
   }
 
@@ -179,10 +183,11 @@ export class Replica {
     else if (this.#follower !== undefined) this.#effects.acknowledge(this.#follower)
   }
 
-  /** Must neither be counted nor elected any more; its data stays for a person to look at. */
-  damage (reason: string): void {
+  /** Must neither be counted nor elected any more; the roster makes another in its place if it may. */
+  damage (reason: string, disputed = false): void {
     if (this.#damaged !== '') return
     this.#damaged = reason
+    this.#disputed = disputed
     this.#stopFollowing()
     this.#effects.damaged(this)
   }

@@ -6,6 +6,7 @@ import type {
   ReplicaReport, SessionResponse_Push, SessionResponse_RemoveReplica, TopicInfo
 } from '../../wire/messages.ts'
 import type { Clock, Rng } from '../../wire/ports.ts'
+import { hasIdentity, isNewerRow, nobody, partitionKeyText } from '../row.ts'
 import type { PartitionRow } from '../row.ts'
 import type { ControllerLink } from '../session/contract.ts'
 import { isReplica } from './in-sync.ts'
@@ -25,11 +26,16 @@ export interface RosterOptions {
 
 export class Roster {
   readonly #options: RosterOptions
+  #closed = false
   readonly #effects: ReplicaEffects
   /** By topicId, then partition. */
   readonly #topics = new Map<string, Map<number, Replica>>()
   /** Replicas that no row names, and since when. */
   readonly #unnamed = new Map<Replica, number>()
+  /** Replicas whose data is being moved away, by partition key, with the newest row that came meanwhile. */
+  readonly #leaving = new Map<string, PartitionRow | undefined>()
+  /** When replicas were made anew, by partition key. */
+  readonly #renewedMs = new Map<string, number>()
   /** Rows whose topic is not known yet. */
   readonly #nameless = new Map<string, PartitionRow>()
 
@@ -83,8 +89,45 @@ export class Roster {
 
   /** A row from the controller or from a peer. */
   adopt (row: PartitionRow): void {
+    const key = partitionKeyText(row.topicId, row.partition)
+    if (this.#leaving.has(key)) {
+      // What is to be made has the place of what leaves.
+      if (isNewerRow(row, this.#leaving.get(key))) this.#leaving.set(key, row)
+      return
+    }
     const replica = this.get(row.topicId, row.partition) ?? this.#make(row)
     replica?.adopt(row)
+    if (replica !== undefined) this.renew(replica)
+  }
+
+  /**
+   * A damaged replica is a dead member and a new learner, as it would be at the next opening of the volume
+   * (log/README.md): its data goes to damaged/, an empty one of another generation takes its place.
+   */
+  renew (replica: Replica): void {
+    const { log, volume, clock } = this.#options
+    if (replica.damaged === '' || !this.#mayRenew(replica)) return
+    const { topicId, topic, partition, replicaGen } = replica.log
+    this.#drop(replica)
+    this.#renewedMs.set(partitionKeyText(topicId, partition), clock.now())
+    log.error({ topic, partition, replicaGen, reason: replica.damaged },
+      'the damaged replica is made anew, as a learner; what it held goes to damaged/')
+    this.#moveAway(volume.moveToDamaged(replica.log), replica.log)
+  }
+
+  /**
+   * Only while another broker leads: whoever leads holds everything that is committed. Where the two differ in
+   * what that is, the set must have gone on without this one first: until then it may be the only one who knows.
+   */
+  #mayRenew (replica: Replica): boolean {
+    const { link, clock } = this.#options
+    const { log, row, identity, disputed } = replica
+    if (row === undefined || !replica.assigned || this.get(log.topicId, log.partition) !== replica) return false
+    if (row.leader === nobody || row.leader === identity.brokerId) return false
+    if (link.view.broker(row.leader)?.fenced !== false) return false
+    if (disputed && hasIdentity(row.inSync, identity)) return false
+    const renewedMs = this.#renewedMs.get(partitionKeyText(log.topicId, log.partition)) ?? -Infinity
+    return clock.now() - renewedMs >= limits.renewAgainMs
   }
 
   #make (row: PartitionRow): Replica | undefined {
@@ -159,14 +202,30 @@ export class Roster {
   /** Moves away what no row has named for strayAfterMs; producers that went silent are forgotten. */
   maintain (nowMs: number): void {
     const { log, volume } = this.#options
-    for (const replica of this.all()) replica.producers.expire(nowMs)
+    for (const replica of [...this.all()]) {
+      replica.producers.expire(nowMs)
+      this.renew(replica)
+    }
+    for (const [key, ms] of this.#renewedMs) if (nowMs - ms >= limits.renewAgainMs) this.#renewedMs.delete(key)
     for (const [replica, sinceMs] of [...this.#unnamed]) {
       if (nowMs - sinceMs < limits.strayAfterMs || this.#isNamed(replica)) continue
       const { topicId, topic, partition, replicaGen } = replica.log
       this.#drop(replica)
       log.warn({ topic, topicId, partition, replicaGen }, 'no row names this replica: its data goes to stray/')
-      this.#report(volume.moveToStray(replica.log), replica.log)
+      this.#moveAway(volume.moveToStray(replica.log), replica.log)
     }
+  }
+
+  /** Until the data is away nothing new may have its name. */
+  #moveAway (move: Promise<void>, key: SessionResponse_RemoveReplica): void {
+    const { topicId, partition } = key
+    const name = partitionKeyText(topicId, partition)
+    this.#leaving.set(name, undefined)
+    this.#report(move.then(() => {
+      const row = this.#leaving.get(name) ?? this.#options.link.view.row(topicId, partition)
+      this.#leaving.delete(name)
+      if (row !== undefined && !this.#closed) this.adopt(row)
+    }), key)
   }
 
   #report (removal: Promise<void>, key: SessionResponse_RemoveReplica): void {
@@ -178,6 +237,7 @@ export class Roster {
   }
 
   close (): void {
+    this.#closed = true
     for (const replica of this.all()) replica.close()
   }
 }

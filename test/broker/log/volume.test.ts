@@ -349,6 +349,23 @@ describe('replicas', () => {
     expect([volume.get(topicId, 3), volume.knew(topicId, 3)]).toEqual([undefined, true])
   })
 
+  it('that are damaged keep their data in damaged/, and their name can be taken again', async () => {
+    const bench = new Bench()
+    const volume = await bench.open()
+    const log = volume.create(replica)
+    log.append(batch({ base: 0, values: ['rotten'] }))
+    await bench.wait(volume.moveToDamaged(log))
+    const path = bench.disk.files().find(name => /^damaged\/orders-3\.00112233445566ff\.\d+\/0{20}\.log$/.test(name))!
+    expect(Buffer.from(bench.disk.contents(path)).toString()).toContain('rotten')
+    expect(volume.knew(topicId, 3)).toBe(true)
+    const anew = volume.create({ ...replica, replicaGen: 77 })
+    anew.append(batch({ base: 0, values: ['sound'] }))
+    await bench.durable()
+    bench.powerLoss()
+    const again = await bench.open()
+    expect(again.get(topicId, 3)).toMatchObject({ replicaGen: 77, logEnd: 1 })
+  })
+
   it('keep the last row, and the volume the highest controller epoch', async () => {
     const bench = new Bench()
     const volume = await bench.open()

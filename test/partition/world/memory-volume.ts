@@ -42,6 +42,14 @@ export class MemoryDisk {
   constructor (volumeId: string) {
     this.volumeId = volumeId
   }
+
+  /** As a snapshot of the volume has it. */
+  copy (): MemoryDisk {
+    const copy = new MemoryDisk(this.volumeId)
+    for (const [key, image] of this.images) copy.images.set(key, structuredClone(image))
+    for (const key of this.known) copy.known.add(key)
+    return Object.assign(copy, { bootCount: this.bootCount, controllerEpoch: this.controllerEpoch })
+  }
 }
 
 function keyOf (topicId: string, partition: number): string {
@@ -104,6 +112,7 @@ export class MemoryVolume implements Volume {
   }
 
   moveToStray (log: ReplicaLog): Promise<void> { return this.remove(log) }
+  moveToDamaged (log: ReplicaLog): Promise<void> { return this.remove(log) }
 
   whenDurable (callback: () => void): void {
     this.#waiting.push(callback)
