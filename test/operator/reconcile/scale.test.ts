@@ -56,10 +56,11 @@ describe('scale up', () => {
     }
     world.controller.moves = [{ ...move, bytesLeft: 3 * 2 ** 20, waitingFor: '' },
       { ...move, partition: 1, bytesLeft: -1, waitingFor: '' }]
-    await scale(4)
-    await world.until('pods', 'events-3', () => true)
     await world.writeTable()
-    const cluster = await world.condition(clusters, 'events', 'Progressing', 'True', 'Moving')
+    await world.condition(clusters, 'events', 'Progressing', 'True', 'Moving')
+    await scale(4)
+    const cluster = await world.until(clusters, 'events', object => statusOf(object).brokers.ready === 4 &&
+      conditionOf(object, 'Progressing')?.reason === 'Moving')
     expect(conditionOf(cluster, 'Progressing')!.message).toBe('2 partitions move to other brokers, 3.0 MiB to go')
     expect(statusOf(cluster)).toMatchObject({
       phase: 'Scaling', brokers: { ready: 4, total: 4 }, moves: { underWay: 2, bytesLeft: 3 * 2 ** 20 }
