@@ -1,6 +1,8 @@
 // The rounds of a run: faults strike, last, heal; then everything must become whole. What was measured is
 // worked out afterwards, from the histories (gaps.ts).
+import { join } from 'node:path'
 import { nowMs, pause } from './clock.ts'
+import { Crashes } from './crashes.ts'
 import type { FaultKind, Scene, Strike } from './kind.ts'
 
 /** After healing, until every replica is in sync and every broker ready. */
@@ -26,6 +28,7 @@ export class Rounds {
   readonly #scene: Scene
   readonly #say: (line: string) => void
   readonly #stopped: () => boolean
+  readonly #crashes: Crashes
   /** A copy was lost, and not everything was whole since. */
   #lossy = false
 
@@ -33,6 +36,7 @@ export class Rounds {
     this.#scene = scene
     this.#say = say
     this.#stopped = stopped
+    this.#crashes = new Crashes(join(scene.world.folder, 'logs'))
   }
 
   async singles (kinds: readonly FaultKind[]): Promise<void> {
@@ -118,6 +122,10 @@ export class Rounds {
     const healedAtMs = nowMs()
     const wholeAtMs = await this.#whole(healedAtMs)
     this.#lossy = false
+    for (const crash of this.#crashes.news()) {
+      this.#say(`  ${crash}`)
+      this.failures.push(`${name} (${what.join('; ')}): ${crash}`)
+    }
     this.done.push({ name, what, startedAtMs, healedAtMs, wholeAtMs })
     if (Number.isFinite(wholeAtMs)) this.#say(`  whole ${((wholeAtMs - healedAtMs) / 1000).toFixed(1)} s after it`)
     else this.failures.push(`${name} (${what.join('; ')}): ${world.notReady()}, ${wholeMsMax / 1000} s after healing`)
