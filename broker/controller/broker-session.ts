@@ -113,6 +113,10 @@ export class BrokerSession {
   }
 
   pushEverything (): void {
+    if (this.#slow) {
+      this.#behind = true
+      return
+    }
     for (const push of parts(this.#everything(), { controllerEpoch: this.#controllerEpoch, full: true })) {
       this.#send({ push })
     }

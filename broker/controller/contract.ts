@@ -2,8 +2,10 @@
 // while that broker holds the office.
 import type {
   ApplyTopicRequest, ApplyTopicResponse, DeleteTopicRequest, DeleteTopicResponse, DescribeClusterRequest,
-  DescribeClusterResponse, RecoverPartitionRequest, RecoverPartitionResponse, RestoreTablesRequest,
-  RestoreTablesResponse, Sent, SessionRequest, SessionResponse
+  DescribeClusterResponse, DrainBrokersRequest, DrainBrokersResponse, ElectLeadersRequest, ElectLeadersResponse,
+  MovePartitionsRequest, MovePartitionsResponse, RecoverPartitionRequest, RecoverPartitionResponse,
+  RemoveBrokerRequest, RemoveBrokerResponse, RestoreTablesRequest, RestoreTablesResponse, Sent, SessionRequest,
+  SessionResponse
 } from '../../wire/messages.ts'
 import type { Stream, StreamHandlers } from '../../wire/ports.ts'
 
@@ -14,8 +16,17 @@ export interface RepairOffice {
   restoreTables (request: RestoreTablesRequest): Promise<Sent<RestoreTablesResponse>>
 }
 
+/** Where partitions are, and who leads them. All reject with WireError. */
+export interface MoveOffice {
+  movePartitions (request: MovePartitionsRequest): Promise<Sent<MovePartitionsResponse>>
+  electLeaders (request: ElectLeadersRequest): Promise<Sent<ElectLeadersResponse>>
+  drainBrokers (request: DrainBrokersRequest): Promise<Sent<DrainBrokersResponse>>
+  removeBroker (request: RemoveBrokerRequest): Promise<Sent<RemoveBrokerResponse>>
+}
+
 export interface ControllerOffice {
   readonly controllerEpoch: number
+  readonly moving: MoveOffice
   readonly repairs: RepairOffice
   /** A broker's session stream. */
   session (stream: Stream<SessionResponse>): StreamHandlers<SessionRequest>

@@ -9,16 +9,15 @@ import type {
 import type { Clock, Net, Rng, Stream, StreamHandlers } from '../../wire/ports.ts'
 import type { Log } from '../io/ports.ts'
 import * as limits from '../limits.ts'
-import { nobody } from '../row.ts'
 import type { Self } from '../session/contract.ts'
-import { KubeError } from '../io/ports.ts'
 import type { Api } from './api.ts'
 import type { ControllerOffice } from './contract.ts'
 import type { AgentCounters } from './counters.ts'
 import { describeTables } from './describe.ts'
 import type { Bureau } from './desk.ts'
 import { Elections } from './elections.ts'
-import { claimLease, readLease } from './lease.ts'
+import { LeaseKeeper } from './lease-keeper.ts'
+import { Moving } from './moving.ts'
 import { preferredWishes } from './preferred.ts'
 import { difference, everything } from './push.ts'
 import { Reception } from './reception.ts'
@@ -72,6 +71,7 @@ const resignMs = 300
 
 export class Controller implements ControllerOffice {
   readonly controllerEpoch: number
+  readonly moving: Moving
   readonly repairs: Repairs
   readonly #options: ControllerOptions
   readonly #roster: Roster
@@ -82,6 +82,7 @@ export class Controller implements ControllerOffice {
   readonly #topics: TopicDesk
   readonly #removals: Removals
   readonly #restore: Restore
+  readonly #keeper: LeaseKeeper
   readonly #ticker: Ticker
   readonly #hope = { count: 0 }
   #open = true
@@ -89,7 +90,6 @@ export class Controller implements ControllerOffice {
   #housekeptAt: number
   #leaseReadAt: number
   #minoritySince: number | undefined
-  #readingLease = false
   /** Replicas were removed since the last tick. */
   #removed = false
 
@@ -116,17 +116,25 @@ export class Controller implements ControllerOffice {
       written: (before, after) => { this.#written(before, after) },
       lost: (reason, doubt) => { this.end(reason, { doubt }) }
     })
-    const shared = { ...options, roster: this.#roster, tables: this.#tables, controllerEpoch: this.controllerEpoch }
+    const shared = {
+      ...options,
+      roster: this.#roster,
+      elections: this.#elections,
+      tables: this.#tables,
+      controllerEpoch: this.controllerEpoch,
+      isFrozen: (table: string) => this.#restore.isFrozen(table)
+    }
     this.#removals = new Removals(shared)
     this.#restore = new Restore({
       ...shared, removals: this.#removals, suspicion: takeover.suspicion, changed: () => { this.#changed() }
     })
-    this.repairs = new Repairs({ ...shared, elections: this.#elections, restore: this.#restore })
+    this.repairs = new Repairs({ ...shared, restore: this.#restore })
+    this.moving = new Moving({ ...shared, removals: this.#removals })
     this.#reception = new Reception({
       ...shared,
       mayPromote: () => !this.#restore.isTotal,
       joined: session => { this.#restore.joined(session) },
-      elections: this.#elections,
+      progress: (leader, learners) => { this.moving.progress(leader, learners) },
       everything: () => everything(this.#tables.all()),
       changed: () => { this.#changed() },
       reported: reports => { this.#reported(reports) },
@@ -142,6 +150,9 @@ export class Controller implements ControllerOffice {
       outdated: (reason, epochSeen) => { this.end(reason, { epochSeen }) }
     })
     this.#topics = new TopicDesk({ ...shared, mayChange: name => this.#restore.mayChange(name) })
+    this.#keeper = new LeaseKeeper({
+      ...shared, isOpen: () => this.#open, lost: reason => { this.end(reason) }
+    })
     this.#ticker = new Ticker(clock, tickMs, () => { this.#tick() })
     this.#tickedAt = this.#housekeptAt = this.#leaseReadAt = clock.now()
   }
@@ -176,9 +187,11 @@ export class Controller implements ControllerOffice {
   }
 
   describeCluster (request: DescribeClusterRequest): Promise<Sent<DescribeClusterResponse>> {
-    const described = describeTables(this.#tables.all(), request.topics)
     return Promise.resolve({
-      ...described, controller: this.#options.self.brokerId, controllerEpoch: this.controllerEpoch
+      ...describeTables(this.#tables.all(), request.topics),
+      ...this.moving.describe(request.topics),
+      controller: this.#options.self.brokerId,
+      controllerEpoch: this.controllerEpoch
     })
   }
 
@@ -202,21 +215,8 @@ export class Controller implements ControllerOffice {
   /** Gives the office up and says so in the Lease, that the others need not find out. Never fails. */
   async resign (): Promise<void> {
     if (!this.#open) return
-    await Promise.race([this.#releaseLease(), pause(this.#options.clock, resignMs)])
+    await Promise.race([this.#keeper.release(), pause(this.#options.clock, resignMs)])
     this.end('this broker stops')
-  }
-
-  async #releaseLease (): Promise<void> {
-    const { api, clock, self, store } = this.#options
-    try {
-      const lease = await readLease(api, store.cluster)
-      if (lease.holder !== self.brokerId || lease.epoch !== this.controllerEpoch) return
-      const claim = { holder: nobody, epoch: lease.epoch, address: '', wallTimeMs: clock.wallTime() }
-      await claimLease(api, store.cluster, lease, claim, () => this.#open)
-    } catch (error) {
-      // The others find out by asking.
-      this.#options.log.debug({ error: String(error) }, 'the Lease still names this broker')
-    }
   }
 
   #bureau (): Bureau {
@@ -253,7 +253,8 @@ export class Controller implements ControllerOffice {
   /** Root table: sessions unfence, absences fence. No row may name a leader of an incarnation before this one. */
   #decideBrokers (draft: TableDraft, hold: boolean): void {
     for (const session of this.#roster.sessions()) {
-      const wanted = { ...session.info, fenced: false, stopping: session.stopping }
+      const draining = draft.brokers.get(session.brokerId)?.draining === true
+      const wanted = { ...session.info, fenced: false, stopping: session.stopping, draining }
       if (sameBroker(draft.brokers.get(session.brokerId), wanted)) continue
       if (session.state === 'joining' && !this.#roster.isCurrent(session) && this.#leadsByName(session.brokerId)) {
         continue
@@ -261,7 +262,7 @@ export class Controller implements ControllerOffice {
       draft.setBroker(wanted)
     }
     if (hold) return
-    for (const broker of this.#tables.brokers().values()) {
+    for (const broker of draft.brokers.values()) {
       if (broker.fenced || !this.#roster.isGone(broker.brokerId)) continue
       draft.setBroker({ ...broker, fenced: true, stopping: false })
     }
@@ -280,6 +281,7 @@ export class Controller implements ControllerOffice {
       this.#options.log.info({ brokerId }, 'broker fenced')
     }
     this.#reception.push(news)
+    if ([...before.brokers.keys()].some(brokerId => !after.brokers.has(brokerId))) this.#reception.pushEverything()
     this.#removals.look()
     this.#reception.release()
     // A broker that joins waits for rows in other tables before the root names it.
@@ -317,17 +319,20 @@ export class Controller implements ControllerOffice {
     }
     if (now - this.#leaseReadAt >= limits.leaseCheckMs) {
       this.#leaseReadAt = now
-      void this.#checkLease()
+      void this.#keeper.look()
     }
   }
 
   #housekeep (): void {
-    for (const wish of preferredWishes(this.#tables.all(), this.#roster, this.#options.clock.now())) {
+    const draining = new Set([...this.#tables.brokers().values()].flatMap(one => one.draining ? [one.brokerId] : []))
+    for (const wish of preferredWishes(this.#tables.all(), this.#roster, this.#options.clock.now(), draining)) {
       this.#elections.want(wish)
     }
     this.#topics.makeInternal()
+    this.moving.look()
     this.#removals.look()
     this.#removals.lookForLate()
+    this.#removals.lookForLeft()
     this.#restore.readWaivers().then(() => { this.#restore.look() }, (error: unknown) => {
       if (this.#open) this.#options.log.warn({ error: String(error) }, 'the root table could not be read')
     })
@@ -342,31 +347,6 @@ export class Controller implements ControllerOffice {
     this.#minoritySince ??= now
     if (now - this.#minoritySince >= limits.controllerMinorityMs) {
       this.end('most brokers have no session here', { backOff: true })
-    }
-  }
-
-  /** Another holder or a higher epoch ends the office; an API that does not answer does not. */
-  async #checkLease (): Promise<void> {
-    if (this.#readingLease) return
-    this.#readingLease = true
-    const { api, clock, self, store, log } = this.#options
-    try {
-      const lease = await readLease(api, store.cluster)
-      if (!this.#open) return
-      const isMine = lease.holder === self.brokerId && lease.epoch === this.controllerEpoch
-      if (isMine) return
-      if (lease.object === undefined || (lease.epoch < this.controllerEpoch && lease.holder === nobody)) {
-        // Deleted: the signpost is put up again; the stamps decide, not it.
-        const claim = {
-          holder: self.brokerId, epoch: this.controllerEpoch, address: self.peerAddress, wallTimeMs: clock.wallTime()
-        }
-        if (await claimLease(api, store.cluster, lease, claim, () => this.#open)) return
-      }
-      this.end(`the Lease names broker ${lease.holder}, controller epoch ${lease.epoch}`)
-    } catch (error) {
-      if (this.#open && !(error instanceof KubeError)) log.warn({ error: String(error) }, 'the Lease could not be read')
-    } finally {
-      this.#readingLease = false
     }
   }
 }

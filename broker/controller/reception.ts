@@ -2,8 +2,8 @@
 import { WireError } from '../../wire/errors.ts'
 import { unreachable } from '../assert.ts'
 import type {
-  PartitionKey, PartitionRow, ReplicaReport, SessionRequest, SessionRequest_ChangeInSync, SessionRequest_Register,
-  SessionResponse
+  PartitionKey, PartitionRow, ReplicaReport, SessionRequest, SessionRequest_ChangeInSync,
+  SessionRequest_LearnerProgress, SessionRequest_Register, SessionResponse
 } from '../../wire/messages.ts'
 import type { Clock, Stream, StreamHandlers } from '../../wire/ports.ts'
 import type { Log } from '../io/ports.ts'
@@ -37,6 +37,8 @@ export interface ReceptionOptions {
   changed (): void
   /** Replicas were made, damaged or removed. */
   reported (reports: readonly ReplicaReport[]): void
+  /** A leader tells how far learners are. */
+  progress (leader: number, learners: readonly SessionRequest_LearnerProgress[]): void
   /** @param silent nothing was heard for 2 s; otherwise the connection broke */
   lostSession (brokerId: number, silent: boolean): void
   outdated (reason: string, epochSeen: number): void
@@ -74,6 +76,13 @@ export class Reception {
   push (news: News): void {
     for (const session of this.#options.roster.sessions()) {
       if (session.push(news)) this.#options.counters.pushes += 1
+    }
+  }
+
+  /** A push tells what is there, not what has gone: a broker that was forgotten takes everything anew. */
+  pushEverything (): void {
+    for (const session of this.#options.roster.sessions()) {
+      if (session.state === 'registered') session.pushEverything()
     }
   }
 
@@ -155,6 +164,7 @@ export class Reception {
         this.#options.reported(message.reports?.replicas ?? [])
         return
       case 'progress':
+        this.#options.progress(session.brokerId, message.progress?.learners ?? [])
         return
       case 'stop':
         session.stopping = true

@@ -1,10 +1,12 @@
-// The end of deleted topics: brokers are ordered to remove their replicas, again and again until they
-// report it; when all have, the topic leaves its table. A broker that is away is waited for.
+// What is to go: brokers are ordered to remove replicas, again and again until they report it. Replicas that
+// a move has taken from them, once the row without them is stored; and those of deleted topics: when all have
+// been removed the topic leaves its table. A broker that is away is waited for.
 import type { PartitionRow, ReplicaReport } from '../../wire/messages.ts'
 import type { Clock } from '../../wire/ports.ts'
-import { nobody, partitionKeyText } from '../row.ts'
+import { isNewerRow, nobody, partitionKeyText } from '../row.ts'
 import type { BrokerSession } from './broker-session.ts'
 import type { Roster } from './roster.ts'
+import { findRow } from './table.ts'
 import type { Table, TopicEntry } from './table.ts'
 import type { Shelf, Tables } from './tables.ts'
 
@@ -16,15 +18,20 @@ export class Removals {
   readonly #clock: Clock
   readonly #roster: Roster
   readonly #tables: Tables
+  readonly #isFrozen: (table: string) => boolean
   readonly #leaving = new Set<string>()
   readonly #deleted = new Set<string>()
   /** When replicas were ordered away in a session, by partition key. */
   readonly #ordered = new WeakMap<BrokerSession, Map<string, number>>()
 
-  constructor (options: { clock: Clock, roster: Roster, tables: Tables }) {
+  /** @param options.isFrozen true while it is not known whether a table is the newest */
+  constructor (options: {
+    clock: Clock, roster: Roster, tables: Tables, isFrozen (table: string): boolean
+  }) {
     this.#clock = options.clock
     this.#roster = options.roster
     this.#tables = options.tables
+    this.#isFrozen = table => options.isFrozen(table)
   }
 
   /** True for a topic that this controller has deleted for good. */
@@ -97,6 +104,41 @@ export class Removals {
         .filter(report => this.#deleted.has(report.topicId) && this.#isDue(session, report, now))
       session.remove(late.map(({ topicId, partition, replicaGen }) => ({ topicId, partition, replicaGen })))
     }
+  }
+
+  /** Orders away what moves have left behind. Called now and then. */
+  lookForLeft (): void {
+    const now = this.#clock.now()
+    for (const session of this.#roster.sessions()) {
+      const left = this.#left(session).filter(report => this.#isDue(session, report, now))
+      session.remove(left.map(({ topicId, partition, replicaGen }) => ({ topicId, partition, replicaGen })))
+    }
+  }
+
+  /** Replicas on a broker that it is to remove, as far as it is here to tell. */
+  dataLeft (brokerId: number): number {
+    const session = this.#roster.session(brokerId)
+    return session === undefined ? 0 : this.#left(session).length
+  }
+
+  /**
+   * Replicas of a broker that the stored row names no more. Never by a row that is older than the one that
+   * the broker knows, nor while a write is under way, nor by tables that are doubted.
+   */
+  #left (session: BrokerSession): ReplicaReport[] {
+    const { brokerId } = session
+    const left: ReplicaReport[] = []
+    for (const report of session.replicas.values()) {
+      const { topicId, partition } = report
+      const shelf = this.#tables.shelfOfTopic(topicId)
+      if (shelf === undefined || shelf.writer.unresolved) continue
+      const { table } = shelf.writer
+      const row = findRow(table, topicId, partition)
+      if (row === undefined || table.topics.get(topicId)?.deleting === true || this.#isFrozen(table.name)) continue
+      if (row.replicas.includes(brokerId) || row.inSync.some(member => member.brokerId === brokerId)) continue
+      if (report.row === undefined || !isNewerRow(report.row, row)) left.push(report)
+    }
+    return left
   }
 
   #remember (topicId: string): void {

@@ -30,6 +30,9 @@ export class Roster implements Facts {
   /** When a partition was last taken from a struggling leader, by partition key. */
   readonly #movedAt = new Map<string, number>()
 
+  /** Leaders that a person chose against the order of preference, by partition key. */
+  readonly #chosen = new Map<string, { leader: number, leaderEpoch: number }>()
+
   constructor (clock: Clock, registry: Registry) {
     this.#clock = clock
     this.#registry = registry
@@ -142,6 +145,23 @@ export class Roster implements Facts {
 
   movedLately (key: string): boolean {
     return this.#clock.now() - (this.#movedAt.get(key) ?? -Infinity) < limits.leadershipMoveMs
+  }
+
+  /** A person wants `leader`: it stays until the partition gets another leader. */
+  choose (row: PartitionRow, leader: number): void {
+    const key = partitionKeyText(row.topicId, row.partition)
+    if (leader === row.replicas[0] || this.#chosen.size >= limits.partitionsPerRequestMax) this.#chosen.delete(key)
+    else this.#chosen.set(key, { leader, leaderEpoch: row.leader === leader ? row.leaderEpoch : row.leaderEpoch + 1 })
+  }
+
+  isChosen (row: PartitionRow): boolean {
+    const chosen = this.#chosen.get(partitionKeyText(row.topicId, row.partition))
+    return chosen?.leader === row.leader && chosen.leaderEpoch === row.leaderEpoch
+  }
+
+  /** The cluster knows the broker no more. */
+  forget (brokerId: number): void {
+    this.#absent.delete(brokerId)
   }
 
   /** True once the root table names this very incarnation, unfenced. */

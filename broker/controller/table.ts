@@ -133,6 +133,11 @@ export class TableDraft {
     this.#changed = true
   }
 
+  removeBroker (brokerId: number): void {
+    this.#brokers ??= new Map(this.base.brokers)
+    if (this.#brokers.delete(brokerId)) this.#changed = true
+  }
+
   /** Undefined removes the annotation. */
   annotate (name: string, value: string | undefined): void {
     const table = { ...this.base, metadata: this.#metadata ?? this.base.metadata }

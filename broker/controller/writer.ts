@@ -57,6 +57,22 @@ export class TableWriter {
     this.#options.clock.defer(() => { void this.#run() })
   }
 
+  /**
+   * What a quorum read has found. A table that is gone or was written by another is lost also to a controller
+   * that has nothing to write.
+   *
+   * @param before the table when the read began: it says nothing once that has been written
+   */
+  found (before: Table, stored: Table | undefined): void {
+    if (this.#running || this.#stopped || this.#table !== before) return
+    if (stored?.uid === before.uid && stored.resourceVersion === before.resourceVersion) return
+    try {
+      this.#table = this.#adopted(stored)
+    } catch (error) {
+      this.#fail(error)
+    }
+  }
+
   stop (): void {
     this.#stopped = true
   }
@@ -68,12 +84,16 @@ export class TableWriter {
         await this.#round()
       }
     } catch (error) {
-      if (!(error instanceof OfficeLost) && !(error instanceof TableFormatError)) throw error
-      this.#stopped = true
-      this.#options.lost(`${this.#table.name}: ${error.message}`, error instanceof OfficeLost && error.doubt)
+      this.#fail(error)
     } finally {
       this.#running = false
     }
+  }
+
+  #fail (error: unknown): void {
+    if (!(error instanceof OfficeLost) && !(error instanceof TableFormatError)) throw error
+    this.#stopped = true
+    this.#options.lost(`${this.#table.name}: ${error.message}`, error instanceof OfficeLost && error.doubt)
   }
 
   async #round (): Promise<void> {

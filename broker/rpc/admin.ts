@@ -21,6 +21,10 @@ export function adminServices (endpoint: AdminEndpoint): Services {
       ApplyTopic: request => answer(() => office().applyTopic(request)),
       DeleteTopic: request => answer(() => office().deleteTopic(request)),
       DescribeCluster: request => answer(() => office().describeCluster(request)),
+      MovePartitions: request => answer(() => office().moving.movePartitions(request)),
+      ElectLeaders: request => answer(() => office().moving.electLeaders(request)),
+      DrainBrokers: request => answer(() => office().moving.drainBrokers(request)),
+      RemoveBroker: request => answer(() => office().moving.removeBroker(request)),
       RecoverPartition: request => answer(() => office().repairs.recoverPartition(request)),
       RestoreTables: request => answer(() => office().repairs.restoreTables(request))
     }

@@ -96,7 +96,7 @@ export class FakeReplicas implements LocalReplicas {
       const key = partitionKeyText(topicId, partition)
       const replica = this.#volume.replicas.get(key)
       if (replica === undefined || replica.replicaGen !== replicaGen ||
-        this.#link.view.row(topicId, partition) !== undefined) continue
+        this.#link.view.row(topicId, partition)?.replicas.includes(this.#self.brokerId) === true) continue
       this.#volume.replicas.delete(key)
       this.removed.push(key)
       this.#link.reportReplicas([{ ...report(replica), removed: true }])

@@ -1,0 +1,89 @@
+// DrainBrokers and RemoveBroker: brokers that are to be emptied, and those that are to be forgotten.
+import { WireError } from '../../wire/errors.ts'
+import type {
+  BrokerDrain, DrainBrokersRequest, DrainBrokersResponse, RemoveBrokerRequest, RemoveBrokerResponse, Sent
+} from '../../wire/messages.ts'
+import * as limits from '../limits.ts'
+import { drainWaitsFor, rowsOf } from './drain.ts'
+import type { Scene } from './drain.ts'
+import type { Removals } from './removals.ts'
+import type { Roster } from './roster.ts'
+import { submit } from './tables.ts'
+import type { Tables } from './tables.ts'
+
+export interface BrokerDeskOptions {
+  readonly roster: Roster
+  readonly tables: Tables
+  readonly removals: Removals
+  scene (): Scene
+  /** Which brokers are to be emptied has changed. */
+  drainsChanged (): void
+}
+
+export class BrokerDesk {
+  readonly #options: BrokerDeskOptions
+
+  constructor (options: BrokerDeskOptions) {
+    this.#options = options
+  }
+
+  /** Brokers that the cluster does not know hold nothing: they are left out of the answer. */
+  async drain ({ brokerIds }: DrainBrokersRequest): Promise<Sent<DrainBrokersResponse>> {
+    if (brokerIds.length > limits.brokersMax) {
+      throw new WireError('INVALID_REQUEST', `a cluster has ${limits.brokersMax} brokers at most`)
+    }
+    const { tables, drainsChanged } = this.#options
+    let changed = false
+    await submit(tables.root, draft => {
+      for (const broker of draft.brokers.values()) {
+        const draining = brokerIds.includes(broker.brokerId)
+        if (broker.draining === draining) continue
+        draft.setBroker({ ...broker, draining })
+        changed = true
+      }
+    })
+    if (changed) drainsChanged()
+    return { drains: this.drains() }
+  }
+
+  /** In order of broker id. */
+  drains (): Sent<BrokerDrain>[] {
+    const scene = this.#options.scene()
+    return scene.brokers.filter(broker => broker.draining).map(({ brokerId }) => ({
+      brokerId,
+      replicasLeft: rowsOf(brokerId, [...this.#options.tables.rows()]).length,
+      dataLeft: this.#options.removals.dataLeft(brokerId),
+      waitingFor: drainWaitsFor(brokerId, scene)
+    }))
+  }
+
+  /** Answers when the cluster has forgotten the broker. */
+  async remove ({ brokerId }: RemoveBrokerRequest): Promise<Sent<RemoveBrokerResponse>> {
+    const { tables, roster } = this.#options
+    this.#requireUnused(brokerId)
+    // Nobody places anything on it from here on ...
+    await submit(tables.root, draft => {
+      const broker = draft.brokers.get(brokerId)
+      if (broker?.draining === false) draft.setBroker({ ...broker, draining: true })
+    })
+    // ... and what was decided before is stored.
+    await Promise.all([...tables.shelves()].map(shelf => submit(shelf, () => {})))
+    await submit(tables.root, draft => {
+      this.#requireUnused(brokerId)
+      draft.removeBroker(brokerId)
+    })
+    roster.forget(brokerId)
+    return {}
+  }
+
+  #requireUnused (brokerId: number): void {
+    const { tables, roster } = this.#options
+    const broker = tables.brokers().get(brokerId)
+    if (broker === undefined) throw new WireError('UNKNOWN_BROKER', `there is no broker ${brokerId}`)
+    if (roster.session(brokerId) !== undefined || !broker.fenced) {
+      throw new WireError('BROKER_IN_USE', `broker ${brokerId} runs, or is not known to be gone yet`)
+    }
+    const left = rowsOf(brokerId, [...tables.rows()]).length
+    if (left > 0) throw new WireError('BROKER_IN_USE', `${left} partitions name broker ${brokerId}: drain it first`)
+  }
+}
