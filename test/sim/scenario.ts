@@ -9,6 +9,7 @@
 //   pause|resume|kill|power|start|stop|wipe WHO    WHO: ids '0,1', 'leader of t0-0', 'controller', 'all'
 //   cut 0-1 | cut 0>1 | cut 0-kube | heal  links: both ways, one way
 //   kube down|silent|up | kube delay 300ms
+//   disk 30s WHO                           how long an fsync takes from now on, on average
 //   mark                                   what is expected counts from here
 //   expect gap < 1s [t0-0]                 longest time without an acknowledged write, per partition
 //   expect no failed sends
@@ -76,6 +77,9 @@ class Script {
         break
       case 'mark': this.#markedAtMs = cluster.scheduler.now; break
       case 'expect': this.#expect(words, line); break
+      case 'disk':
+        for (const broker of this.#who(words.slice(1))) broker.syncMs = milliseconds(words[0]!)
+        break
       default: for (const broker of this.#who(words)) this.#do(verb, broker)
     }
   }

@@ -134,8 +134,8 @@ export const controller: readonly Mutation[] = [
       noSuspicion, unknownTopicsIgnored,
       {
         file: partitionRoster,
-        search: 'this.#report(volume.moveToStray(replica.log), replica.log)',
-        replace: 'this.#report(volume.remove(replica.log), replica.log)'
+        search: 'volume.moveToStray(replica.log)',
+        replace: 'volume.remove(replica.log)'
       },
       {
         file: 'broker/limits.ts',

@@ -145,7 +145,7 @@ export const followerRules: readonly Mutation[] = [
     rule,
     without: 'a truncation takes back what is known of producers',
     edits: [{ file: 'broker/partition/state.ts', search: 'this.producers.truncate(offset)', replace: '' }],
-    finders: ['seeds', 'plan elections', 'interleaving truncation-restores-producers']
+    finders: ['histories 3/2', 'plan elections', 'interleaving truncation-restores-producers']
   },
   {
     name: 'reset-keeps-the-epochs',

@@ -27,7 +27,7 @@ export const inSyncSet: readonly Mutation[] = [
       { file: controller, search: controllersFloor, replace: 'if (live >= 0) return undefined' }
     ],
     note: 'two layers: the leader does not ask, the controller would refuse',
-    finders: ['seeds', 'plan churn']
+    finders: ['scenario slow-disks-at-the-floor', 'plan churn']
   },
   {
     name: 'joins-below-high-watermark',
@@ -37,7 +37,8 @@ export const inSyncSet: readonly Mutation[] = [
       file: leader,
       search: 'progress.end >= highWatermark && progress.end >= epochStart',
       replace: 'progress.end >= epochStart'
-    }]
+    }],
+    finders: ['histories 3/2', 'plan churn']
   },
   {
     name: 'joins-below-epoch-start',

@@ -69,7 +69,7 @@ export const producerState: readonly Mutation[] = [
     rule,
     without: 'after a truncation the last sequence is that of the last batch that is left',
     edits: [{ file: states, search: 'producer.lastSequence = last.lastSequence\n', replace: '' }],
-    finders: ['seeds', 'plan elections', 'interleaving truncation-restores-producers']
+    finders: ['histories 3/2', 'plan elections', 'interleaving truncation-restores-producers']
   },
   {
     name: 'journal-without-fsync',
