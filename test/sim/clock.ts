@@ -40,8 +40,7 @@ export class SimClock implements Clock {
     if (this.#process.dead) return { cancel: () => {} }
     const delay = Math.max(0, afterMs) / this.#rate + this.#rng.fraction() * timerLatenessMsMax
     if (delay === Infinity) return { cancel: () => {} }
-    const event = this.#process.schedule(delay, 'timer', callback)
-    return { cancel: () => { this.#process.scheduler.cancel(event) } }
+    return this.#process.schedule(delay, 'timer', callback)
   }
 
   defer (callback: () => void): void {

@@ -33,6 +33,9 @@ export class Connection {
   /** The opener may begin calls on it. */
   usable = true
   established = false
+  /** From the opener to the acceptor, and back. */
+  readonly there: Link
+  readonly back: Link
   readonly #target: { readonly host: string, readonly port: number }
   #dialTimeout: SimEvent | undefined
 
@@ -41,6 +44,8 @@ export class Connection {
     this.opener = opener
     this.address = address
     this.#target = target
+    this.there = network.link(opener.host, target.host)
+    this.back = network.link(target.host, opener.host)
     network.add(this)
     network.counters.dials++
     this.#dialTimeout = opener.process.schedule(connectTimeoutMs, 'dial timeout', () => {
@@ -49,8 +54,6 @@ export class Connection {
     this.#dial(this.there.delayMs())
   }
 
-  get there (): Link { return this.network.link(this.opener.host, this.#target.host) }
-  get back (): Link { return this.network.link(this.#target.host, this.opener.host) }
 
   linkFrom (side: Side): Link { return side === this.opener ? this.there : this.back }
 

@@ -25,6 +25,7 @@ export class Pipe {
   /** An arrival is scheduled, or the head waits for the link. */
   #busy = false
   #wantsDrain = false
+  readonly #arriving = (): void => { this.#arrive() }
 
   constructor (connection: Connection, from: Side | undefined, label: string,
     deliver: (packet: Packet) => void, drained: () => void) {
@@ -96,7 +97,7 @@ export class Pipe {
     if (this.#busy || head === undefined || to === undefined || !this.#started || this.#paused || this.#closed) return
     this.#busy = true
     const afterMs = Math.max(0, head.atMs - this.#connection.network.scheduler.now)
-    to.process.schedule(afterMs, this.#label, () => { this.#arrive() }, head)
+    to.process.schedule(afterMs, this.#label, this.#arriving, head)
   }
 
   #arrive (): void {

@@ -1,11 +1,13 @@
 // Virtual time. One queue of events ordered by (time, sequence); after each event every promise that it
 // settled has run to its end before the next one begins, so that a run is a function of its seed alone.
 import { setFlagsFromString } from 'node:v8'
+import type { Timer } from '../../wire/ports.ts'
 import { SimClock } from './clock.ts'
 import { SimFailure } from './failure.ts'
 import { Heap } from './heap.ts'
 import type { SimRng } from './rng.ts'
 import { Trace } from './trace.ts'
+import type { TraceEntry } from './trace.ts'
 
 /** A macrotask turn now and then lets Node report unhandled rejections and the terminal breathe. */
 const eventsPerTurn = 256
@@ -13,7 +15,8 @@ const eventsPerTurn = 256
 const eventsPerInstantMax = 100_000
 const eventsShown = 400
 
-export interface SimEvent {
+export class SimEvent implements TraceEntry, Timer {
+  readonly #scheduler: Scheduler
   readonly at: number
   readonly sequence: number
   readonly owner: SimProcess | undefined
@@ -22,7 +25,24 @@ export interface SimEvent {
   readonly detail: unknown
   readonly run: () => void
   /** Or done: it will not run any more. */
-  cancelled: boolean
+  cancelled = false
+
+  constructor (scheduler: Scheduler, at: number, sequence: number, owner: SimProcess | undefined, label: string,
+    run: () => void, detail: unknown) {
+    this.#scheduler = scheduler
+    this.at = at
+    this.sequence = sequence
+    this.owner = owner
+    this.label = label
+    this.run = run
+    this.detail = detail
+  }
+
+  get atMs (): number { return this.at }
+  get who (): string { return this.owner?.name ?? '-' }
+  get what (): string { return this.label }
+
+  cancel (): void { this.#scheduler.cancel(this) }
 }
 
 /**
@@ -59,9 +79,7 @@ export class Scheduler {
   schedule (afterMs: number, owner: SimProcess | undefined, label: string, run: () => void,
     detail?: unknown): SimEvent {
     if (!(afterMs >= 0)) throw new RangeError(`event '${label}' after ${afterMs} ms`)
-    const event: SimEvent = {
-      at: this.#now + afterMs, sequence: this.#sequence++, owner, label, detail, run, cancelled: false
-    }
+    const event = new SimEvent(this, this.#now + afterMs, this.#sequence++, owner, label, run, detail)
     this.#heap.push(event)
     return event
   }
@@ -132,9 +150,7 @@ export class Scheduler {
     }
     this.#current = event
     event.cancelled = true
-    this.trace.add({
-      atMs: this.#now, sequence: event.sequence, who: owner?.name ?? '-', what: event.label, detail: event.detail
-    })
+    this.trace.add(event)
     try {
       event.run()
       drainMicrotasks()
