@@ -23,7 +23,8 @@ interface OperationBase {
 /** One record. */
 export interface SendOperation extends OperationBase {
   readonly kind: 'send'
-  readonly key: Key
+  /** Known for certain when ok: a topic may have been deleted and made again while it was sent. */
+  key: Key
   /** Unique in the whole history. */
   readonly value: string
   /** Records with one number were handed over together. */

@@ -2,7 +2,7 @@
 // position that its group had or committed, goes into the history.
 import type { ConsumedBatch } from '../../client/consumed-batch.ts'
 import type { Consumer } from '../../client/consumer.ts'
-import { MillraceError } from '../../client/errors.ts'
+import { MillraceError, UnknownTopicError } from '../../client/errors.ts'
 import type {
   AssignOperation, CommitOperation, CommittedOperation, Key, PolledRecord, PollOperation
 } from '../check/history.ts'
@@ -12,6 +12,12 @@ import type { SimRng } from './rng.ts'
 import type { SimProcess } from './scheduler.ts'
 
 const decoder = new TextDecoder()
+
+interface Place {
+  readonly topic: string
+  readonly partition: number
+  readonly key: Key
+}
 
 export interface ConsumerRole {
   /** Commits under a group of its host, and begins where that stands. */
@@ -25,10 +31,13 @@ export class ConsumerClient {
   readonly process: SimProcess
   readonly #world: ClientWorld
   readonly #rng: SimRng
-  readonly #consumer: Consumer
+  #consumer: Consumer
   readonly #role: ConsumerRole
   readonly #group: string
   readonly #positions = new Map<Key, number>()
+  /** One for each time that it began: in the history it is another process each time. */
+  #name: string
+  #begun = 0
   #stopped = false
 
   constructor (world: ClientWorld, host: string, name: string, role: ConsumerRole) {
@@ -38,11 +47,16 @@ export class ConsumerClient {
     this.#group = `group-of-${host}`
     this.process = world.cluster.scheduler.process(name)
     this.#rng = world.cluster.scheduler.rng.fork(`workload/${name}`)
-    this.#consumer = makeClient(world, this.process, host).consumer({
-      ...role.group && { group: this.#group, autoCommitIntervalMs: 0 },
+    this.#name = name
+    this.#consumer = this.#newConsumer()
+    this.process.schedule(0, 'consume', () => { void this.#run() })
+  }
+
+  #newConsumer (): Consumer {
+    return makeClient(this.#world, this.process, this.host).consumer({
+      ...this.#role.group && { group: this.#group, autoCommitIntervalMs: 0 },
       prefetchBytes: this.#rng.pick([16_384, 1_048_576])
     })
-    this.process.schedule(0, 'consume', () => { void this.#run() })
   }
 
   /** The next offset that it wants. */
@@ -51,7 +65,29 @@ export class ConsumerClient {
   stop (): void { this.#stopped = true }
 
   async #run (): Promise<void> {
-    while (!await this.#assigned()) await this.#pause(500)
+    for (;;) {
+      try {
+        while (!await this.#assigned()) await this.#pause(500)
+        await this.#read()
+        return
+      } catch (error) {
+        if (!this.#mayBeGone(error)) throw error
+        this.#world.coverage.reached('a consumer was told that its topic is gone')
+      }
+      await this.#consumer.close()
+      await this.#pause(500)
+      this.#name = `${this.process.name}.${++this.#begun}`
+      this.#positions.clear()
+      this.#consumer = this.#newConsumer()
+    }
+  }
+
+  /** What a topic that is deleted and made again does to its readers. */
+  #mayBeGone (error: unknown): boolean {
+    return error instanceof UnknownTopicError && this.#world.topics.all.some(({ transient }) => transient === true)
+  }
+
+  async #read (): Promise<void> {
     for await (const batch of this.#consumer.batches()) {
       if (this.#stopped) return
       this.#polled(batch)
@@ -66,27 +102,32 @@ export class ConsumerClient {
     return new Promise((resolve) => { this.process.clock.setTimer(ms, resolve) })
   }
 
-  #places (): { topic: string, partition: number, key: Key }[] {
-    return this.#world.plan.topics.flatMap(({ name, partitions }) =>
-      Array.from({ length: partitions }, (_, partition) => ({ topic: name, partition, key: `${name}-${partition}` })))
+  /**
+   * What it reads, of topics that stay: of others nobody can say which one of the name an offset means, unless
+   * nothing is deleted any more.
+   */
+  #places (): Place[] {
+    const { topics } = this.#world
+    return this.#consumer.assignment().filter(({ topic }) => this.#role.drain || this.#stays(topic))
+      .map(({ topic, partition }) => ({ topic, partition, key: topics.key(topic, topics.idOf(topic), partition) }))
   }
 
+  #stays (topic: string): boolean { return this.#world.topics.get(topic).transient !== true }
+
   async #assigned (): Promise<boolean> {
-    const { history, plan, coverage } = this.#world
+    const { history, topics, coverage } = this.#world
     const asked = this.#role.group
-      ? history.begin<CommittedOperation>({
-        kind: 'committed', process: this.process.name, group: this.#group, offsets: []
-      })
+      ? history.begin<CommittedOperation>({ kind: 'committed', process: this.#name, group: this.#group, offsets: [] })
       : undefined
     try {
-      await this.#consumer.assign(plan.topics.map(({ name }) => ({ topic: name, partitions: 'all', from: 'start' })))
+      await this.#consumer.assign(topics.all.map(({ name }) => ({ topic: name, partitions: 'all', from: 'start' })))
     } catch (error) {
       if (asked !== undefined) history.end(asked, 'unknown')
       if (error instanceof MillraceError && error.retriable) return false
       throw error
     }
     const assigned = history.begin<AssignOperation>({
-      kind: 'assign', process: this.process.name,
+      kind: 'assign', process: this.#name,
       positions: this.#places().map((place) => {
         const committed = this.#consumer.position(place)
         if (asked !== undefined) asked.offsets.push({ key: place.key, offset: committed })
@@ -101,15 +142,15 @@ export class ConsumerClient {
   }
 
   #polled (batch: ConsumedBatch): void {
-    const { history } = this.#world
-    const key = `${batch.topic}-${batch.partition}`
+    const { history, topics } = this.#world
+    const key = topics.key(batch.topic, batch.topicId, batch.partition)
     const records: PolledRecord[] = []
     for (const { offset, value } of batch) {
       records.push({ key, offset, value: decoder.decode(value ?? undefined).split(' ')[0]! })
     }
-    history.end(history.begin<PollOperation>({ kind: 'poll', process: this.process.name, records }), 'ok')
+    history.end(history.begin<PollOperation>({ kind: 'poll', process: this.#name, records }), 'ok')
     this.#positions.set(key, batch.lastOffset + 1)
-    this.#world.committed(batch.topic, batch.partition, batch.lastOffset, `${this.process.name} read it`)
+    this.#world.committed(batch.topicId, batch.partition, batch.lastOffset, `${this.process.name} read it`)
   }
 
   async #commit (): Promise<void> {
@@ -117,8 +158,8 @@ export class ConsumerClient {
     const places = this.#places().filter(({ key }) => this.#positions.has(key))
     const offsets = places.map(({ topic, partition, key }) => ({ topic, partition, offset: this.#positions.get(key)! }))
     const operation = history.begin<CommitOperation>({
-      kind: 'commit', process: this.process.name, group: this.#group,
-      offsets: offsets.map(({ topic, partition, offset }) => ({ key: `${topic}-${partition}`, offset }))
+      kind: 'commit', process: this.#name, group: this.#group,
+      offsets: places.map(({ key }) => ({ key, offset: this.#positions.get(key)! }))
     })
     try {
       await this.#consumer.commit(offsets, { timeoutMs: this.#rng.pick([1_000, 30_000]) })
@@ -129,14 +170,15 @@ export class ConsumerClient {
     }
   }
 
-  #seek ({ topic, partition, lastOffset }: ConsumedBatch): void {
-    const { history } = this.#world
+  #seek ({ topic, topicId, partition, lastOffset }: ConsumedBatch): void {
+    if (!this.#stays(topic)) return
+    const { history, topics } = this.#world
     const offset = this.#rng.integer(lastOffset + 1)
-    const key = `${topic}-${partition}`
+    const key = topics.key(topic, topicId, partition)
     this.#consumer.seek({ topic, partition }, offset)
     this.#positions.set(key, offset)
     history.end(history.begin<AssignOperation>({
-      kind: 'assign', process: this.process.name, positions: [{ key, offset }]
+      kind: 'assign', process: this.#name, positions: [{ key, offset }]
     }), 'ok')
   }
 }

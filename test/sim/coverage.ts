@@ -12,6 +12,9 @@ export const sometimes = [
   'a write reached the API late', 'an API write conflicted',
   'a replica recovered records', 'a segment was read', 'retention removed records', 'a volume was lost',
   'a table was lost',
+  'a topic got more partitions', 'settings of a topic changed', 'an orphaned topic was adopted',
+  'a topic was deleted and made again', 'a deleted topic was removed everywhere',
+  'a consumer was told that its topic is gone',
   'a bit flipped on a disk', 'damage was found on a disk', 'a replica was renewed after damage', 'volumes were swapped',
   'a volume was rolled back', 'a rolled-back volume became a new one',
   'a backup of the API was restored', 'a stream met back-pressure', 'a unary request came twice'

@@ -2,20 +2,27 @@
 // process; what each fault does is in faults/.
 import type { SimBroker } from './broker.ts'
 import type { SimCluster } from './cluster.ts'
-import type { Coverage } from './coverage.ts'
+import { SimFailure } from './failure.ts'
 import { onDisks, replaceVolume } from './faults/disk.ts'
 import type { FaultKind } from './faults/kinds.ts'
 import { onKube } from './faults/kube.ts'
 import { onNetwork } from './faults/network.ts'
 import { onOthers } from './faults/other.ts'
+import { destructiveFaults } from './faults/kinds.ts'
 import { onProcesses } from './faults/process.ts'
-import type { Fault, FaultWorld, Victims } from './faults/world.ts'
+import { onTopics } from './faults/topics.ts'
+import type { Fault, FaultWorld } from './faults/world.ts'
 import type { Plan } from './plan.ts'
 import type { SimRng } from './rng.ts'
 
-const faults: Record<FaultKind, Fault> = { ...onProcesses, ...onNetwork, ...onDisks, ...onKube, ...onOthers }
+const faults: Record<FaultKind, Fault> = {
+  ...onProcesses, ...onNetwork, ...onDisks, ...onKube, ...onTopics, ...onOthers
+}
 
 const backUpEveryMs = 2_000
+
+/** Whom it works on, and by whom it works. */
+export type NemesisParts = Pick<FaultWorld, 'cluster' | 'victims' | 'coverage' | 'operator' | 'topics'>
 
 export class Nemesis {
   readonly counts = new Map<FaultKind, number>()
@@ -26,12 +33,15 @@ export class Nemesis {
   #active = false
   #retired = false
 
-  constructor (cluster: SimCluster, plan: Plan, victims: Victims, coverage: Coverage) {
+  constructor (parts: NemesisParts, plan: Plan) {
+    const { cluster } = parts
     this.#cluster = cluster
     this.#plan = plan
     const rng = this.#rng = cluster.scheduler.rng.fork('nemesis')
     this.#world = {
-      cluster, rng, coverage, victims, backups: [], cuts: 0, calmUntilMs: 0, unlucky: undefined,
+      ...parts, rng, backups: [], cuts: 0, calmUntilMs: 0, unlucky: undefined,
+      minInSyncMin: [...plan.faults.keys()].some((kind) => destructiveFaults.has(kind)) ? 2 : 1,
+      failed: (kind, message) => { cluster.scheduler.fail(new SimFailure(kind, message)) },
       until: (durationMs, undo) => { this.#later(durationMs, () => { if (this.#active) undo() }) }
     }
   }
@@ -63,6 +73,8 @@ export class Nemesis {
       broker.held = false
       if (!broker.running) broker.start()
     }
+    // What was under way is wished again, whole.
+    for (const topic of this.#world.topics.all) this.#world.operator.apply(topic)
     // A controller learns that its tables are gone when it writes next, or the next one when it takes office.
     if (this.counts.has('lost table') || this.counts.has('restored tables')) {
       const controller = brokers.find((broker) => broker.node?.parts?.agent.counters.isController === 1)

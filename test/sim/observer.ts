@@ -14,6 +14,7 @@ import { PartitionRecord, ReplicaRecord } from './records.ts'
 import { RowObserver } from './row-observer.ts'
 import type { SimEvent } from './scheduler.ts'
 import { storedBatches } from './shadow-log.ts'
+import type { Topics } from './topics.ts'
 
 type Parts = NonNullable<BrokerNode['parts']>
 
@@ -31,10 +32,10 @@ export class InvariantObserver implements Observer {
   readonly #partitions = new Map<string, PartitionRecord>()
   readonly rows: RowObserver
 
-  constructor (cluster: SimCluster, coverage: Coverage) {
+  constructor (cluster: SimCluster, topics: Topics, coverage: Coverage) {
     this.#cluster = cluster
     this.#coverage = coverage
-    this.rows = new RowObserver(cluster, this, coverage)
+    this.rows = new RowObserver(cluster, this, topics, coverage)
   }
 
   get partitions (): IterableIterator<PartitionRecord> { return this.#partitions.values() }

@@ -17,6 +17,8 @@ export interface TopicPlan {
   readonly minInSync: number
   readonly segmentBytes: number
   readonly retentionBytes: number
+  /** It may be deleted with its data, and made again. */
+  readonly transient?: boolean
 }
 
 export interface Plan {
@@ -79,6 +81,13 @@ export function drawPlan (seedRng: SimRng): Plan {
   }
   // Only the tables know that a volume is older than it was: nothing notices when both are taken back.
   if (faults.has('lost table') || faults.has('restored tables')) faults.delete('rolled-back volume')
+  // An old table brings a deleted topic back, without its data.
+  if (faults.has('lost table') || faults.has('restored tables')) faults.delete('remade topic')
+  if (faults.has('remade topic')) {
+    const topic = { ...drawTopic(rng, topics.length, brokers, false), transient: true }
+    topics.push(topic)
+    if (topic.minInSync < 2) for (const kind of destructiveFaults) faults.delete(kind)
+  }
   const kubeTrouble = rng.chance(0.3)
   return {
     brokers,

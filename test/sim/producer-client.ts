@@ -1,5 +1,5 @@
 // A producing client: the real client library in a process of its own, sending unique values.
-import { MillraceError, RefusedError } from '../../client/errors.ts'
+import { MillraceError, RefusedError, UnknownTopicError } from '../../client/errors.ts'
 import { MillraceClient } from '../../client/millrace.ts'
 import type { Producer } from '../../client/producer.ts'
 import type { History, SendOperation } from '../check/history.ts'
@@ -9,16 +9,19 @@ import { SimNet } from './net.ts'
 import type { Plan } from './plan.ts'
 import type { SimRng } from './rng.ts'
 import type { SimProcess } from './scheduler.ts'
+import type { Topics } from './topics.ts'
 
 const outstandingMax = 300
+const againMs = 200
 
 export interface ClientWorld {
   readonly cluster: SimCluster
   readonly plan: Plan
+  readonly topics: Topics
   readonly history: History
   readonly coverage: Coverage
   /** A client was told of this record: it must be committed by now. */
-  committed (topic: string, partition: number, offset: number, how: string): void
+  committed (topicId: string, partition: number, offset: number, how: string): void
 }
 
 export function makeClient ({ cluster }: ClientWorld, process: SimProcess, host: string): MillraceClient {
@@ -56,6 +59,14 @@ export class ProducerClient {
 
   get idle (): boolean { return this.#outstanding === 0 || this.process.dead }
 
+  /** The oldest send that has not ended, for people. */
+  get waitsFor (): string {
+    const open = this.#world.history.operations.find((operation) => operation.kind === 'send' &&
+      operation.process === this.process.name && operation.endMs === Infinity) as SendOperation | undefined
+    const { value, key, startMs = NaN } = open ?? {}
+    return `${this.process.name} waits for ${value} to ${key}, sent at ${Math.round(startMs)} ms`
+  }
+
   begin (): void {
     this.process.clock.setTimer(this.#rng.exponential(this.#world.plan.sendEveryMs), () => {
       if (this.#stopped) return
@@ -67,30 +78,41 @@ export class ProducerClient {
   stop (): void { this.#stopped = true }
 
   #some (): void {
-    const { topics } = this.#world.plan
-    const topic = this.#rng.pick(topics)
-    const partition = this.#rng.integer(topic.partitions)
+    const topic = this.#rng.pick(this.#world.topics.all)
+    const partition = this.#rng.integer(topic.partitionsThere)
     const burst = this.#rng.chance(0.2) ? 1 + this.#rng.integer(10) : 1
     this.#batch++
     for (let i = 0; i < burst && this.#outstanding < outstandingMax; i++) this.send(topic.name, partition)
   }
 
-  send (topic: string, partition: number): void {
-    const { history, plan } = this.#world
+  /** @param insists sends another one when the topic or partition is not known. */
+  send (topic: string, partition: number, insists = false): void {
+    const { history, plan, topics } = this.#world
     const value = `${this.process.name}-${++this.#sent}`
     const operation = history.begin<SendOperation>({
-      kind: 'send', process: this.process.name, key: `${topic}-${partition}`, value, batch: this.#batch
+      kind: 'send', process: this.process.name, key: topics.key(topic, topics.idOf(topic), partition), value, batch: this.#batch
     })
     const padding = 'x'.repeat(this.#rng.integer(plan.valueBytesMax))
     this.#outstanding++
-    this.#producer.send({ topic, partition, value: `${value} ${padding}` }).then(({ offset }) => {
+    this.#producer.send({ topic, partition, value: `${value} ${padding}` }).then(({ topicId, offset }) => {
       this.#outstanding--
+      operation.key = topics.key(topic, topicId, partition)
       operation.offset = offset
       history.end(operation, 'ok')
-      this.#world.committed(topic, partition, offset, `${value} was acknowledged`)
+      this.#world.committed(topicId, partition, offset, `${value} was acknowledged`)
     }, (error: unknown) => {
       this.#outstanding--
       this.#failed(operation, error)
+      // Brokers may not have heard of it yet.
+      if (insists && error instanceof UnknownTopicError) this.#sendAgain(topic, partition)
+    })
+  }
+
+  #sendAgain (topic: string, partition: number): void {
+    this.#outstanding++
+    this.process.clock.setTimer(againMs, () => {
+      this.#outstanding--
+      this.send(topic, partition, true)
     })
   }
 

@@ -12,6 +12,7 @@ import type { Coverage } from './coverage.ts'
 import { SimFailure } from './failure.ts'
 import type { KubeWrite } from './kube-store.ts'
 import type { InvariantObserver } from './observer.ts'
+import type { Topics } from './topics.ts'
 
 export class RowObserver {
   readonly #cluster: SimCluster
@@ -19,10 +20,11 @@ export class RowObserver {
   readonly #coverage: Coverage
   readonly #controllers = new Set<string>()
   readonly #latest = new Map<string, PartitionRow>()
-  readonly #topicIds = new Map<string, string>()
+  readonly #topics: Topics
   readonly #deleting = new Set<string>()
   #office = ''
-  constructor (cluster: SimCluster, observer: InvariantObserver, coverage: Coverage) {
+  constructor (cluster: SimCluster, observer: InvariantObserver, topics: Topics, coverage: Coverage) {
+    this.#topics = topics
     this.#cluster = cluster
     this.#observer = observer
     this.#coverage = coverage
@@ -40,8 +42,10 @@ export class RowObserver {
   /** By 'topicId-partition', the newest ever written. */
   get latest (): ReadonlyMap<string, PartitionRow> { return this.#latest }
 
-  /** Empty for a topic that is not there yet. */
-  topicId (name: string): string { return this.#topicIds.get(name) ?? '' }
+  #gone (topicId: string, table: Table): void {
+    for (const { partition } of table.rows.get(topicId) ?? []) this.#latest.delete(`${topicId}-${partition}`)
+    this.#coverage.reached('a deleted topic was removed everywhere')
+  }
 
   /** Are the newest rows what the API holds, in tables that the root names? */
   isStored (): boolean {
@@ -90,8 +94,11 @@ export class RowObserver {
         `${table.controllerEpoch} over ${old.controllerEpoch}`)
     }
     for (const topic of table.topics.values()) {
-      this.#topicIds.set(topic.name, topic.topicId)
       if (topic.deleting) this.#deleting.add(topic.topicId)
+      else this.#topics.seen(topic.name, topic.topicId)
+    }
+    for (const topicId of old?.topics.keys() ?? []) {
+      if (!table.topics.has(topicId) && this.#deleting.has(topicId)) this.#gone(topicId, old!)
     }
     for (const [topicId, rows] of table.rows) {
       const oldRows = old?.rows.get(topicId) ?? []

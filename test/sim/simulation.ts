@@ -9,6 +9,7 @@ import { SimCluster } from './cluster.ts'
 import { ConsumerClient } from './consumer-client.ts'
 import { Coverage } from './coverage.ts'
 import { SimFailure } from './failure.ts'
+import { ofGone, ofThose } from './incarnations.ts'
 import { Nemesis } from './nemesis.ts'
 import { InvariantObserver } from './observer.ts'
 import { scrub } from './scrub.ts'
@@ -18,6 +19,7 @@ import type { ClientWorld } from './producer-client.ts'
 import { ProducerClient } from './producer-client.ts'
 import { replicaContents } from './replica-contents.ts'
 import type { SimRng } from './rng.ts'
+import { Topics } from './topics.ts'
 
 /** How long the cluster may take for what it owes. */
 export const setUpMsMax = 30_000
@@ -38,7 +40,8 @@ export class Simulation {
   report: Report | undefined
   healedInMs = 0
   readonly #world: ClientWorld
-  readonly #operator: SimOperator
+  readonly topics: Topics
+  readonly operator: SimOperator
   readonly #producers: ProducerClient[] = []
   readonly #consumers: ConsumerClient[] = []
   #clientsMade = 0
@@ -46,21 +49,24 @@ export class Simulation {
   constructor (seed: number, plan: Plan) {
     this.plan = plan
     this.cluster = new SimCluster({ seed, brokers: plan.brokers })
-    this.observer = new InvariantObserver(this.cluster, this.coverage)
+    this.topics = new Topics(plan.topics)
+    this.observer = new InvariantObserver(this.cluster, this.topics, this.coverage)
     this.cluster.observer = this.observer
     this.history = new History(() => this.cluster.scheduler.now)
     this.#world = {
       cluster: this.cluster, plan, history: this.history, coverage: this.coverage,
-      committed: (topic, partition, offset, how) => { this.#mustBeCommitted(topic, partition, offset, how) }
+      topics: this.topics,
+      committed: (topicId, partition, offset, how) => { this.#mustBeCommitted(topicId, partition, offset, how) }
     }
-    this.#operator = new SimOperator(this.cluster)
+    this.operator = new SimOperator(this.cluster)
     const hosts = Array.from({ length: plan.producers + plan.consumers }, (_, index) => `c${index}`)
-    this.nemesis = new Nemesis(this.cluster, plan,
-      {
-        hosts,
-        restartOne: (rng) => { this.#restartClient(rng) },
-        tablesHarmed: () => { this.observer.rows.tablesHarmed = true }
-      }, this.coverage)
+    const victims = {
+      hosts,
+      restartOne: (rng: SimRng) => { this.#restartClient(rng) },
+      tablesHarmed: () => { this.observer.rows.tablesHarmed = true }
+    }
+    const { cluster, coverage, operator, topics } = this
+    this.nemesis = new Nemesis({ cluster, coverage, operator, topics, victims }, plan)
   }
 
   get failed (): boolean { return this.cluster.scheduler.failure !== undefined }
@@ -70,9 +76,8 @@ export class Simulation {
     const { cluster, plan } = this
     cluster.start()
     this.#supervise()
-    for (const topic of plan.topics) this.#operator.apply(topic)
-    await this.#until(setUpMsMax, 'topics were not made', () => this.#allLed() &&
-      plan.topics.every((topic) => this.#operator.applied.has(topic.name)))
+    for (const topic of this.topics.all) this.operator.apply(topic)
+    await this.#until(setUpMsMax, 'topics were not made', () => this.#allLed() && this.#allThere())
     for (let i = 0; i < plan.producers; i++) this.#newProducer(`c${i}`)
     for (let i = 0; i < plan.consumers; i++) this.#newConsumer(`c${plan.producers + i}`)
   }
@@ -89,6 +94,7 @@ export class Simulation {
     const { cluster, nemesis } = this
     nemesis.heal()
     await scrub(cluster, this.coverage)
+    await this.#until(cluster.scheduler.now + setUpMsMax, 'topics are not as wished', () => this.#allThere())
     const healedAtMs = cluster.scheduler.now
     await this.#becomeWhole(healedAtMs)
     if (this.failed) return
@@ -104,15 +110,15 @@ export class Simulation {
   async #becomeWhole (healedAtMs: number): Promise<void> {
     for (const producer of this.#producers) producer.stop()
     const probe = new ProducerClient(this.#world, 'probe', 'probe', 6 * healMsMax)
-    for (const { name, partitions } of this.plan.topics) {
-      for (let partition = 0; partition < partitions; partition++) probe.send(name, partition)
+    for (const { name, partitionsThere } of this.topics.all) {
+      for (let partition = 0; partition < partitionsThere; partition++) probe.send(name, partition, true)
     }
     await this.#until(healedAtMs + healMsMax, 'writes do not end',
       () => probe.idle && this.#producers.every((each) => each.idle))
     for (const consumer of this.#consumers) consumer.stop()
     const drain = new ConsumerClient(this.#world, 'drain', 'drain', { group: false, drain: true })
     const ends = new Map([...this.observer.partitions].map(({ key, end }) => [key, end]))
-    await this.#until(healedAtMs + healMsMax, 'reads do not end', () => this.#keys().every(({ key, id }) =>
+    await this.#until(healedAtMs + healMsMax, 'reads do not end', () => this.topics.partitions().every(({ key, id }) =>
       drain.positionOf(key) >= (ends.get(id) ?? 0)))
     await this.#until(healedAtMs + wholeMsMax, 'in-sync sets are not whole', () => this.#allInSync())
     await this.#until(healedAtMs + wholeMsMax, 'tables are not what was written last',
@@ -121,14 +127,17 @@ export class Simulation {
 
   async #check (healedAtMs: number): Promise<void> {
     const { cluster, history } = this
-    const starts = new Map(this.#keys().map(({ key, id }) => [key, this.observer.logStart(id)]))
+    const starts = new Map(this.topics.partitions().map(({ key, id }) => [key, this.observer.logStart(id)]))
     const removedBelow = (key: string): number => starts.get(key) ?? 0
     const replicas = await replicaContents(cluster, this.observer)
-    this.report = checkHistory(history.operations, { drained: true, removedBelow })
-    const keys = this.#keys().map(({ key }) => key)
+    const keys = this.topics.partitions().map(({ key }) => key)
+    const there = this.topics.remade ? ofThose(history.operations, (key) => starts.has(key)) : history.operations
+    this.report = checkHistory(there, { drained: true, removedBelow })
     const anomalies = [
       ...this.report.anomalies,
-      ...findStuck(history.operations, { healedAtMs, boundMs: healMsMax, keys, removedBelow }),
+      ...this.topics.gone().flatMap((isHere) => checkHistory(ofGone(history.operations, isHere),
+        { drained: false, removedBelow: () => Infinity }).anomalies),
+      ...findStuck(there, { healedAtMs, boundMs: healMsMax, keys, removedBelow }),
       ...findDivergedReplicas(replicas)
     ]
     const first = anomalies[0]
@@ -148,28 +157,16 @@ export class Simulation {
     scheduler.fail(new SimFailure('liveness', `${complaint} by ${Math.round(untilMs)} ms\n${this.#state()}`))
   }
 
-  /** The topics' partitions, by their name and by their id. */
-  #keys (): { key: string, id: string }[] {
-    const keys: { key: string, id: string }[] = []
-    for (const { name, partitions } of this.plan.topics) {
-      const topicId = this.observer.rows.topicId(name)
-      for (let partition = 0; partition < partitions; partition++) {
-        keys.push({ key: `${name}-${partition}`, id: `${topicId}-${partition}` })
-      }
-    }
-    return keys
-  }
-
   /** The broker that the newest row of 't0-0' names, -1 for none. */
   leaderOf (key: string): number {
-    const id = this.#keys().find((each) => each.key === key)?.id ?? ''
+    const id = this.topics.partitions().find((each) => each.key === key)?.id ?? ''
     return this.observer.rows.latest.get(id)?.leader ?? -1
   }
 
   /** The longest time without an acknowledged write since `sinceMs`, by partition. */
   gaps (sinceMs: number): Map<string, number> {
     const { now } = this.cluster.scheduler
-    const acknowledged = new Map(this.#keys().map(({ key }) => [key, [sinceMs, now]]))
+    const acknowledged = new Map(this.topics.partitions().map(({ key }) => [key, [sinceMs, now]]))
     for (const operation of this.history.operations) {
       if (operation.kind === 'send' && operation.outcome === 'ok' && operation.endMs >= sinceMs) {
         acknowledged.get(operation.key)?.push(operation.endMs)
@@ -181,15 +178,17 @@ export class Simulation {
     }))
   }
 
-  #mustBeCommitted (topic: string, partition: number, offset: number, how: string): void {
-    const { end } = this.observer.partition(this.observer.rows.topicId(topic), partition)
+  #mustBeCommitted (topicId: string, partition: number, offset: number, how: string): void {
+    const { end } = this.observer.partition(topicId, partition)
     if (offset < end) return
     this.cluster.scheduler.fail(new SimFailure('commit before answer',
-      `${topic}-${partition}: offset ${offset}: ${how}; committed are ${end}`))
+      `${topicId}-${partition}: offset ${offset}: ${how}; committed are ${end}`))
   }
 
+  #allThere (): boolean { return this.topics.all.every(({ phase }) => phase === 'there') }
+
   #allLed (): boolean {
-    return this.#keys().every(({ id }) => (this.observer.rows.latest.get(id)?.leader ?? -1) >= 0)
+    return this.topics.partitions().every(({ id }) => (this.observer.rows.latest.get(id)?.leader ?? -1) >= 0)
   }
 
   #allInSync (): boolean {
@@ -203,7 +202,8 @@ export class Simulation {
     const rows = [...this.observer.rows.latest.values()].map((row) =>
       `  ${row.topicId}-${row.partition}: leader ${row.leader} epoch ${row.leaderEpoch} version ${row.version} ` +
       `in sync ${row.inSync.map((member) => member.brokerId).join()} of ${row.replicas.join()} floor ${row.minInSync}`)
-    return [...brokers, ...rows].join('\n')
+    const waiting = this.#producers.filter((each) => !each.idle).map((each) => `  ${each.waitsFor}`)
+    return [...brokers, ...rows, ...waiting].join('\n')
   }
 
   #supervise (): void {

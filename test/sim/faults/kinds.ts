@@ -6,13 +6,15 @@ export const diskFaults = ['slow disk', 'full disk', 'disk error', 'read error',
   'rolled-back volume', 'swapped volumes'] as const
 export const kubeFaultKinds = ['kube cut', 'kube down', 'kube silent', 'kube conflicts', 'lost lease', 'lost table',
   'restored tables'] as const
+export const topicFaults = ['more partitions', 'other settings', 'orphaned topic', 'remade topic'] as const
 export const otherFaults = ['clock jump', 'client kill'] as const
 
 export type FaultKind = typeof processFaults[number] | typeof networkFaults[number] | typeof diskFaults[number] |
-  typeof kubeFaultKinds[number] | typeof otherFaults[number]
+  typeof kubeFaultKinds[number] | typeof topicFaults[number] | typeof otherFaults[number]
 
 export const faultKinds: readonly FaultKind[] = [
-  ...processFaults, ...networkFaults, ...diskFaults, ...kubeFaultKinds, ...otherFaults]
+  ...processFaults, ...networkFaults, ...diskFaults, ...kubeFaultKinds, ...topicFaults,
+  ...otherFaults]
 
 /**
  * After these a broker's disk holds less than it acknowledged. What a set of one member had is gone then, and

@@ -3,7 +3,9 @@ import type { SimBroker } from '../broker.ts'
 import type { SimCluster } from '../cluster.ts'
 import type { Coverage } from '../coverage.ts'
 import type { KubeStore } from '../kube-store.ts'
+import type { SimOperator } from '../operator.ts'
 import type { SimRng } from '../rng.ts'
+import type { Topics } from '../topics.ts'
 
 /** What may be done to clients, and whom the nemesis tells. */
 export interface Victims {
@@ -20,6 +22,12 @@ export interface FaultWorld {
   readonly rng: SimRng
   readonly coverage: Coverage
   readonly victims: Victims
+  readonly operator: SimOperator
+  readonly topics: Topics
+  /** A smaller in-sync set could be lost whole by what else is in the plan. */
+  readonly minInSyncMin: number
+  /** The run has broken a promise. */
+  failed (kind: string, message: string): void
   readonly backups: ReturnType<KubeStore['backup']>[]
   /** Cuts that were made and not healed. */
   cuts: number
