@@ -1,5 +1,6 @@
-// npm run mutations: takes each rule out of the source, one at a time, and sees whether it is missed. Full, it
-// searches from the first seed on and writes docs/proof.md; --quick tries what found each mutant last time.
+// npm run mutations: takes each rule out of the source, one at a time, and sees whether it is missed. It searches
+// from the first seed on and writes docs/proof.md; --refresh searches only for what the last finder does not find
+// any more; --quick does the same and writes nothing.
 import { spawn } from 'node:child_process'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { setPriority } from 'node:os'
@@ -19,21 +20,21 @@ const quickSeconds = 25
 
 interface Options {
   readonly quick: boolean
+  readonly refresh: boolean
   readonly only?: string
   readonly minutes: string
   readonly jobs: string
   readonly nice: string
-  readonly write: boolean
 }
 
 const options = new Command('mutations')
   .description('Takes each rule of docs/replication.md out of the source: the simulator must find a violation.')
   .option('--quick', 'try what found each mutant last time; search only when that finds nothing', false)
+  .option('--refresh', 'try what found each mutant last time first, write what had to be searched for', false)
   .option('--only <names>', 'these mutations alone, parted by commas')
   .option('--minutes <n>', 'search for so much CPU time for each mutant', '2')
   .option('--jobs <n>', 'so many processes at once', '1')
   .option('--nice <n>', 'how far the processes step back', '5')
-  .option('--no-write', 'leave found.json and docs/proof.md as they are')
   .parse().opts<Options>()
 
 const record = JSON.parse(readFileSync(recordFile, 'utf8')) as Record<string, Recorded>
@@ -58,8 +59,8 @@ function work (task: Task): Promise<Outcome> {
 
 function taskOf ({ name }: Mutation): Task {
   const known = record[name]
-  if (!options.quick) return { mutation: name, attempts: [], seconds: Number(options.minutes) * 60 }
-  return { mutation: name, attempts: known === undefined ? [] : [known], seconds: quickSeconds }
+  const attempts = known === undefined || !(options.quick || options.refresh) ? [] : [known]
+  return { mutation: name, attempts, seconds: options.quick ? quickSeconds : Number(options.minutes) * 60 }
 }
 
 /** True when it was found. */
@@ -68,16 +69,26 @@ async function search (mutation: Mutation): Promise<boolean> {
   const { found: [found], tries, seconds } = await work(taskOf(mutation))
   if (found === undefined) {
     console.log(`${name}: NOT FOUND in ${tries} tries, ${Math.round(seconds)} s`)
-    if (!options.quick) Reflect.deleteProperty(record, name)
+    Reflect.deleteProperty(record, name)
     return false
   }
-  const anew = options.quick && tries > 1 ? ', not by what found it last time: record it again' : ''
+  const known = record[name]
+  const isKnown = known?.finder === found.finder && known.seed === found.seed
+  const anew = options.quick && !isKnown ? ' (not what found it last time: npm run mutations -- --refresh)' : ''
   console.log(`${name}: ${describeFound(found)}, ${seconds.toFixed(1)} s, ${tries} tries: ${found.kind}${anew}`)
-  if (!options.quick || anew !== '') {
-    const { finder, seed, kind, message } = found
-    record[name] = { finder, seed, kind, message: message.split('\n')[0] ?? '', seconds: Math.round(seconds * 10) / 10 }
-  }
+  const { finder, seed, kind, message } = found
+  const spent = isKnown && tries === 1 ? known.seconds : Math.round(seconds * 10) / 10
+  record[name] = { finder, seed, kind, message: message.split('\n')[0] ?? '', seconds: spent }
   return true
+}
+
+/** What is known so far. */
+function save (): void {
+  if (options.quick) return
+  const known: Record<string, Recorded> = {}
+  for (const { name } of mutations) if (record[name] !== undefined) known[name] = record[name]
+  writeFileSync(recordFile, JSON.stringify(known, undefined, 2) + '\n')
+  writeFileSync(page, replaceTable(readFileSync(page, 'utf8'), mutations, known))
 }
 
 /** The source as it is must pass what the mutants fail, and as many seeds again. */
@@ -101,6 +112,7 @@ await Promise.all(Array.from({ length: Number(options.jobs) }, async () => {
   for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
     try {
       if (!await search(next)) missed.push(next.name)
+      save()
     } catch (error) {
       console.log(String(error))
       missed.push(next.name)
@@ -110,10 +122,5 @@ await Promise.all(Array.from({ length: Number(options.jobs) }, async () => {
 const sound = await control(chosen.map(({ name }) => name))
 console.log(`${chosen.length - missed.length} of ${chosen.length} mutants found` +
   (missed.length > 0 ? `; not found: ${missed.join(' ')}` : ''))
-if (options.write && !options.quick) {
-  const known: Record<string, Recorded> = {}
-  for (const { name } of mutations) if (record[name] !== undefined) known[name] = record[name]
-  writeFileSync(recordFile, JSON.stringify(known, undefined, 2) + '\n')
-  writeFileSync(page, replaceTable(readFileSync(page, 'utf8'), mutations, known))
-}
+save()
 process.exitCode = missed.length === 0 && sound ? 0 : 1
