@@ -17,7 +17,8 @@ export function gauge (stats: PartitionStats, replicas: Iterable<Replica>): void
     if (replica.assigned && row?.leader === nobody) offline++
     if (leader === undefined) continue
     leaders++
-    if (leader.row.inSync.length < leader.row.replicas.length) underReplicated++
+    // Those that a move adds are not missed while they catch up.
+    if (leader.row.inSync.length < leader.row.replicas.length - leader.row.adding.length) underReplicated++
     if (leader.belowFloor) underMinInSync++
   }
   stats.replicas = count

@@ -136,6 +136,9 @@ export class Roster {
     const key = `${topicId}-${partition}`
     this.#nameless.delete(key)
     if (!isReplica(row, link.self.brokerId)) return undefined
+    // An older row that names this broker comes late: the replica was moved away since.
+    const known = link.view.row(topicId, partition)
+    if (known !== undefined && isNewerRow(known, row)) return undefined
     const topic = link.view.topicById(topicId)
     if (topic === undefined) {
       this.#nameless.set(key, row)

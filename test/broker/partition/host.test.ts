@@ -285,6 +285,23 @@ describe('a topic that is gone', () => {
   })
 })
 
+test('a replica that was moved away goes on an order; an older row that comes late makes none again', async () => {
+  await cluster(2)
+  const old = world.row!
+  world.row = {
+    ...old, replicas: [1], leader: 1, leaderEpoch: 2, inSync: [world.identity(1)], version: 2, minInSync: 1
+  }
+  world.push(0, { rows: [world.row] })
+  const order = { topicId, partition: 0, replicaGen: 0 }
+  world.push(0, { rows: [], remove: [order] })
+  await world.settle()
+  expect([...host.replicas()]).toHaveLength(0)
+  world.push(0, { rows: [old] })
+  expect([...host.replicas()]).toHaveLength(0)
+  world.push(0, { rows: [{ ...world.row, replicas: [1, 0], adding: [0], version: 3 }] })
+  expect([...host.replicas()].map(replica => replica.identity.replicaGen > 0)).toEqual([true])
+})
+
 test('a follower whose disk is slow receives no more for a while', async () => {
   await cluster(2)
   const { volume, net } = world.brokers[1]!.process!
@@ -306,4 +323,8 @@ test('gauges', async () => {
   expect(host.stats).toMatchObject({
     replicas: 1, leaders: 1, underReplicated: 1, underMinInSync: 1, offline: 0, damaged: 0, inSyncShrinks: 1
   })
+  world.row = { ...world.row, minInSync: 1, adding: world.row.replicas.slice(1), version: 3 }
+  world.push(0, { rows: [world.row] })
+  await world.runFor(600)
+  expect(host.stats).toMatchObject({ underReplicated: 0, underMinInSync: 0 })
 })
