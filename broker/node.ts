@@ -50,7 +50,7 @@ const closeGraceMs = 100
 export class BrokerNode {
   readonly #ports: BrokerPorts
   readonly #config: NodeConfig
-  /** Called once when the volume has failed: the process must end and not serve it again. */
+  /** Called once when the volume has failed, or has another identity since: the process must end. */
   readonly #onFatal: (error: Error) => void
   #parts: Parts | undefined
   #listeners: Listener[] = []
@@ -85,7 +85,9 @@ export class BrokerNode {
       rack: config.rack
     }
     const settings = { brokersExpected: config.brokersExpected }
-    const agent = new SessionAgent({ clock, rng, net, kube, log, volume, self, settings })
+    const agent = new SessionAgent({
+      clock, rng, net, kube, log, volume, self, settings, renewed: error => { this.#fail(error) }
+    })
     const host = new PartitionHost({
       clock, rng, net, log, volume, link: agent,
       ...config.learnerBytesPerSecond !== undefined && { learnerBytesPerSecond: config.learnerBytesPerSecond }
@@ -109,7 +111,7 @@ export class BrokerNode {
 
   /** Empty when this broker serves, otherwise what it waits for. */
   notReady (): string {
-    if (this.#failure !== undefined) return `the volume failed: ${this.#failure.message}`
+    if (this.#failure !== undefined) return `the volume: ${this.#failure.message}`
     if (this.#stopping) return 'stopping'
     if (this.#parts === undefined) return 'recovering the volume'
     if (!this.#parts.agent.view.loaded) return 'not registered with a controller yet'
@@ -142,7 +144,7 @@ export class BrokerNode {
   #fail (error: Error): void {
     if (this.#failure !== undefined) return
     this.#failure = error
-    this.#ports.log.error({ error }, 'the volume failed: this broker stops serving it')
+    this.#ports.log.error({ error }, 'the volume cannot be served any more by this process')
     this.#onFatal(error)
   }
 }

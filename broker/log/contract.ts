@@ -44,8 +44,11 @@ export interface Volume {
   readonly queuedBytes: number
   /** True below the second free-space watermark: appends are to be refused with DISK_FULL. */
   readonly full: boolean
-  /** Another volumeId, durable when it resolves: the volume was found to be rolled back. */
-  renewVolumeId? (): Promise<void>
+  /**
+   * Another volumeId, durable when it resolves: the volume was found to be an older copy of itself. The process ends
+   * then: whatever it holds in memory speaks for the old identity. Rejects with WireError VOLUME_FAILED.
+   */
+  renewVolumeId (): Promise<void>
   /** Runs retention and checkpoints; called regularly by the owner. */
   maintain (): Promise<void>
   /** Counters for metrics: fsyncs, frames, bytes written to journal and segments ... */

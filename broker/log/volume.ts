@@ -229,7 +229,12 @@ class VolumeImpl implements Volume, LogHost {
 
   async renewVolumeId (): Promise<void> {
     this.#meta = { ...this.#meta, volumeId: this.#options.rng.hex(8) }
-    await writeMeta(this.#options.disk, this.#meta)
+    try {
+      await writeMeta(this.#options.disk, this.#meta)
+    } catch (error) {
+      if (!(error instanceof DiskError)) throw error
+      throw new WireError('VOLUME_FAILED', `the volume failed: ${error.message}`, {}, { cause: error })
+    }
   }
 
   maintain (): Promise<void> {

@@ -196,6 +196,10 @@ export class SessionAgent implements ControllerLink {
       case 'rejected':
         log.error({ controller: where.controller, code: error?.code },
           `the controller refuses this broker: ${error?.message ?? ''}`)
+        if (error?.code === 'VOLUME_ROLLED_BACK') {
+          await this.#renew(error)
+          return
+        }
         await this.#pause(rejectedAgainMs)
         return
       case 'refused':
@@ -212,6 +216,23 @@ export class SessionAgent implements ControllerLink {
       case 'silent':
     }
     await this.#campaign(where)
+  }
+
+  /**
+   * The volume is an older copy of one that has registered since: what it acknowledged after that is not on it.
+   * Under another identity its replicas are counted for nothing, and follow as learners from where they are.
+   */
+  async #renew (refusal: WireError): Promise<void> {
+    const { volume, log, renewed } = this.#options
+    this.close()
+    try {
+      await volume.renewVolumeId()
+      log.error({}, 'the volume was rolled back: it begins again under another identity, as a learner of everything')
+      renewed(refusal)
+    } catch (error) {
+      if (!(error instanceof WireError)) throw error
+      renewed(error)
+    }
   }
 
   #connect (where: Whereabouts): Promise<{ end: LinkEnd, error: WireError | undefined }> {

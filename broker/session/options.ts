@@ -1,4 +1,5 @@
 // What a SessionAgent is given. See agent.ts for the way it is used.
+import type { WireError } from '../../wire/errors.ts'
 import type { Clock, Net, Rng } from '../../wire/ports.ts'
 import type { Volume } from '../log/contract.ts'
 import type { Kube, Log } from '../io/ports.ts'
@@ -16,7 +17,9 @@ export interface AgentOptions {
   readonly net: Net
   readonly kube: Kube
   readonly log: Log
-  readonly volume: Pick<Volume, 'controllerEpoch' | 'setControllerEpoch' | 'fsyncAgeMs'>
+  readonly volume: Pick<Volume, 'controllerEpoch' | 'setControllerEpoch' | 'fsyncAgeMs' | 'renewVolumeId'>
   readonly self: Self
   readonly settings: AgentSettings
+  /** The process must end: its volume has another identity since, or has failed. Called once. */
+  renewed (error: WireError): void
 }

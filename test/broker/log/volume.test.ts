@@ -19,7 +19,7 @@ describe('a volume', () => {
     const bench = new Bench()
     const volume = await bench.open()
     const { volumeId } = volume.meta
-    await bench.wait(volume.renewVolumeId!())
+    await bench.wait(volume.renewVolumeId())
     const renewed = volume.meta.volumeId
     expect(renewed).not.toBe(volumeId)
     bench.powerLoss()

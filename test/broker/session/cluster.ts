@@ -100,8 +100,13 @@ export class TestCluster {
       volume: {
         get controllerEpoch () { return held.controllerEpoch },
         setControllerEpoch: epoch => { held.controllerEpoch = epoch },
-        fsyncAgeMs: () => held.fsyncAgeMs
+        fsyncAgeMs: () => held.fsyncAgeMs,
+        renewVolumeId: () => {
+          held.volumeId = this.rng.hex(8)
+          return Promise.resolve()
+        }
       },
+      renewed: () => { process.kill() },
       self,
       settings: { brokersExpected: this.brokersExpected }
     })

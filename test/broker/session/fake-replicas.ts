@@ -28,7 +28,7 @@ export interface Learner {
 
 /** What survives a crash. */
 export interface FakeVolume {
-  readonly volumeId: string
+  volumeId: string
   bootCount: number
   controllerEpoch: number
   fsyncAgeMs: number

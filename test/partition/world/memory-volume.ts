@@ -35,7 +35,7 @@ type Change = (image: Image) => void
 export class MemoryDisk {
   readonly images = new Map<string, Image>()
   readonly known = new Set<string>()
-  readonly volumeId: string
+  volumeId: string
   bootCount = 0
   controllerEpoch = 0
 
@@ -120,6 +120,11 @@ export class MemoryVolume implements Volume {
   }
 
   fsyncAgeMs (): number { return 0 }
+  renewVolumeId (): Promise<void> {
+    this.#disk.volumeId = `${this.#disk.volumeId.slice(1)}f`
+    return Promise.resolve()
+  }
+
   maintain (): Promise<void> { return Promise.resolve() }
   close (): Promise<void> {
     this.sync()
