@@ -17,8 +17,8 @@ interface Candidate {
 }
 
 /**
- * The next moves, `movesMax` at most and one per partition; none when every broker has its share: the whole part of
- * all replicas divided by all brokers, or racks stand against it.
+ * The next moves, `movesMax` at most and one per partition. None when every broker has about its share, the whole
+ * part of all replicas divided by all brokers; nor when racks stand against it.
  *
  * @param brokers all that are to have a share; rows name no others
  */
@@ -29,7 +29,7 @@ export function planBalance (rows: readonly PartitionRow[], brokers: readonly Br
   for (const row of rows) replicas += targetOf(row).length
   const fair = { replicas: Math.floor(replicas / brokers.length), leaders: Math.floor(rows.length / brokers.length) }
   const holds = (id: number): number => all.replicas.get(id) ?? 0
-  if (brokers.every(broker => holds(broker.brokerId) >= fair.replicas)) return []
+  if (!brokers.some(broker => isFarBelow(holds(broker.brokerId), fair.replicas))) return []
   const owns = new Map([...rowsByTopic(rows)].map(([topicId, ofTopic]) => [topicId, loadOf(ofTopic)]))
   const racks = new Map(brokers.map(broker => [broker.brokerId, broker.rack]))
   const stuck = new Set<number>()
@@ -57,6 +57,11 @@ export function planBalance (rows: readonly PartitionRow[], brokers: readonly Br
     planned.set(row, { row, target: plan })
   }
   return [...planned.values()]
+}
+
+/** One more or less is how placement leaves it, and not worth copying anything. */
+function isFarBelow (replicas: number, fair: number): boolean {
+  return replicas < fair - 1 || (replicas === 0 && fair > 0)
 }
 
 interface Loads {
