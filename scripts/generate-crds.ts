@@ -1,4 +1,4 @@
-// Writes crds/*.yaml from operator/schema/.
+// Writes crds/*.yaml from operator/schema/, and the chart's copies: a chart can only read files of its own folder.
 // `node scripts/generate-crds.ts` writes; with --check it fails when a file is not current.
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -6,7 +6,8 @@ import { stringify } from 'yaml'
 import { customResourceDefinition, group } from '../operator/schema/crd.ts'
 import { resources } from '../operator/schema/resources.ts'
 
-const folder = join(import.meta.dirname, '../crds')
+const root = join(import.meta.dirname, '..')
+const folders = ['crds', 'charts/millrace/files/crds']
 const check = process.argv.includes('--check')
 /** Client-side `kubectl apply` keeps the whole object in an annotation; small CRDs never meet its limit. */
 const crdBytesMax = 20_000
@@ -19,13 +20,17 @@ const wanted = new Map(resources.map(resource => [
 ]))
 
 for (const [name, text] of wanted) {
-  const path = join(folder, name)
   if (Buffer.byteLength(text) > crdBytesMax) problems.push(`${name}: larger than ${crdBytesMax} bytes`)
-  if (!check) writeFileSync(path, text)
-  else if (!existsSync(path) || readFileSync(path, 'utf8') !== text) problems.push(`crds/${name} is not current`)
 }
-for (const name of readdirSync(folder)) {
-  if (name.endsWith('.yaml') && !wanted.has(name)) problems.push(`crds/${name} belongs to no resource`)
+for (const folder of folders) {
+  for (const [name, text] of wanted) {
+    const path = join(root, folder, name)
+    if (!check) writeFileSync(path, text)
+    else if (!existsSync(path) || readFileSync(path, 'utf8') !== text) problems.push(`${folder}/${name} is not current`)
+  }
+  for (const name of readdirSync(join(root, folder))) {
+    if (name.endsWith('.yaml') && !wanted.has(name)) problems.push(`${folder}/${name} belongs to no resource`)
+  }
 }
 if (problems.length > 0) {
   console.error([...problems, 'run node scripts/generate-crds.ts'].join('\n'))

@@ -1,16 +1,18 @@
 // Runs every pod that the API has, as one process each.
 import { join } from 'node:path'
 import type { Program } from '../child.ts'
-import type { KubeApi, KubeObject, LogOptions } from '../kube/api.ts'
+import type { KubeObject, LogOptions } from '../kube/api.ts'
 import { ApiError } from '../kube/api.ts'
 import { PodLog } from './pod-log.ts'
 import { PodWorker } from './pod-worker.ts'
 import { keyOf, portsOf } from './types.ts'
-import type { Container, Pod } from './types.ts'
+import type { Container, Pod, PodApi } from './types.ts'
 import { folderName, Volumes } from './volumes.ts'
 
 export interface PodRunnerOptions {
-  readonly api: KubeApi
+  readonly api: PodApi
+  /** Where a pod's process finds the API, if not where we do: http://host:port. */
+  readonly kubeUrl?: (pod: Pod) => Promise<string>
   readonly dataFolder: string
   /** The program that plays the container's image; undefined for one that is not ours. */
   readonly program: (container: Container) => Program | undefined
@@ -94,11 +96,12 @@ export class PodRunner {
   }
 
   async #work (key: string, pod: Pod): Promise<void> {
-    const { api, program } = this.#options
+    const { api, kubeUrl = async () => api.url, program } = this.#options
     const restarted = pod.status?.containerStatuses !== undefined
     if (!restarted) await this.#volumes.forget(pod)
     const worker = new PodWorker(pod, {
       api,
+      kubeUrl,
       program,
       volumes: this.#volumes,
       log: this.#log(key),

@@ -38,7 +38,6 @@ export function podStatus (pod: Pod, container: Container, state: PodState, now:
     podIP: address,
     podIPs: [{ ip: address }],
     startTime: state.since,
-    qosClass: 'Burstable',
     containerStatuses: [{
       name: container.name,
       image: container.image ?? '',

@@ -4,7 +4,6 @@ import { once } from 'node:events'
 import { constants } from 'node:os'
 import { startChild } from '../child.ts'
 import type { Program } from '../child.ts'
-import type { KubeApi } from '../kube/api.ts'
 import { ApiError } from '../kube/api.ts'
 import { choosePorts } from './free-ports.ts'
 import { podEnvironment } from './pod-environment.ts'
@@ -13,11 +12,12 @@ import { podStatus } from './pod-status.ts'
 import type { ContainerState, PodState, Terminated } from './pod-status.ts'
 import { Prober } from './probe.ts'
 import { pidAnnotation, portsAnnotation } from './types.ts'
-import type { Container, Pod, Probe } from './types.ts'
+import type { Container, Pod, PodApi, Probe } from './types.ts'
 import type { Volumes } from './volumes.ts'
 
 export interface WorkerOptions {
-  readonly api: KubeApi
+  readonly api: PodApi
+  readonly kubeUrl: (pod: Pod) => Promise<string>
   readonly volumes: Volumes
   readonly log: PodLog
   /** The program that plays the container's image; undefined for one that is not ours. */
@@ -118,11 +118,12 @@ export class PodWorker {
 
   /** One life of the process. Rejects when it cannot be started. */
   async #live (program: Program): Promise<void> {
-    const { api, volumes, log } = this.#options
+    const { volumes, log } = this.#options
     const folders = await volumes.mount(this.#pod, this.#container)
     const named = (this.#container.ports ?? []).flatMap(({ name }) => name === undefined ? [] : [name])
     this.#ports = await choosePorts(named, this.#ports)
-    const env = podEnvironment(this.#pod, this.#container, { ports: this.#ports, folders, kubeUrl: api.url })
+    const kubeUrl = await this.#options.kubeUrl(this.#pod)
+    const env = podEnvironment(this.#pod, this.#container, { ports: this.#ports, folders, kubeUrl })
     if (this.#stopping) return
     log.rotate()
     const child = startChild(program, env, chunk => { log.write(chunk) })

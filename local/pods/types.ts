@@ -1,5 +1,8 @@
 // The parts of built-in kinds that the local controllers read and write.
-import type { KubeObject } from '../kube/api.ts'
+import type { KubeApi, KubeObject } from '../kube/api.ts'
+
+/** What pods need of an API server. */
+export type PodApi = Pick<KubeApi, 'url' | 'get' | 'watch' | 'patch' | 'delete' | 'onLogs'>
 
 export interface EnvVar {
   readonly name: string

@@ -2,20 +2,20 @@
 import { existsSync } from 'node:fs'
 import { mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { KubeApi, KubeObject } from '../kube/api.ts'
+import type { KubeObject } from '../kube/api.ts'
 import { ReconcileQueue } from './reconcile-queue.ts'
 import { keyOf } from './types.ts'
-import type { Claim, Container, Pod, Volume } from './types.ts'
+import type { Claim, Container, Pod, PodApi, Volume } from './types.ts'
 
 export class Volumes {
-  readonly #api: KubeApi
+  readonly #api: PodApi
   readonly #dataFolder: string
   readonly #claims: ReconcileQueue
   readonly #ends: (() => void)[]
   /** Resolves when no process uses the claim's folder any more. */
   readonly #unused: (claimKey: string) => Promise<void>
 
-  constructor (api: KubeApi, dataFolder: string, unused: (claimKey: string) => Promise<void>,
+  constructor (api: PodApi, dataFolder: string, unused: (claimKey: string) => Promise<void>,
     onError: (key: string, error: unknown) => void) {
     this.#api = api
     this.#dataFolder = dataFolder

@@ -1,0 +1,147 @@
+// `helm install`, `kubectl apply`, and it runs: the chart, the operator and the brokers on a real control plane, each
+// with its own ServiceAccount's token and nothing more. Pods are processes here (process-node.ts).
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { Millrace } from '../../client/index.ts'
+import { portsAnnotation } from '../../local/pods/types.ts'
+import { media, type Any, type Client, type Reply } from '../local/kube/client.ts'
+import { ControlPlane } from './control-plane.ts'
+import { helm, type Helm } from './helm.ts'
+import { pathOf } from './objects.ts'
+import { ProcessNode } from './process-node.ts'
+
+const namespace = 'default'
+const clusters = (name?: string): string => pathOf('clusters.millrace.dev', namespace, name)
+const topics = (name?: string): string => pathOf('topics.millrace.dev', namespace, name)
+const pods = (name?: string): string => pathOf('pods', namespace, name)
+
+let plane: ControlPlane
+let node: ProcessNode
+let client: Client
+let run: Helm
+
+beforeAll(async () => {
+  plane = await ControlPlane.start()
+  client = plane.client()
+  node = await ProcessNode.start(plane)
+  run = await helm(plane.kubeconfig)
+})
+afterAll(async () => {
+  await node.stop()
+  await plane.stop()
+})
+
+async function condition (path: string, type: string, status = 'True', timeoutMs = 60_000): Promise<Reply> {
+  return await client.eventually(path, ({ body }) =>
+    ((body as Any)?.status?.conditions ?? []).some((each: Any) => each.type === type && each.status === status),
+  timeoutMs)
+}
+
+async function addresses (): Promise<string[]> {
+  const { body } = await client.get(`${pods()}?labelSelector=millrace.dev/cluster=events`)
+  return (body as Any).items.map((pod: Any) =>
+    `127.0.0.1:${(JSON.parse(pod.metadata.annotations?.[portsAnnotation] ?? '{}') as Any).client}`)
+}
+
+describe('from the chart to the first record', () => {
+  it('helm install', async () => {
+    await run('install', 'millrace', 'charts/millrace', '--set', 'image.repository=example.com/millrace')
+    await client.eventually(pathOf('deployments.apps', namespace, 'millrace'),
+      ({ body }) => (body as Any).status?.readyReplicas === 2, 60_000)
+  })
+
+  it('a Cluster becomes ready', async () => {
+    const reply = await client.post(clusters(), {
+      apiVersion: 'millrace.dev/v1alpha1', kind: 'Cluster', metadata: { name: 'events' },
+      spec: { brokers: 3, storage: { size: '1Gi' } }
+    })
+    expect(reply.status, reply.text).toBe(201)
+    await condition(clusters('events'), 'Ready')
+  })
+
+  it('a Topic becomes ready', async () => {
+    await client.post(topics(), {
+      apiVersion: 'millrace.dev/v1alpha1', kind: 'Topic', metadata: { name: 'orders' },
+      spec: { cluster: 'events', partitions: 6 }
+    })
+    const { body } = await condition(topics('orders'), 'Ready')
+    expect((body as Any).status).toMatchObject({ partitions: 6, replicas: 3 })
+  })
+
+  it('records go in and come out', async () => {
+    const millrace = new Millrace({ bootstrap: await addresses() })
+    const producer = millrace.producer()
+    await Promise.all(Array.from({ length: 100 }, (_, i) =>
+      producer.send({ topic: 'orders', key: `k${i}`, value: `v${i}` })))
+    const seen = new Set<string>()
+    const consumer = millrace.consumer()
+    await consumer.assign([{ topic: 'orders', partitions: 'all' }])
+    for await (const { value } of consumer) {
+      seen.add(Buffer.from(value ?? []).toString())
+      if (seen.size === 100) break
+    }
+    await millrace.close()
+    expect(seen.size).toBe(100)
+  })
+})
+
+describe('what may happen to it', () => {
+  it('a pod that is deleted comes back with its volume', async () => {
+    const before = (await client.get(pods('events-1'))).body as Any
+    await client.delete(pods('events-1'))
+    await client.eventually(pods('events-1'), ({ body }) => (body as Any)?.metadata?.uid !== undefined &&
+      (body as Any).metadata.uid !== before.metadata.uid, 30_000)
+    await condition(pods('events-1'), 'Ready')
+    await condition(clusters('events'), 'Ready')
+    const { body } = await client.get(pathOf('persistentvolumeclaims', namespace, 'data-events-1'))
+    expect((body as Any).status.phase).toBe('Bound')
+  })
+
+  it('the API server is killed: records go on; then it is back and so is the operator', async () => {
+    const bootstrap = await addresses()
+    const millrace = new Millrace({ bootstrap })
+    const producer = millrace.producer()
+    await producer.send({ topic: 'orders', value: 'before' })
+    await plane.kill()
+    for (let i = 0; i < 20; i++) await producer.send({ topic: 'orders', value: `during ${i}` })
+    await plane.resume()
+    await producer.send({ topic: 'orders', value: 'after' })
+    await millrace.close()
+    await client.post(topics(), {
+      apiVersion: 'millrace.dev/v1alpha1', kind: 'Topic', metadata: { name: 'later' },
+      spec: { cluster: 'events', partitions: 1 }
+    })
+    await condition(topics('later'), 'Ready')
+  })
+
+  it('kubectl scale adds a broker', async () => {
+    const reply = await client.patch(`${clusters('events')}/scale`, media.merge, { spec: { replicas: 4 } })
+    expect(reply.status, reply.text).toBe(200)
+    await client.eventually(clusters('events'), ({ body }) => (body as Any).status?.brokers?.ready === 4, 60_000)
+  })
+
+  it('a Topic that is deleted with its data leaves nothing', async () => {
+    await client.patch(topics('later'), media.merge, { spec: { deletePolicy: 'Delete' } })
+    await client.delete(topics('later'))
+    await client.eventually(topics('later'), ({ status }) => status === 404, 30_000)
+  })
+
+  it('a Cluster that is deleted leaves its volumes and its tables, and nothing else', async () => {
+    await client.delete(clusters('events'))
+    await client.eventually(clusters('events'), ({ status }) => status === 404, 60_000)
+    for (const resource of ['statefulsets.apps', 'services', 'roles.rbac.authorization.k8s.io']) {
+      await client.eventually(`${pathOf(resource, namespace)}?labelSelector=millrace.dev/cluster=events`,
+        ({ body }) => (body as Any).items.length === 0, 60_000)
+    }
+    const claims = (await client.get(pathOf('persistentvolumeclaims', namespace))).body as Any
+    expect(claims.items.map((claim: Any) => claim.metadata.name)).toContain('data-events-0')
+    const tables = (await client.get(pathOf('partitiontables.millrace.dev', namespace))).body as Any
+    expect(tables.items.length).toBeGreaterThan(0)
+  })
+
+  it('helm uninstall keeps the definitions', async () => {
+    await run('uninstall', 'millrace')
+    const { status } = await client.get('/apis/millrace.dev/v1alpha1/clusters')
+    expect(status).toBe(200)
+    expect(node.troubles).toEqual([])
+  })
+})
