@@ -24,12 +24,22 @@ const backUpEveryMs = 2_000
 /** Whom it works on, and by whom it works. */
 export type NemesisParts = Pick<FaultWorld, 'cluster' | 'victims' | 'coverage' | 'operator' | 'topics'>
 
+export interface Strike {
+  readonly name: string
+  readonly atMs: number
+  /** The one that chance named; whether it was the victim is up to the fault. */
+  readonly broker: number
+}
+
 export class Nemesis {
   readonly counts = new Map<FaultKind, number>()
   readonly #cluster: SimCluster
   readonly #plan: Plan
   readonly #rng: SimRng
   readonly #world: FaultWorld
+  /** What struck, in order: 'kill#3' is the fourth time that 'kill' was due, whatever else there is. */
+  readonly struck: Strike[] = []
+  readonly #only: ReadonlySet<string> | undefined
   #active = false
   #retired = false
 
@@ -37,6 +47,7 @@ export class Nemesis {
     const { cluster } = parts
     this.#cluster = cluster
     this.#plan = plan
+    this.#only = plan.only === undefined ? undefined : new Set(plan.only)
     const rng = this.#rng = cluster.scheduler.rng.fork('nemesis')
     this.#world = {
       ...parts, rng, backups: [], cuts: 0, calmUntilMs: 0, unlucky: undefined,
@@ -110,11 +121,14 @@ export class Nemesis {
     }
   }
 
-  #next (kind: FaultKind, everyMs: number): void {
-    this.#later(this.#rng.exponential(everyMs), () => {
+  /** Each strike has chance of its own: leaving one out changes the others only by what it did. */
+  #next (kind: FaultKind, everyMs: number, number = 0): void {
+    const rng = this.#rng.fork(`${kind}/${number}`)
+    this.#later(rng.exponential(everyMs), () => {
       if (!this.#active) return
-      this.#strike(kind)
-      this.#next(kind, everyMs)
+      const name = `${kind}#${number}`
+      if (this.#only?.has(name) !== false) this.#strike(kind, name, rng)
+      this.#next(kind, everyMs, number + 1)
     })
   }
 
@@ -122,10 +136,14 @@ export class Nemesis {
     this.#cluster.scheduler.schedule(afterMs, undefined, 'nemesis', run)
   }
 
-  #strike (kind: FaultKind): void {
-    const broker = this.#rng.pick(this.#cluster.brokers)
-    if (this.#cluster.scheduler.now < this.#world.calmUntilMs) return
-    if (faults[kind](this.#world, broker)) this.counts.set(kind, (this.counts.get(kind) ?? 0) + 1)
+  #strike (kind: FaultKind, name: string, rng: SimRng): void {
+    const broker = rng.pick(this.#cluster.brokers)
+    const { now } = this.#cluster.scheduler
+    if (now < this.#world.calmUntilMs) return
+    this.#world.rng = rng
+    if (!faults[kind](this.#world, broker)) return
+    this.counts.set(kind, (this.counts.get(kind) ?? 0) + 1)
+    this.struck.push({ name, atMs: now, broker: broker.id })
   }
 
   #backUp (): void {

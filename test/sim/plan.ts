@@ -37,6 +37,8 @@ export interface Plan {
   readonly kubeFaults: readonly KubeFault[]
   /** Mean time between two faults of a kind, in ms. */
   readonly faults: ReadonlyMap<FaultKind, number>
+  /** The strikes that are carried out, 'kill#3'; all that the seed draws when it is not given. */
+  readonly only?: readonly string[]
 }
 
 function drawNet (rng: SimRng): NetConditions {

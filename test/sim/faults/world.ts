@@ -19,7 +19,8 @@ export interface Victims {
 
 export interface FaultWorld {
   readonly cluster: SimCluster
-  readonly rng: SimRng
+  /** Of the strike that is being carried out, or was last. */
+  rng: SimRng
   readonly coverage: Coverage
   readonly victims: Victims
   readonly operator: SimOperator
