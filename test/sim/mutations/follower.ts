@@ -45,7 +45,11 @@ export const followerRules: readonly Mutation[] = [
     rule,
     without: 'a follower that has truncated asks again: one answer is not enough (KIP-279)',
     edits: [
-      { file: follower, search: '    this.#fresh = true\n', replace: '    const asked = this.#fresh\n    this.#fresh = true\n' },
+      {
+        file: follower,
+        search: '    this.#fresh = true\n',
+        replace: '    const asked = this.#fresh\n    this.#fresh = true\n'
+      },
       { file: follower, search: 'lastEpoch: lastEpoch(log),', replace: 'lastEpoch: asked ? -1 : lastEpoch(log),' }
     ],
     finders: ['histories 3/2', 'plan elections', 'interleaving kip-279-fast-elections']
