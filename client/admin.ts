@@ -86,7 +86,9 @@ export class Admin {
   commitOffsets (group: string, offsets: readonly PartitionOffset[], options: CallOptions = {}): Promise<void> {
     if (group === '') return Promise.reject(errorOf('INVALID_REQUEST', 'a group has a name'))
     const { timeoutMs = operationTimeoutMs, signal } = options
-    return this.#tracking([GROUPS_TOPIC], () => this.#offsets.commit(group, offsets, { timeoutMs, signal }))
+    return this.#tracking([GROUPS_TOPIC], async () => {
+      await this.#offsets.commit(group, offsets, { timeoutMs, signal })
+    })
   }
 
   async #tracking<T> (topics: readonly string[], run: () => Promise<T>): Promise<T> {

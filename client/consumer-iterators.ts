@@ -12,6 +12,8 @@ export interface BatchOfReader {
 
 export interface BatchSource {
   nextBatch (signal: AbortSignal | undefined): Promise<BatchOfReader | undefined>
+  /** Nothing of the reader is in the caller's hands any more. */
+  handedBack (reader: PartitionReader): void
 }
 
 interface HandedOut extends BatchOfReader {
@@ -34,18 +36,24 @@ export class BatchIterator implements AsyncIterableIterator<ConsumedBatch> {
 
   async next (): Promise<IteratorResult<ConsumedBatch, undefined>> {
     const before = this.#out
-    this.#out = undefined
     if (before !== undefined && before.generation === before.reader.generation) {
       before.reader.finished = before.batch.lastOffset + 1
     }
+    this.#handBack()
     const next = await this.#source.nextBatch(this.#signal)
     if (next === undefined) return DONE
     this.#out = { ...next, generation: next.reader.generation }
     return { done: false, value: next.batch }
   }
 
-  return (): Promise<IteratorResult<ConsumedBatch, undefined>> {
+  #handBack (): void {
+    const out = this.#out
     this.#out = undefined
+    if (out !== undefined) this.#source.handedBack(out.reader)
+  }
+
+  return (): Promise<IteratorResult<ConsumedBatch, undefined>> {
+    this.#handBack()
     return Promise.resolve(DONE)
   }
 
@@ -89,6 +97,11 @@ export class RecordIterator implements AsyncIterableIterator<ConsumerRecord> {
     }
     try {
       if (cursor.offset >= batch.firstOffset) reader.finished = cursor.offset + 1
+      reader.progress++
+      if (reader.isRevoked) {
+        this.#forget()
+        return undefined
+      }
       while (cursor.next()) {
         if (cursor.offset < batch.firstOffset) continue
         reader.position = cursor.offset + 1
@@ -106,14 +119,17 @@ export class RecordIterator implements AsyncIterableIterator<ConsumerRecord> {
   }
 
   #forget (): void {
+    const out = this.#out
     this.#out = undefined
     this.#cursor = undefined
+    if (out !== undefined) this.#source.handedBack(out.reader)
   }
 
   /** What is left of the batch is for the next loop. */
   return (): Promise<IteratorResult<ConsumerRecord, undefined>> {
     const out = this.#out
-    if (out !== undefined && out.generation === out.reader.generation) out.reader.putBack(out.batch)
+    const isTheirs = out !== undefined && out.generation === out.reader.generation && !out.reader.isRevoked
+    if (isTheirs) out.reader.putBack(out.batch)
     this.#forget()
     return Promise.resolve(DONE)
   }

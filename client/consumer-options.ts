@@ -1,5 +1,6 @@
 // What a consumer can be told, and what it gives.
 import type { Header } from '../wire/batch-builder.ts'
+import type { MillraceError } from './errors.ts'
 
 /** 'start', 'end', an offset, -n: the last n records, or the first record at or after a time (ms since 1970). */
 export type StartAt = 'start' | 'end' | number | { readonly timestamp: number }
@@ -22,12 +23,36 @@ export interface OffsetReset extends TopicPartition {
 }
 
 export interface ConsumerOptions {
-  /** Offsets are committed under this name. */
+  /** Offsets are committed under this name; with `subscribe`, the group whose members share the partitions. */
   readonly group?: string | undefined
+  /** How the group shares them ('uniform'); the group does what most of its members say. */
+  readonly assignor?: 'uniform' | 'range' | undefined
+  /** A name that this member has again after a restart: it keeps its partitions for `instanceGraceMs`. */
+  readonly instanceId?: string | undefined
+  /** How long a member with an instanceId may be away (60,000). */
+  readonly instanceGraceMs?: number | undefined
+  /** Where this member runs: it is given partitions whose leader is there, where balance allows. */
+  readonly rack?: string | undefined
+  /** What people see in `millrace group describe`. */
+  readonly clientId?: string | undefined
+  /** A member that is silent for so long loses its partitions (10,000). */
+  readonly sessionTimeoutMs?: number | undefined
+  /** A member that does not ask for the next record for so long gives its partitions up (300,000). */
+  readonly maxPollIntervalMs?: number | undefined
+  /** Told of partitions that this member reads from now on. */
+  readonly onAssigned?: ((partitions: readonly TopicPartition[]) => void) | undefined
+  /**
+   * Told of partitions that go to another member, when what was handed out of them is finished; they go when
+   * the promise resolves. What was finished is committed after it, unless autoCommitIntervalMs is 0.
+   */
+  readonly onRevoked?: ((partitions: readonly TopicPartition[]) => void | Promise<void>) | undefined
+  /** Told of partitions that another member has already: what was not committed of them is read again there. */
+  readonly onLost?: ((partitions: readonly TopicPartition[], why: MillraceError) => void) | undefined
   /** Commits what was handed out and finished, every so many ms and at close (1,000); 0: never. */
   readonly autoCommitIntervalMs?: number | undefined
   /**
-   * What to do when the next offset is not in the partition ('earliest'). 'nearest': from the start when it is
+   * What to do when the next offset is not in the partition ('earliest'), and where a member begins that finds
+   * nothing committed. 'nearest': from the start when it is
    * gone, from the end when it is yet to come; 'none': fail.
    */
   readonly reset?: Reset | undefined

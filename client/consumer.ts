@@ -9,7 +9,8 @@ import type {
 import { Commits } from './commits.ts'
 import { errorOf } from './errors.ts'
 import type { MillraceError } from './errors.ts'
-import { FetchChannel } from './fetch-channel.ts'
+import { FetchChannels } from './fetch-channels.ts'
+import { GroupReading } from './group-reading.ts'
 import * as limits from './limits.ts'
 import type { ClientPorts, Metadata } from './metadata.ts'
 import { GROUPS_TOPIC, Offsets } from './offsets.ts'
@@ -37,9 +38,12 @@ export class Consumer implements AsyncIterable<ConsumerRecord>, BatchSource {
   readonly #starts: Starts
   readonly #commits: Commits | undefined
   readonly #readers: ReaderSet
-  readonly #channels = new Map<string, FetchChannel>()
+  readonly #channels: FetchChannels
   /** Readers with something to hand out, each in turn, so that none holds up another. */
   readonly #ready = new Set<PartitionReader>()
+  #group: GroupReading | undefined
+  /** Nothing is handed out: others may read what this member reads. */
+  #onHold = false
   #wake: (() => void) | undefined
   #failure: MillraceError | undefined
   #tick: Timer | undefined
@@ -54,6 +58,7 @@ export class Consumer implements AsyncIterable<ConsumerRecord>, BatchSource {
     this.#options = options
     this.#onClosed = onClosed
     this.#offsets = new Offsets(ports, metadata)
+    this.#channels = new FetchChannels(ports, metadata)
     this.#starts = new Starts(ports, this.#offsets, error => { this.#fail(error) })
     this.#readers = new ReaderSet({
       metadata,
@@ -65,11 +70,12 @@ export class Consumer implements AsyncIterable<ConsumerRecord>, BatchSource {
     this.#stopListening = metadata.onChange(() => {
       for (const reader of this.#readers.all()) reader.pump()
       this.#readers.grow()
-      this.#forgetChannels()
+      this.#group?.pump()
+      this.#channels.forget()
     })
     const { group, autoCommitIntervalMs = limits.autoCommitMs } = options
     if (group === undefined) return
-    this.#commits = new Commits(ports, this.#offsets, group)
+    this.#commits = new Commits(ports, this.#offsets, group, () => this.#group?.membership.committer())
     this.#readers.track(GROUPS_TOPIC)
     if (autoCommitIntervalMs > 0) {
       this.#commits.every(autoCommitIntervalMs, () => this.#commitFinished({}), error => { this.#fail(error) })
@@ -84,42 +90,69 @@ export class Consumer implements AsyncIterable<ConsumerRecord>, BatchSource {
    */
   async assign (assignments: readonly Assignment[], options: CallOptions = {}): Promise<void> {
     this.#check()
+    if (this.#group !== undefined) throw errorOf('INVALID_REQUEST', 'its group assigns a consumer that subscribed')
     await this.#readers.assign(assignments, patience(options))
     this.#tick ??= this.#startTick()
   }
 
-  #readerHost (): ReaderHost {
+  /**
+   * Joins the group: the topics' partitions are shared with its other members, come and go one by one, and go on
+   * where the group stands. Resolves when the first assignment is here, be it empty.
+   * @throws MillraceError INVALID_REQUEST without a group, UNKNOWN_TOPIC, GROUP_TOO_LARGE, TIMED_OUT, CANCELLED ...
+   */
+  async subscribe (topics: readonly string[], options: CallOptions = {}): Promise<void> {
+    this.#check()
+    if (this.#commits === undefined) throw errorOf('INVALID_REQUEST', 'subscribe is for members of a group')
+    if (this.#group !== undefined || !this.#readers.isEmpty || topics.length === 0) {
+      throw errorOf('INVALID_REQUEST', 'a consumer subscribes once, to a topic at least, and is not assigned beside it')
+    }
+    const { timeoutMs, signal } = patience(options)
+    for (const topic of topics) {
+      this.#readers.track(topic)
+      await this.#metadata.waitForTopic(topic, timeoutMs, signal)
+    }
+    this.#check()
+    const group = new GroupReading({
+      ports: this.#ports,
+      metadata: this.#metadata,
+      offsets: this.#offsets,
+      readers: this.#readers,
+      readerHost: this.#readerHost(true),
+      commits: this.#commits,
+      forget: reader => { this.#forget(reader) },
+      hold: is => {
+        this.#onHold = is
+        this.#wakeUp()
+      },
+      failed: error => { this.#fail(error) }
+    }, this.#options, this.#commits.group, topics)
+    this.#group = group
+    this.#tick ??= this.#startTick()
+    await group.assigned({ timeoutMs, signal })
+    if (this.#failure !== undefined) throw this.#failure
+  }
+
+  #forget (reader: PartitionReader): void {
+    this.#ready.delete(reader)
+    this.#starts.remove(reader)
+  }
+
+  #readerHost (isMember = false): ReaderHost {
     const prefetchBytes = (): number => this.#readers.prefetchBytes
     return {
+      isMember,
       ports: this.#ports,
       metadata: this.#metadata,
       reset: this.#options.reset ?? 'earliest',
       onReset: this.#options.onReset,
       get prefetchBytes () { return prefetchBytes() },
-      channel: address => this.#channel(address),
+      channel: address => this.#channels.get(address),
       unresolved: reader => { this.#starts.add(reader) },
       ready: reader => {
         this.#ready.add(reader)
         this.#wakeUp()
       },
       failed: error => { this.#fail(error) }
-    }
-  }
-
-  #channel (address: string): FetchChannel {
-    let channel = this.#channels.get(address)
-    if (channel === undefined) {
-      channel = new FetchChannel(this.#ports.net, this.#ports.clock, address)
-      this.#channels.set(address, channel)
-    }
-    return channel
-  }
-
-  #forgetChannels (): void {
-    for (const [address, channel] of this.#channels) {
-      if (!channel.isIdle || this.#metadata.isKnownAddress(address)) continue
-      channel.end()
-      this.#channels.delete(address)
     }
   }
 
@@ -160,12 +193,15 @@ export class Consumer implements AsyncIterable<ConsumerRecord>, BatchSource {
     for (;;) {
       if (this.#closed || signal?.aborted === true) return undefined
       if (this.#failure !== undefined) throw this.#failure
-      for (const reader of this.#ready) {
+      this.#group?.asked()
+      for (const reader of this.#onHold ? [] : this.#ready) {
         this.#ready.delete(reader)
         if (reader.paused) continue
         const batch = reader.next()
         if (reader.hasReceived) this.#ready.add(reader)
-        if (batch !== undefined) return { reader, batch }
+        if (batch === undefined) continue
+        reader.isInHand = true
+        return { reader, batch }
       }
       if (this.#wake !== undefined) throw errorOf('INVALID_REQUEST', 'a consumer is read by one loop at a time')
       await new Promise<void>(resolve => {
@@ -178,6 +214,12 @@ export class Consumer implements AsyncIterable<ConsumerRecord>, BatchSource {
         signal?.addEventListener('abort', done, { once: true })
       })
     }
+  }
+
+  /** For the iterators. */
+  handedBack (reader: PartitionReader): void {
+    reader.isInHand = false
+    this.#group?.handedBack(reader)
   }
 
   /**
@@ -219,6 +261,21 @@ export class Consumer implements AsyncIterable<ConsumerRecord>, BatchSource {
     return position < 0 ? undefined : position
   }
 
+  /** Records between the position and the end that the last answer told of; undefined while one is not known. */
+  lag (partition: TopicPartition): number | undefined {
+    const { position, highWatermark } = this.#reader(partition)
+    return position < 0 || highWatermark < 0 ? undefined : Math.max(0, highWatermark - position)
+  }
+
+  /** What the group has committed of everything assigned; partitions without a commit are left out. */
+  async committed (options: CallOptions = {}): Promise<OffsetToCommit[]> {
+    if (this.#commits === undefined) throw errorOf('INVALID_REQUEST', 'a consumer without a group commits nothing')
+    const places = [...this.#readers.all()].map(partitionOf)
+    const by = this.#group?.membership.committer()
+    const found = await this.#offsets.committed(this.#commits.group, places, patience(options), by)
+    return found.map(({ topic, partition, offset, metadata }) => ({ topic, partition, offset, metadata }))
+  }
+
   /** Goes on at another place; what was received ahead is dropped. */
   seek (partition: TopicPartition, to: StartAt): void {
     const reader = this.#reader(partition)
@@ -251,6 +308,9 @@ export class Consumer implements AsyncIterable<ConsumerRecord>, BatchSource {
     this.#check()
     const reader = this.#readers.get(partition)
     if (reader !== undefined) return reader
+    if (this.#group !== undefined) {
+      throw errorOf('FENCED_MEMBER', `${partition.topic}/${partition.partition} is not this member's`, partition)
+    }
     throw errorOf('UNKNOWN_PARTITION', `${partition.topic}/${partition.partition} is not assigned`, partition)
   }
 
@@ -307,10 +367,11 @@ export class Consumer implements AsyncIterable<ConsumerRecord>, BatchSource {
     this.#tick?.cancel()
     this.#starts.stop()
     this.#readers.stop()
-    for (const channel of this.#channels.values()) channel.end()
+    this.#channels.end()
     try {
       if (this.#commits !== undefined && this.#options.autoCommitIntervalMs !== 0) await this.#commitFinished(options)
     } finally {
+      await this.#group?.leave()
       this.#stopListening()
       this.#readers.untrack()
       this.#onClosed()

@@ -65,5 +65,19 @@ export const consumerBufferedBytesMax = 64 * MiB
 export const autoCommitMs = 1_000
 /** Times that broken bytes are fetched again before the consumer gives up. */
 export const corruptFetchesMax = 3
+/** A member of a group that says nothing for so long is taken for dead (Kafka: session.timeout.ms). */
+export const sessionTimeoutMs = 10_000
+/** A member that asks for no record for so long gives its partitions up (Kafka: max.poll.interval.ms). */
+export const maxPollIntervalMs = 300_000
+/** How long a static member may be away. */
+export const instanceGraceMs = 60_000
+/** A coordinator that owes an answer for so long is not waited for: another one may be in office. */
+export const silentCoordinatorMs = 1_000
+/** How long the coordinator's word on a leave is waited for. */
+export const leaveTimeoutMs = 1_000
+/** How often a member looks whether its records are asked for. */
+export const pollCheckMs = 200
+/** The last commit of a partition that is given away; then the next member repeats what was not committed. */
+export const revokeCommitMs = 5_000
 export const partitionsAssignedMax = 10_000
 export const offsetsPerRequestMax = 1_000

@@ -35,6 +35,12 @@ export interface PartitionOffset {
   readonly metadata?: string | undefined
 }
 
+/** In whose name a commit is made, or an offset asked for: a member of the group, in an epoch of its. */
+export interface Committer {
+  readonly memberId: string
+  readonly memberEpoch: number
+}
+
 export interface Patience {
   readonly timeoutMs: number
   readonly signal?: AbortSignal | undefined
@@ -131,9 +137,14 @@ export class Offsets {
     return queries.map((_, index) => done.get(index)!)
   }
 
-  #coordinator (group: string): { leader: Leader, partition: number } {
+  /** The partition of GROUPS_TOPIC that keeps the group; -1 while it is not known. */
+  partitionOfGroup (group: string): number {
     const view = this.#metadata.topic(GROUPS_TOPIC)
-    const partition = view === undefined ? -1 : partitionOfKey(utf8(group), view.partitions.length)
+    return view === undefined ? -1 : partitionOfKey(utf8(group), view.partitions.length)
+  }
+
+  #coordinator (group: string): { leader: Leader, partition: number } {
+    const partition = this.partitionOfGroup(group)
     const leader = this.#metadata.leader(GROUPS_TOPIC, partition)
     if (leader === undefined) {
       this.#metadata.requestRefresh()
@@ -143,7 +154,7 @@ export class Offsets {
   }
 
   /** Calls the coordinator until it answers. */
-  #coordinated<T> (group: string, patience: Patience, call: (address: string) => Promise<T>): Promise<T> {
+  coordinated<T> (group: string, patience: Patience, call: (address: string) => Promise<T>): Promise<T> {
     return retry({ ...this.#ports, ...patience, what: `the coordinator of group ${group}` }, async () => {
       const { leader, partition } = this.#coordinator(group)
       try {
@@ -157,28 +168,38 @@ export class Offsets {
     })
   }
 
-  /** Resolves when the offsets are durable on the quorum. */
-  async commit (group: string, offsets: readonly PartitionOffset[], patience: Patience): Promise<void> {
+  /**
+   * Resolves when the offsets are durable on the quorum, with those that are not: they are another member's now.
+   * @param sequence counts the commits of a member, so that one that arrives late undoes none after it
+   */
+  async commit (group: string, offsets: readonly PartitionOffset[], patience: Patience, by?: Committer,
+    sequence = 0): Promise<PartitionOffset[]> {
+    const fenced: PartitionOffset[] = []
     for (let start = 0; start < offsets.length; start += offsetsPerRequestMax) {
       const slice = offsets.slice(start, start + offsetsPerRequestMax)
-      await this.#coordinated(group, patience, async address => {
-        const response = await this.#ports.net.call(address, 'CommitOffsets', { group, offsets: slice }, callTimeoutMs)
+      const request = { group, offsets: slice, ...by, sequence }
+      fenced.push(...await this.coordinated(group, patience, async address => {
+        const response = await this.#ports.net.call(address, 'CommitOffsets', request, callTimeoutMs)
         throwIfError(response.error)
-        for (const offset of response.offsets) throwIfError(offset.error)
-      })
+        const isFenced = (index: number): boolean => response.offsets[index]?.error?.code === 'FENCED_MEMBER'
+        for (const [index, { error }] of response.offsets.entries()) if (!isFenced(index)) throwIfError(error)
+        return slice.filter((_, index) => isFenced(index))
+      }))
     }
+    return fenced
   }
 
   /** What the group committed for these partitions, or for all of them; those without a commit are left out. */
   async committed (group: string, partitions: readonly Omit<PartitionOffset, 'offset'>[] | 'all',
-    patience: Patience): Promise<CommittedOffset[]> {
+    patience: Patience, by?: Committer): Promise<CommittedOffset[]> {
     const found: CommittedOffset[] = []
     const asked: readonly Omit<PartitionOffset, 'offset'>[] = partitions === 'all' ? [] : partitions
     for (let start = 0; start === 0 || start < asked.length; start += offsetsPerRequestMax) {
       const offsets = asked.slice(start, start + offsetsPerRequestMax)
       if (partitions !== 'all' && offsets.length === 0) break
-      found.push(...await this.#coordinated(group, patience, async address => {
-        const response = await this.#ports.net.call(address, 'GetCommittedOffsets', { group, offsets }, callTimeoutMs)
+      const request = { group, offsets, ...by }
+      found.push(...await this.coordinated(group, patience, async address => {
+        const response = await this.#ports.net.call(address, 'GetCommittedOffsets', request, callTimeoutMs)
         throwIfError(response.error)
         for (const offset of response.offsets) throwIfError(offset.error)
         return response.offsets

@@ -20,6 +20,8 @@ export interface ReaderHost {
   readonly ports: ClientPorts
   readonly metadata: Metadata
   readonly reset: Reset
+  /** What is read is the word of a group's coordinator. */
+  readonly isMember: boolean
   readonly onReset: ((reset: OffsetReset) => void) | undefined
   /** Bytes that the broker may send ahead to one partition. */
   readonly prefetchBytes: number
@@ -46,6 +48,10 @@ export class PartitionReader implements Subscriber {
   paused = false
   /** Counts seeks: what was handed out before one is not finished by it. */
   generation = 0
+  /** A batch of it is in the caller's hands. */
+  isInHand = false
+  /** Counts records that the caller was done with, for who watches its pace. */
+  progress = 0
   highWatermark = -1
   #fetchOffset = -1
   #leaderEpoch = -1
@@ -63,6 +69,7 @@ export class PartitionReader implements Subscriber {
   #timer: Timer | undefined
   readonly #backoff: Backoff
   #stopped = false
+  #revoked = false
 
   constructor (host: ReaderHost, topic: string, partition: number, topicId: string, from: StartAt) {
     this.#host = host
@@ -76,6 +83,22 @@ export class PartitionReader implements Subscriber {
 
   get hasReceived (): boolean { return this.#received.length > 0 }
   get place (): { topic: string, partition: number } { return { topic: this.topic, partition: this.partition } }
+
+  /** It is to go to another member: nothing more of it is handed out. */
+  get isRevoked (): boolean { return this.#revoked }
+
+  revoke (): void {
+    this.#revoked = true
+    this.stop()
+    this.#received.length = 0
+    this.#receivedBytes = 0
+  }
+
+  /** It went to another member without a word: what is in hand is not finished by it. */
+  lose (): void {
+    this.revoke()
+    this.generation++
+  }
 
   /** Goes on at `offset`; what was received and not handed out is dropped. */
   startAt (offset: number): void {
@@ -136,6 +159,11 @@ export class PartitionReader implements Subscriber {
 
   /** The name is another topic now: its offsets mean something else. */
   #recreated (topicId: string): void {
+    if (this.#host.isMember) {
+      // The coordinator says which topic is to be read.
+      this.unsubscribe()
+      return
+    }
     if (this.#host.reset === 'none') {
       this.#host.failed(errorOf('UNKNOWN_TOPIC_ID', `topic ${this.topic} was deleted and made again`, this.place))
       return

@@ -101,15 +101,32 @@ export class ReaderSet {
   async #add (found: readonly PartitionReader[], patience: Patience): Promise<void> {
     await this.#findCommitted(found, patience)
     if (this.#closed) throw errorOf('CLOSED', 'the consumer is closed')
-    const readers = found.filter(reader => !this.#readers.has(keyOf(reader)))
+    this.add(found.filter(reader => !this.#readers.has(keyOf(reader))))
+  }
+
+  /** Begins to read what is not read yet. */
+  add (readers: readonly PartitionReader[]): void {
     if (this.#readers.size + readers.length > limits.partitionsAssignedMax) {
       throw errorOf('INVALID_REQUEST', `more than ${limits.partitionsAssignedMax} partitions assigned`)
     }
     for (const reader of readers) this.#readers.set(keyOf(reader), reader)
-    const share = Math.floor((this.#options.maxBufferedBytes ?? limits.consumerBufferedBytesMax) / this.#readers.size)
+    this.#share()
+    for (const reader of readers) this.#host.begin(reader)
+  }
+
+  remove (reader: PartitionReader): void {
+    reader.stop()
+    if (this.#readers.get(keyOf(reader)) !== reader) return
+    this.#readers.delete(keyOf(reader))
+    this.#share()
+  }
+
+  /** What one may buffer: a change counts from the next subscription on. */
+  #share (): void {
+    const all = this.#options.maxBufferedBytes ?? limits.consumerBufferedBytesMax
+    const share = Math.floor(all / Math.max(1, this.#readers.size))
     const wanted = this.#options.prefetchBytes ?? limits.prefetchBytes
     this.#prefetchBytes = Math.max(PREFETCH_BYTES_MIN, Math.min(share, wanted))
-    for (const reader of readers) this.#host.begin(reader)
   }
 
   async #findCommitted (readers: readonly PartitionReader[], patience: Patience): Promise<void> {

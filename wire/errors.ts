@@ -81,6 +81,10 @@ export const errorTable = {
     'Stop its consumers first, or use another group.'),
   GROUP_TOO_LARGE: entry(RESOURCE_EXHAUSTED, false, 'the group has as many members or partitions as it may have',
     'docs/limits.md has the limits; use several groups.'),
+  MAX_POLL_EXCEEDED: entry(FAILED_PRECONDITION, false, 'no record was asked for within maxPollIntervalMs',
+    'Do less between two records, or raise maxPollIntervalMs; the consumer joins again when it is asked next.'),
+  NO_COMMITTED_OFFSET: entry(NOT_FOUND, false, 'the group has committed nothing for the partition',
+    "Commit an offset (millrace group reset), or use reset: 'earliest' or 'latest'."),
   UNKNOWN_GROUP: entry(NOT_FOUND, false, 'no such group', 'millrace group list shows the groups.'),
   // Between brokers, and with the controller
   FENCED_EPOCH: entry(FAILED_PRECONDITION, true, 'the leader epoch is older than the current one',
@@ -123,7 +127,7 @@ export const errorTable = {
   VOLUME_VERSION: entry(FAILED_PRECONDITION, false, 'the data folder has a format that this version does not read',
     'Use the millrace version that wrote it.'),
   VOLUME_ROLLED_BACK: entry(FAILED_PRECONDITION, false, 'the volume is an older copy of one that has registered since',
-    'Give the broker its newest volume, or an empty one: it then catches up from its peers.'),
+    'The broker takes another identity by itself, starts again and catches up from its peers.'),
   // Everything
   INVALID_REQUEST: entry(INVALID_ARGUMENT, false, 'the request is malformed', 'A faulty or newer client.'),
   UNIMPLEMENTED: entry(UNIMPLEMENTED, false, 'the broker does not know this call',

@@ -67,9 +67,12 @@ export class FakeCluster {
   /** Bytes of produce requests, as they came. */
   readonly produced: ProduceRequest[] = []
   #nextTopic = 1
+  readonly #groups: ((id: number) => Services) | undefined
 
-  constructor (net: Ground, brokers = 3) {
+  /** @param groups what a broker serves of groups, instead of the simple register here */
+  constructor (net: Ground, brokers = 3, groups?: (id: number) => Services) {
     this.#net = net
+    this.#groups = groups
     this.addresses = Array.from({ length: brokers }, (_, id) => `broker-${id}:9090`)
     for (let id = 0; id < brokers; id++) this.start(id)
   }
@@ -79,13 +82,15 @@ export class FakeCluster {
     void this.#net.listen(this.addresses[id]!, {
       streams: {
         Produce: stream => this.#produce(id, stream),
-        Fetch: stream => this.#fetch(id, stream)
+        Fetch: stream => this.#fetch(id, stream),
+        ...this.#groups?.(id).streams
       },
       unary: {
         GetMetadata: request => Promise.resolve(this.metadata(request.topics, request.includeInternal)),
         ListOffsets: request => Promise.resolve({ results: request.queries.map(query => this.#listOffset(id, query)) }),
         CommitOffsets: request => this.#commit(id, request.group, request.offsets),
-        GetCommittedOffsets: request => this.#getCommitted(id, request.group, request.offsets)
+        GetCommittedOffsets: request => this.#getCommitted(id, request.group, request.offsets),
+        ...this.#groups?.(id).unary
       }
     })
   }

@@ -5,6 +5,7 @@ import type { Consumer } from '../../client/consumer.ts'
 import type { ConsumerRecord } from '../../client/consumer-options.ts'
 import type { Producer } from '../../client/producer.ts'
 import type { RecordMetadata } from '../../client/produce-batch.ts'
+import type { Services } from '../../wire/ports.ts'
 import { FakeCluster } from './fake-cluster.ts'
 import { FakeClock, SeededRng } from './fake-clock.ts'
 import { FakeNet } from './fake-net.ts'
@@ -12,10 +13,14 @@ import { FakeNet } from './fake-net.ts'
 export class World {
   readonly clock = new FakeClock()
   readonly net = new FakeNet(this.clock)
-  readonly cluster = new FakeCluster(this.net)
+  readonly cluster: FakeCluster
   /** Everything that a client said it waits for. */
   readonly waiting = new Set<string>()
   #seed = 7
+
+  constructor (groups?: (id: number) => Services) {
+    this.cluster = new FakeCluster(this.net, 3, groups)
+  }
 
   client (bootstrap = 'broker-2:9090, broker-0:9090'): MillraceClient {
     const onWaiting = (what: string): void => { this.waiting.add(what) }
