@@ -59,6 +59,8 @@ export class SimBroker {
   failing = false
   /** The id of the volume that was taken back to an older copy; it must not be served under this id. */
   rolledBack = ''
+  /** The cluster has one broker fewer: this one never starts again. */
+  removed = false
   /** Whose volume is in this pod, when it is not its own. */
   guest: SimBroker | undefined
 
@@ -97,7 +99,7 @@ export class SimBroker {
   }
 
   start (): void {
-    if (this.running) return
+    if (this.running || this.removed) return
     const { scheduler, network, kube, book } = this.#cluster
     network.powerOn(this.host)
     const process = this.#process = scheduler.process(`b${this.id}.${++this.#incarnations}`)

@@ -29,6 +29,8 @@ export class SimCluster {
   readonly book = new LogBook()
   readonly brokers: SimBroker[]
   readonly brokersExpected: number
+  /** Those that were removed, for the next one of their id. */
+  readonly #former: SimBroker[] = []
   readonly #byProcess = new Map<string, SimBroker>()
   observer: Observer | undefined
 
@@ -53,6 +55,26 @@ export class SimCluster {
       if (broker !== undefined) this.#byProcess.set(name, broker)
     }
     return broker?.process === event.owner ? broker : undefined
+  }
+
+  /** One more pod of the StatefulSet, with an empty volume. */
+  addBroker (): SimBroker {
+    const id = this.brokers.length
+    const former = this.#former.findIndex((broker) => broker.id === id)
+    const [broker = new SimBroker(this, id)] = former < 0 ? [] : this.#former.splice(former, 1)
+    broker.removed = false
+    if (former >= 0) broker.wipe()
+    this.brokers.push(broker)
+    broker.start()
+    return broker
+  }
+
+  /** One pod fewer: the last. */
+  removeBroker (): void {
+    const broker = this.brokers.pop()!
+    broker.end('kill')
+    broker.removed = true
+    this.#former.push(broker)
   }
 
   start (): void { for (const broker of this.brokers) broker.start() }

@@ -15,6 +15,9 @@ export const sometimes = [
   'a topic got more partitions', 'settings of a topic changed', 'an orphaned topic was adopted',
   'a topic was deleted and made again', 'a deleted topic was removed everywhere',
   'a consumer was told that its topic is gone',
+  'a broker was added', 'a broker was drained and removed', 'a partition moved', 'a move was given up',
+  'a move got another target', 'a leader was elected while its partition moved', 'an added broker got partitions',
+  'the brokers were restarted one after another', 'a topic got fewer replicas', 'a topic got more replicas',
   'a bit flipped on a disk', 'damage was found on a disk', 'a replica was renewed after damage', 'volumes were swapped',
   'a volume was rolled back', 'a rolled-back volume became a new one',
   'a backup of the API was restored', 'a stream met back-pressure', 'a unary request came twice'

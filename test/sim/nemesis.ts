@@ -3,6 +3,7 @@
 import type { SimBroker } from './broker.ts'
 import type { SimCluster } from './cluster.ts'
 import { SimFailure } from './failure.ts'
+import { onClusters } from './faults/cluster.ts'
 import { onDisks, replaceVolume } from './faults/disk.ts'
 import type { FaultKind } from './faults/kinds.ts'
 import { onKube } from './faults/kube.ts'
@@ -16,13 +17,13 @@ import type { Plan } from './plan.ts'
 import type { SimRng } from './rng.ts'
 
 const faults: Record<FaultKind, Fault> = {
-  ...onProcesses, ...onNetwork, ...onDisks, ...onKube, ...onTopics, ...onOthers
+  ...onProcesses, ...onNetwork, ...onDisks, ...onKube, ...onTopics, ...onClusters, ...onOthers
 }
 
 const backUpEveryMs = 2_000
 
 /** Whom it works on, and by whom it works. */
-export type NemesisParts = Pick<FaultWorld, 'cluster' | 'victims' | 'coverage' | 'operator' | 'topics'>
+export type NemesisParts = Pick<FaultWorld, 'cluster' | 'victims' | 'coverage' | 'operator' | 'topics' | 'rows'>
 
 export interface Strike {
   readonly name: string
@@ -50,7 +51,7 @@ export class Nemesis {
     this.#only = plan.only === undefined ? undefined : new Set(plan.only)
     const rng = this.#rng = cluster.scheduler.rng.fork('nemesis')
     this.#world = {
-      ...parts, rng, backups: [], cuts: 0, calmUntilMs: 0, unlucky: undefined,
+      ...parts, rng, backups: [], cuts: 0, calmUntilMs: 0, unlucky: undefined, draining: undefined,
       minInSyncMin: [...plan.faults.keys()].some((kind) => destructiveFaults.has(kind)) ? 2 : 1,
       failed: (kind, message) => { cluster.scheduler.fail(new SimFailure(kind, message)) },
       until: (durationMs, undo) => { this.#later(durationMs, () => { if (this.#active) undo() }) }
@@ -84,6 +85,7 @@ export class Nemesis {
       broker.held = false
       if (!broker.running) broker.start()
     }
+    this.#world.operator.drain([])
     // What was under way is wished again, whole.
     for (const topic of this.#world.topics.all) this.#world.operator.apply(topic)
     // A controller learns that its tables are gone when it writes next, or the next one when it takes office.

@@ -117,7 +117,7 @@ export class InvariantObserver implements Observer {
       if (!broker.diskMayFail) throw new SimFailure('durability', `${record.name}: a replica is gone after a restart`)
     }
     if (found.size > 0) this.#coverage.reached('a replica recovered records')
-    const { create, remove, moveToStray } = volume
+    const { create, remove, moveToStray, moveToDamaged } = volume
     volume.create = (replica) => {
       const log = create.call(volume, replica)
       this.#adopt(broker, volume, log, observed, false)
@@ -139,6 +139,11 @@ export class InvariantObserver implements Observer {
     volume.moveToStray = (log) => {
       leave(log)
       return moveToStray.call(volume, log)
+    }
+    volume.moveToDamaged = (log) => {
+      this.#coverage.reached('a replica was renewed after damage')
+      leave(log)
+      return moveToDamaged.call(volume, log)
     }
     return observed
   }

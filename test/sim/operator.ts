@@ -10,6 +10,9 @@ import type { SimTopic } from './topics.ts'
 
 const callTimeoutMs = 3_000
 const pauseMs = 300
+const drainAgainMs = 500
+/** So long a person tries what cannot be. */
+const onceMsMax = 5_000
 
 interface Answer { readonly error?: Sent<ErrorDetail> | undefined }
 
@@ -19,6 +22,9 @@ export class SimOperator {
   readonly #process
   /** The newest wish for each topic; older ones are given up. */
   readonly #wishes = new Map<string, number>()
+  #drains = 0
+  /** The controller has heard which brokers are to be drained. */
+  idle = true
 
   constructor (cluster: SimCluster) {
     this.#cluster = cluster
@@ -69,6 +75,61 @@ export class SimOperator {
         done()
       })
     })
+  }
+
+  /**
+   * These shall hold nothing, all others may again; `empty` runs when they do. Level-triggered: it goes on asking
+   * until it is told something else.
+   */
+  drain (brokerIds: readonly number[], empty: () => void = () => {}): void {
+    const number = ++this.#drains
+    this.idle = brokerIds.length > 0
+    const isCurrent = (): boolean => this.#drains === number
+    const turn = async (): Promise<void> => {
+      let left = 1
+      await this.ask(async (where) => {
+        const answer = await this.#net.call(where, 'DrainBrokers', { brokerIds: [...brokerIds] }, callTimeoutMs)
+        const wanted = answer.drains.filter(({ brokerId }) => brokerIds.includes(brokerId))
+        if (answer.error === undefined) {
+          left = wanted.reduce((sum, { replicasLeft, dataLeft }) => sum + replicasLeft + dataLeft, 0)
+        }
+        return answer
+      }, isCurrent)
+      if (!isCurrent()) return
+      this.idle = true
+      if (left === 0) empty()
+      else this.#process.clock.setTimer(drainAgainMs, () => { void turn() })
+    }
+    this.#process.schedule(0, 'drain', () => { void turn() })
+  }
+
+  /** The pod of that broker is gone for good. */
+  forget (brokerId: number, done: () => void): void {
+    this.#process.schedule(0, 'forget broker', () => {
+      void this.ask((where) => this.#net.call(where, 'RemoveBroker', { brokerId }, callTimeoutMs)).then((error) => {
+        // The answer before this one was lost.
+        if (error !== undefined && error.code !== 'UNKNOWN_BROKER') throw error
+        done()
+      })
+    })
+  }
+
+  /** Other replicas for a partition; none: its move is given up. May be refused, as may everything a person asks. */
+  move (topic: string, partition: number, replicas: readonly number[]): void {
+    const request = { targets: [{ topic, partition, replicas: [...replicas] }] }
+    this.#once((where) => this.#net.call(where, 'MovePartitions', request, callTimeoutMs))
+  }
+
+  /** @param leader a broker id, or -1 for the preferred one */
+  elect (topic: string, partition: number, leader: number): void {
+    const request = { partitions: [{ topic, partition }], leader }
+    this.#once((where) => this.#net.call(where, 'ElectLeaders', request, callTimeoutMs))
+  }
+
+  #once (ask: (controller: string) => Promise<Answer>): void {
+    const { scheduler } = this.#cluster
+    const untilMs = scheduler.now + onceMsMax
+    this.#process.schedule(0, 'ask', () => { void this.ask(ask, () => scheduler.now < untilMs) })
   }
 
   /** Until the controller answers, or nobody waits any more; the error is one that will not pass by itself. */

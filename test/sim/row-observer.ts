@@ -1,6 +1,7 @@
 // Asserts what must hold for every row that is written to the Kubernetes API, and for who writes.
 import type { BrokerNode } from '../../broker/node.ts'
 import { isReplica } from '../../broker/partition/in-sync.ts'
+import { isMoving, targetOf } from '../../broker/controller/moves.ts'
 import { decodeTable, tableKind } from '../../broker/controller/table-codec.ts'
 import { rootName } from '../../broker/controller/table.ts'
 import type { Table } from '../../broker/controller/table.ts'
@@ -164,6 +165,15 @@ export class RowObserver {
     }
   }
 
+  #countMove (row: PartitionRow, old: PartitionRow): void {
+    if (row.leaderEpoch > old.leaderEpoch && isMoving(row)) {
+      this.#coverage.reached('a leader was elected while its partition moved')
+    }
+    const [before, after] = [targetOf(old).join(), targetOf(row).join()]
+    if (isMoving(row)) this.#coverage.reached('a move got another target', before === after ? 0 : 1)
+    else this.#coverage.reached(before === after ? 'a partition moved' : 'a move was given up')
+  }
+
   #count (row: PartitionRow, old: PartitionRow): void {
     const grew = row.inSync.some((member) => !hasIdentity(old.inSync, member))
     const shrank = old.inSync.some((member) => !hasIdentity(row.inSync, member))
@@ -172,6 +182,7 @@ export class RowObserver {
     if (row.leaderEpoch > old.leaderEpoch && this.#observer.pendingChange(row.topicId, row.partition)) {
       this.#coverage.reached('a leader was elected while a change of the set was pending')
     }
+    if (isMoving(old)) this.#countMove(row, old)
     if (row.leader === nobody) this.#coverage.reached('a partition had no leader')
     if (row.leaderEpoch > old.leaderEpoch && row.leader === old.leader && row.leader !== nobody) {
       this.#coverage.reached('a leader was elected by the restart of its own broker')

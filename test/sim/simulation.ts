@@ -66,7 +66,7 @@ export class Simulation {
       tablesHarmed: () => { this.observer.rows.tablesHarmed = true }
     }
     const { cluster, coverage, operator, topics } = this
-    this.nemesis = new Nemesis({ cluster, coverage, operator, topics, victims }, plan)
+    this.nemesis = new Nemesis({ cluster, coverage, operator, topics, victims, rows: this.observer.rows }, plan)
   }
 
   get failed (): boolean { return this.cluster.scheduler.failure !== undefined }
@@ -185,7 +185,7 @@ export class Simulation {
       `${topicId}-${partition}: offset ${offset}: ${how}; committed are ${end}`))
   }
 
-  #allThere (): boolean { return this.topics.all.every(({ phase }) => phase === 'there') }
+  #allThere (): boolean { return this.topics.all.every(({ phase }) => phase === 'there') && this.operator.idle }
 
   #allLed (): boolean {
     return this.topics.partitions().every(({ id }) => (this.observer.rows.latest.get(id)?.leader ?? -1) >= 0)

@@ -7,14 +7,16 @@ export const diskFaults = ['slow disk', 'full disk', 'disk error', 'read error',
 export const kubeFaultKinds = ['kube cut', 'kube down', 'kube silent', 'kube conflicts', 'lost lease', 'lost table',
   'restored tables'] as const
 export const topicFaults = ['more partitions', 'other settings', 'orphaned topic', 'remade topic'] as const
+export const clusterFaults = ['added broker', 'drained broker', 'moved partitions', 'given-up move', 'elected leader',
+  'other replication', 'rolling restart'] as const
 export const otherFaults = ['clock jump', 'client kill'] as const
 
 export type FaultKind = typeof processFaults[number] | typeof networkFaults[number] | typeof diskFaults[number] |
-  typeof kubeFaultKinds[number] | typeof topicFaults[number] | typeof otherFaults[number]
+  typeof clusterFaults[number] | typeof kubeFaultKinds[number] | typeof topicFaults[number] | typeof otherFaults[number]
 
 export const faultKinds: readonly FaultKind[] = [
   ...processFaults, ...networkFaults, ...diskFaults, ...kubeFaultKinds, ...topicFaults,
-  ...otherFaults]
+  ...clusterFaults, ...otherFaults]
 
 /**
  * After these a broker's disk holds less than it acknowledged. What a set of one member had is gone then, and

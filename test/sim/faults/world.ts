@@ -1,4 +1,5 @@
 // What faults work on, and what they know of each other: together they never do more than the promises bear.
+import type { PartitionRow } from '../../../broker/row.ts'
 import type { SimBroker } from '../broker.ts'
 import type { SimCluster } from '../cluster.ts'
 import type { Coverage } from '../coverage.ts'
@@ -25,6 +26,8 @@ export interface FaultWorld {
   readonly victims: Victims
   readonly operator: SimOperator
   readonly topics: Topics
+  /** The newest row of each partition, by 'topicId-partition'. */
+  readonly rows: { readonly latest: ReadonlyMap<string, PartitionRow> }
   /** A smaller in-sync set could be lost whole by what else is in the plan. */
   readonly minInSyncMin: number
   /** The run has broken a promise. */
@@ -36,6 +39,8 @@ export interface FaultWorld {
   calmUntilMs: number
   /** The one broker whose disk may lose what it acknowledged: all others together still hold everything. */
   unlucky: SimBroker | undefined
+  /** The broker that is to be empty, and goes then. */
+  draining: SimBroker | undefined
   /** `undo` runs after so long, unless everything is healed before. */
   until (durationMs: number, undo: () => void): void
 }
