@@ -31,6 +31,12 @@ export function bootstrap (text: string, before: string): string {
   return text
 }
 
+/** host:port */
+export function address (text: string): string {
+  if (text === '' || text.includes(',')) throw new InvalidArgumentError('One host:port is wanted.')
+  return bootstrap(text, text)
+}
+
 /** '3' or '0,2,5'. */
 export function partitions (text: string): number[] {
   const one = integer(0)

@@ -30,8 +30,17 @@ function asText (cluster: Cluster): string {
       `${partitions?.underMinInSync ?? 0} under minInSync, ${partitions?.underReplicated ?? 0} under-replicated`],
     ['Bootstrap', orDash(status.bootstrap)]
   ]
+  const { moves, draining = [] } = status
+  if ((moves?.underWay ?? 0) > 0) {
+    const rest = moves?.bytesLeft === undefined ? '' : `, ${moves.bytesLeft} bytes to copy`
+    facts.push(['Moves', `${moves?.underWay ?? 0} under way${rest}; see: millrace partition list --moving`])
+  }
   const text = facts.map(([name, value]) => `${name.padEnd(12)}${value}\n`).join('')
-  if (conditions.length === 0) return text
-  return `${text}\n${table(['CONDITION', 'STATUS', 'REASON', 'MESSAGE'],
+  const drains = draining.length === 0
+    ? ''
+    : `\n${table(['DRAINING', 'REPLICAS-LEFT', 'DATA-LEFT', 'WAITS-FOR'], draining.map(each =>
+      [`broker ${each.broker}`, each.replicasLeft, each.dataLeft, orDash(each.waitingFor)]))}`
+  if (conditions.length === 0) return text + drains
+  return `${text}${drains}\n${table(['CONDITION', 'STATUS', 'REASON', 'MESSAGE'],
     conditions.map(({ type, status: holds, reason, message }) => [type, holds, reason, message]))}`
 }

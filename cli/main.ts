@@ -69,6 +69,68 @@ function topicCommands (program: Command): void {
     .action(ends(async (name: string, options) => (await import('./topic-delete.ts')).topicDelete(name, options)))
 }
 
+function toController (command: Command): Command {
+  return toKubernetes(command).option('--controller <address>',
+    'host:port of the admin service (default: as the Lease of the Cluster says)', take.address)
+}
+
+function partitionCommands (program: Command): void {
+  const partition = program.command('partition').description('list, move, elect and recover partitions')
+    .addHelpText('before', examples('millrace partition list orders', 'millrace partition elect --all'))
+
+  toBrokers(partition.command('list [topic]')).description('show replicas, leaders and moves')
+    .addHelpText('before', examples('millrace partition list orders', 'millrace partition list --moving',
+      'millrace partition list --troubled --json | jq .topic'))
+    .option('--moving', 'only those that move')
+    .option('--troubled', 'only those that are not ok')
+    .option('--internal', 'also topics of the system')
+    .option('--json', 'one JSON object a line')
+    .addOption(timeout('how long to wait for a broker'))
+    .action(ends(async (topic: string | undefined, options) =>
+      (await import('./partition-list.ts')).partitionList(topic, options)))
+
+  toController(partition.command('move [partitions...]')).description('give partitions other replicas, under load')
+    .addHelpText('before', examples('millrace partition move orders/3 --replicas 1,2,3',
+      'millrace partition move orders/3 --cancel', 'millrace partition move --from-file moves.yaml --dry-run'))
+    .option('--replicas <brokers>', 'broker ids, the preferred leader first', take.partitions)
+    .option('--cancel', 'give up the move that is under way')
+    .option('--from-file <file>', 'YAML or JSON: a list of {topic, partition, replicas}; - for stdin')
+    .option('--dry-run', 'check and show, change nothing')
+    .option('--wait', 'return when they have moved (or --timeout is over)')
+    .option('--json', 'one JSON object a line')
+    .addOption(timeout('how long to wait for the controller, and with --wait for the moves'))
+    .action(ends(async (names: string[], options) =>
+      (await import('./partition-move.ts')).partitionMove(names, options)))
+
+  toController(partition.command('elect [partitions...]')).description('make other in-sync replicas the leaders')
+    .addHelpText('before', examples('millrace partition elect orders', 'millrace partition elect orders/3 --leader 2',
+      'millrace partition elect --all'))
+    .option('--leader <broker>', 'who is to lead (default: the first of the replicas)', take.integer(0))
+    .option('--all', 'every partition of every topic')
+    .option('--json', 'one JSON object a line')
+    .addOption(timeout('how long to wait for the controller'))
+    .action(ends(async (names: string[], options) =>
+      (await import('./partition-elect.ts')).partitionElect(names, options)))
+  recoverCommand(partition)
+}
+
+function recoverCommand (partition: Command): void {
+  toController(partition.command('recover <partition>'))
+    .description('go on without the in-sync set of a partition, for the case that all of it is lost for ever.\n' +
+      'Records that only its members had are lost. A member that is cut off, not dead, may still be\n' +
+      'acknowledging records: stop it first. Prefer to bring any member back with its disk: nothing is lost then.')
+    .addHelpText('before', examples('millrace partition recover orders/3 --lost 0,1 --dry-run',
+      'millrace partition recover orders/3 --lost 0,1 --accept-data-loss'))
+    .requiredOption('--lost <brokers>', 'every member of the in-sync set: whom you give up', take.partitions)
+    .option('--survivor <broker>', 'replica to go on with (default: the one that has most)', take.integer(0))
+    .option('--accept-data-loss', 'do it; without this nothing is changed')
+    .option('--dry-run', 'show what would be')
+    .option('--json', 'as JSON')
+    .addOption(timeout('how long to wait for the controller'))
+    .action(ends(async (name: string, options) =>
+      (await import('./partition-recover.ts')).partitionRecover(name, options)))
+}
+
 function produceCommand (program: Command): void {
   toBrokers(program.command('produce <topic>')).description('send lines from stdin as records')
     .addHelpText('before', examples('seq 1 1000000 | millrace produce numbers',
@@ -107,13 +169,24 @@ function consumeCommand (program: Command): void {
 }
 
 function clusterCommands (program: Command): void {
-  const cluster = program.command('cluster').description('look at the cluster')
-    .addHelpText('before', examples('millrace cluster describe'))
+  const cluster = program.command('cluster').description('look at the cluster, restore its tables')
+    .addHelpText('before', examples('millrace cluster describe', 'millrace cluster restore --dry-run'))
   toKubernetes(cluster.command('describe')).description('show the state of a Cluster')
     .addHelpText('before', examples('millrace cluster describe', 'millrace cluster describe --json | jq .conditions'))
     .option('--json', 'its status as JSON')
     .addOption(timeout('how long to wait for the Kubernetes API'))
     .action(ends(async options => (await import('./cluster-describe.ts')).clusterDescribe(options)))
+
+  toController(cluster.command('restore'))
+    .description('show how partition tables that were lost, or rolled back, are rebuilt from what brokers report;\n' +
+      'it goes by itself once every broker is there. --without gives up brokers that never come back, and with\n' +
+      'them what only they know')
+    .addHelpText('before', examples('millrace cluster restore --dry-run', 'millrace cluster restore --without 2'))
+    .option('--without <brokers>', 'brokers that are not waited for any more', take.partitions)
+    .option('--dry-run', 'show what would be, change nothing')
+    .option('--json', 'one JSON object a line')
+    .addOption(timeout('how long to wait for the controller'))
+    .action(ends(async options => (await import('./cluster-restore.ts')).clusterRestore(options)))
 }
 
 export function program (): Command {
@@ -128,6 +201,7 @@ export function program (): Command {
     .configureOutput({ outputError: (text, write) => { write(`% ${text}`) } })
     .exitOverride()
   topicCommands(millrace)
+  partitionCommands(millrace)
   produceCommand(millrace)
   consumeCommand(millrace)
   clusterCommands(millrace)

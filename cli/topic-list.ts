@@ -21,21 +21,30 @@ export async function topicList (options: TopicListOptions): Promise<number> {
   }
   if (topics.length === 0) note('no topics; create one: millrace topic create NAME')
   else await print(table(['NAME', 'PARTITIONS', 'REPLICAS', 'MIN-IN-SYNC', 'RETENTION', 'STATE'], topics.map(row)))
+  const orphans = topics.filter(({ topic }) => topic?.orphaned === true)
+  if (orphans.length > 0) {
+    const name = orphans[0]!.topic!.name
+    note(`orphaned: no Topic object owns it any more; it keeps being served. Adopt it: millrace topic create ${name}`)
+  }
   return exitCodes.ok
 }
 
 function health ({ topic, partitions }: TopicMetadata): { leaderless: number, underReplicated: number } {
   return {
     leaderless: partitions.filter(({ leader }) => leader < 0).length,
-    underReplicated: partitions.filter(({ inSync }) => inSync.length < (topic?.replicas ?? 0)).length
+    // Replicas that a move adds are not missed while they catch up.
+    underReplicated: partitions.filter(({ inSync, replicas, adding }) =>
+      inSync.length < Math.min(topic?.replicas ?? 0, replicas.length - adding.length)).length
   }
 }
 
 function row (each: TopicMetadata): (string | number)[] {
-  const { name, partitions, replicas, minInSync, retentionMs, retentionBytes, deleting } = each.topic!
+  const { name, partitions, replicas, minInSync, retentionMs, retentionBytes, deleting, orphaned } = each.topic!
   const { leaderless, underReplicated } = health(each)
   const retention = retentionBytes < 0 ? duration(retentionMs) : `${duration(retentionMs)}, ${bytes(retentionBytes)}`
   const lagging = underReplicated > 0 ? `${underReplicated} under-replicated` : 'ok'
   const serving = leaderless > 0 ? `${leaderless} without leader` : lagging
-  return [name, partitions, replicas, minInSync, retention, deleting ? 'deleting' : serving]
+  // Nobody keeps its settings, and deleting its Topic object cannot delete it: that is not how it is to be.
+  const owned = orphaned ? serving === 'ok' ? 'orphaned' : `orphaned, ${serving}` : serving
+  return [name, partitions, replicas, minInSync, retention, deleting ? 'deleting' : owned]
 }

@@ -96,7 +96,7 @@ async function bringBack (context: ClusterContext, drains: readonly BrokerDrain[
 
 async function releaseLast (context: ClusterContext, broker: number, drain: BrokerDrain | undefined): Promise<void> {
   const { caches, cluster, replicas = 0 } = context
-  if (!await isEmpty(context, broker, drain)) return
+  if (!await isEmpty(context, broker, drain) || !await areTablesWhole(context, broker)) return
   if (broker < replicas) {
     context.replicas = broker
     say(context, broker, 'its pod to end')
@@ -122,6 +122,19 @@ async function isEmpty ({ views, key }: ClusterContext, broker: number,
     if (!isUnreachable(error)) throw error
     return false
   }
+}
+
+/** Rows that are lost name nobody: a broker that seems to hold nothing may hold all that there is. */
+async function areTablesWhole (context: ClusterContext, broker: number): Promise<boolean> {
+  try {
+    const { tables } = await context.controllers.call(context.key, 'RestoreTables', { dryRun: true, without: [] })
+    if (tables.every(({ reason }) => reason === '')) return true
+    say(context, broker, 'partition tables to be restored: millrace cluster restore --dry-run')
+  } catch (error) {
+    if (!(error instanceof WireError)) throw error
+    say(context, broker, `the controller to say that its tables are whole: ${error.message}`)
+  }
+  return false
 }
 
 /** Its pod is gone. The volume goes first: afterwards nobody would know that there was one. */

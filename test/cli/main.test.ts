@@ -7,7 +7,8 @@ import { millrace, root } from './millrace.ts'
 
 const commands = [
   [], ['topic'], ['topic', 'create'], ['topic', 'list'], ['topic', 'describe'], ['topic', 'delete'], ['produce'],
-  ['consume'], ['cluster'], ['cluster', 'describe']
+  ['consume'], ['partition'], ['partition', 'list'], ['partition', 'move'], ['partition', 'elect'],
+  ['partition', 'recover'], ['cluster'], ['cluster', 'describe'], ['cluster', 'restore']
 ]
 
 describe('help', () => {

@@ -30,6 +30,8 @@ export class FakeController implements Net {
   readonly brokers = new FakeBrokers()
   moves: PartitionMove[] = []
   controller = 0
+  /** Why the tables are not whole; empty while they are. */
+  restoring = ''
   underReplicated = 0
   /** Asked before each call is carried out. */
   onCall: (method: string) => WireError | undefined = () => undefined
@@ -64,6 +66,7 @@ export class FakeController implements Net {
     if (method === 'DeleteTopic') return this.#delete(request as DeleteTopicRequest)
     if (method === 'DescribeCluster') return this.#describe()
     if (method === 'DrainBrokers') return { drains: this.brokers.drain((request as DrainBrokersRequest).brokerIds) }
+    if (method === 'RestoreTables') return { tables: [{ table: 'events-0', reason: this.restoring }] }
     if (method === 'RemoveBroker') {
       this.brokers.remove((request as RemoveBrokerRequest).brokerId)
       return {}

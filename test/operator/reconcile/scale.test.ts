@@ -37,7 +37,8 @@ async function scale (replicas: number): Promise<void> {
 
 async function settledAt (brokers: number): Promise<void> {
   await world.until(clusters, 'events', object => object['status'] !== undefined &&
-    statusOf(object).brokers.total === brokers && statusOf(object).brokers.ready === brokers && conditionOf(object, 'Progressing')?.reason === 'Settled')
+    statusOf(object).brokers.total === brokers && statusOf(object).brokers.ready === brokers &&
+    conditionOf(object, 'Progressing')?.reason === 'Settled')
   await world.settled()
 }
 
@@ -154,6 +155,20 @@ describe('scale down', () => {
     brokers.stuck = ''
     await settledAt(2)
     expect(brokers.known.get(0)!.replicas).toBe(6)
+  })
+
+  it('waits while tables are being restored: what they do not name may be all that there is', async () => {
+    await running(3)
+    world.controller.restoring = 'the table is missing'
+    await scale(2)
+    const cluster = await world.until(clusters, 'events', object =>
+      statusOf(object).draining?.[0]?.waitingFor?.startsWith('partition tables to be restored') === true)
+    expect(conditionOf(cluster, 'Progressing')!.message).toBe('down to 2 brokers: broker 2 holds nothing any more; ' +
+      'waits for partition tables to be restored: millrace cluster restore --dry-run')
+    await world.settled()
+    expect(size()).toBe(3)
+    world.controller.restoring = ''
+    await settledAt(2)
   })
 
   it('that is taken back lets the brokers stay', async () => {
