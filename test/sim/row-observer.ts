@@ -138,10 +138,14 @@ export class RowObserver {
     this.#holdsAll(row, where)
   }
 
-  /** Does the newest row of a topic that is not being deleted, lost tables or not, give the broker a replica? */
+  /**
+   * Does the newest row of a topic that is not being deleted, lost tables or not, give the broker a replica? One
+   * that was added again may not know of it yet, and what it has from before may go until it is in sync.
+   */
   names (topicId: string, partition: number, brokerId: number): boolean {
     const row = this.#latest.get(`${topicId}-${partition}`)
-    return row !== undefined && !this.#deleting.has(topicId) && isReplica(row, brokerId)
+    if (row === undefined || this.#deleting.has(topicId) || !isReplica(row, brokerId)) return false
+    return !row.adding.includes(brokerId) || row.inSync.some((member) => member.brokerId === brokerId)
   }
 
   /** The same of the set as stored, while its leader may not know of it yet. */
