@@ -1,144 +1,253 @@
-// How long writing stands still when a broker fails: `npm run bench:failover`. A real cluster in a folder of its
-// own, one record to every partition every few milliseconds, each acknowledged by the quorum; the gap of a
-// partition is the longest time between two acknowledgements around the fault.
+// How long writing stands still when something fails: `npm run bench:failover`. A cluster of real processes in a
+// folder of its own, a steady load on every partition from another process, one line for each kind of failure
+// with what is aimed at.
+import { fork } from 'node:child_process'
+import type { ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { cpus, loadavg, tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { parseArgs } from 'node:util'
-import { Millrace } from '../client/index.ts'
-import { alive, LocalCluster, until } from '../test/fault/harness.ts'
+import { pause } from '../test/fault/faults/clock.ts'
+import { placedRows } from '../test/fault/faults/tables.ts'
+import { kubeHost, operatorHost, podName, World } from '../test/fault/faults/world.ts'
+import { alive, until } from '../test/fault/harness.ts'
+import type { LoadAnswer, LoadOptions, LoadQuestion } from './failover-load.ts'
 
-const everyMs = 10
 const topic = 'gaps'
-const pauseMs = 6_000
+const brokers = 3
+const pauseMs = 5_000
+const settledMsMax = 120_000
+/** After the failure is over, for what comes late. */
+const calmMs = 1_000
 
 const { values } = parseArgs({
   options: {
-    rounds: { type: 'string', default: '5' },
-    partitions: { type: 'string', default: '30' },
-    faults: { type: 'string', default: 'kill,controller,pause,stop' }
+    rounds: { type: 'string', default: '20' },
+    partitions: { type: 'string', default: '300' },
+    every: { type: 'string', default: '50' },
+    outage: { type: 'string', default: '300' },
+    only: { type: 'string' }
   }
 })
 const rounds = Number(values.rounds)
 const partitions = Number(values.partitions)
+const outageMs = Number(values.outage) * 1000
 
-/** Sends to every partition all the time, remembers when each was last acknowledged. */
 class Load {
-  errors = 0
-  acknowledged = 0
-  readonly #last = new Map<number, number>()
-  readonly #longest = new Map<number, number>()
-  readonly #client: Millrace
-  readonly #timer: NodeJS.Timeout
+  readonly #child: ChildProcess
 
-  constructor (bootstrap: string) {
-    this.#client = new Millrace({ bootstrap })
-    const producer = this.#client.producer({ lingerMs: 0 })
-    const outstanding = new Map<number, number>()
-    this.#timer = setInterval(() => {
-      for (let partition = 0; partition < partitions; partition++) {
-        if ((outstanding.get(partition) ?? 0) >= 5) continue
-        outstanding.set(partition, (outstanding.get(partition) ?? 0) + 1)
-        producer.send({ topic, partition, value: String(this.acknowledged) }).then(
-          () => { this.#acknowledged(partition) },
-          () => { this.errors++ }).finally(() => { outstanding.set(partition, outstanding.get(partition)! - 1) })
-      }
-    }, everyMs)
+  constructor (options: LoadOptions) {
+    this.#child = fork(join(import.meta.dirname, 'failover-load.ts'), [JSON.stringify(options)],
+      { stdio: ['ignore', 'inherit', 'inherit', 'ipc'], serialization: 'advanced' })
   }
 
-  #acknowledged (partition: number): void {
-    const now = performance.now()
-    const gap = now - (this.#last.get(partition) ?? now)
-    this.#last.set(partition, now)
-    this.#longest.set(partition, Math.max(gap, this.#longest.get(partition) ?? 0))
-    this.acknowledged++
+  async ask (kind: LoadQuestion['kind']): Promise<LoadAnswer> {
+    this.#child.send({ kind })
+    const [answer] = await once(this.#child, 'message') as [LoadAnswer]
+    return answer
   }
 
-  reset (): void { this.#longest.clear() }
-  /** The longest gap of any partition since reset, those that still wait included. */
-  longestGapMs (): number {
-    const now = performance.now()
-    return Math.max(...[...this.#last].map(([partition, last]) =>
-      Math.max(now - last, this.#longest.get(partition) ?? 0)))
+  /** Every partition has been acknowledged within the last moment. */
+  async flowing (): Promise<void> {
+    await until('writes to every partition', 60_000, async () =>
+      (await this.ask('gaps')).silentMs.every(silent => silent < 1_000))
   }
 
-  /** Every partition was acknowledged since `since`. */
-  allSince (since: number): boolean {
-    return this.#last.size === partitions && [...this.#last.values()].every(last => last > since)
-  }
-
-  async close (): Promise<void> {
-    clearInterval(this.#timer)
-    await this.#client.close()
+  async end (): Promise<void> {
+    await this.ask('end')
+    await once(this.#child, 'exit')
   }
 }
 
-async function pidOf (cluster: LocalCluster, broker: number): Promise<number> {
-  const shown = await cluster.kubectl(['get', 'pod', `events-${broker}`, '-o',
-    'jsonpath={.metadata.annotations.millrace\\.dev/pid}'])
-  return Number(shown.stdout)
+interface Measured {
+  /** The longest of the partitions that the victim led; of those that others led. */
+  readonly ledMs: number
+  readonly otherMs: number
 }
 
-interface Status { controller?: number, brokers: { ready: number }, partitions: { underReplicated: number } }
+interface Scene { readonly world: World, readonly load: Load, readonly index: number }
 
-async function status (cluster: LocalCluster): Promise<Status> {
-  const shown = await cluster.millrace(['cluster', 'describe', '--json'])
-  return JSON.parse(shown.stdout) as Status
+interface Line {
+  readonly name: string
+  readonly what: string
+  readonly aim: { readonly ledMs: number, readonly otherMs: number, readonly noErrors?: boolean }
+  readonly once?: boolean
+  run (scene: Scene): Promise<Measured>
 }
 
-async function settled (cluster: LocalCluster): Promise<void> {
-  await until('a cluster in sync', 60_000, async () => {
-    const { brokers, partitions: { underReplicated } } = await status(cluster)
-    return brokers.ready === 3 && underReplicated === 0
+function ledBy ({ world }: Scene, broker: number): Set<number> {
+  return new Set(placedRows(world.api).filter(each => each.topic === topic && each.row.leader === broker)
+    .map(({ row }) => row.partition))
+}
+
+function victimOf ({ world, index }: Scene, controller: boolean): number {
+  const holder = world.controller()
+  if (controller) return holder
+  const others = world.brokers().filter(broker => broker !== holder)
+  return others[index % others.length]!
+}
+
+/** Does `harm`, waits until everything flows again, and tells the gaps since. */
+async function around (scene: Scene, broker: number, harm: () => Promise<void>): Promise<Measured> {
+  const led = ledBy(scene, broker)
+  await scene.load.ask('reset')
+  await harm()
+  await scene.load.flowing()
+  await pause(calmMs)
+  const { gapsMs } = await scene.load.ask('gaps')
+  const longest = (wanted: boolean): number =>
+    Math.max(0, ...gapsMs.filter((_, partition) => led.has(partition) === wanted))
+  return { ledMs: longest(true), otherMs: longest(false) }
+}
+
+async function kill (scene: Scene, controller: boolean): Promise<Measured> {
+  const broker = victimOf(scene, controller)
+  return await around(scene, broker, async () => { scene.world.signal(scene.world.pid(broker), 'SIGKILL') })
+}
+
+async function withoutOperator (scene: Scene, body: () => Promise<Measured>): Promise<Measured> {
+  const { world } = scene
+  world.hold(operatorHost)
+  world.signal(world.pids().get(operatorHost)!, 'SIGKILL')
+  try {
+    return await body()
+  } finally {
+    world.release(operatorHost)
+  }
+}
+
+async function stopOne (scene: Scene): Promise<Measured> {
+  const broker = victimOf(scene, scene.index % brokers === brokers - 1)
+  const pid = scene.world.pid(broker)
+  return await around(scene, broker, async () => {
+    scene.world.signal(pid, 'SIGTERM')
+    await until('the broker has stopped', 20_000, () => !alive(pid))
   })
 }
 
-async function controllerOf (cluster: LocalCluster): Promise<number> {
-  const lease = await cluster.kubectl(['get', 'lease', 'events-controller', '-o', 'jsonpath={.spec.holderIdentity}'])
-  return Number(lease.stdout)
+async function pauseOne (scene: Scene): Promise<Measured> {
+  const broker = victimOf(scene, scene.index % brokers === brokers - 1)
+  const pid = scene.world.pid(broker)
+  return await around(scene, broker, async () => {
+    scene.world.signal(pid, 'SIGSTOP')
+    await pause(pauseMs)
+    scene.world.signal(pid, 'SIGCONT')
+  })
 }
 
-async function round (cluster: LocalCluster, load: Load, fault: string, index: number): Promise<number> {
-  await settled(cluster)
-  await until('writes to every partition', 30_000, () => load.allSince(performance.now() - 100))
-  const controller = await controllerOf(cluster)
-  // The victim that is not the controller, unless that is what is asked for: the two kinds of failover.
-  const broker = fault === 'controller' ? controller : [0, 1, 2].filter(id => id !== controller)[index % 2]!
-  const pid = await pidOf(cluster, broker)
-  load.reset()
-  const at = performance.now()
-  if (fault === 'pause') {
-    process.kill(pid, 'SIGSTOP')
-    setTimeout(() => { process.kill(pid, 'SIGCONT') }, pauseMs)
-    await until('the pause is over', 2 * pauseMs, () => performance.now() - at > pauseMs + 1_000)
-  } else if (fault === 'stop') {
-    process.kill(pid, 'SIGTERM')
-    await until('the broker has stopped', 20_000, () => !alive(pid))
-  } else {
-    process.kill(pid, 'SIGKILL')
+async function roll (scene: Scene): Promise<Measured> {
+  const { world, index } = scene
+  const before = world.brokers().map(broker => world.pid(broker))
+  return await around(scene, -1, async () => {
+    await world.api.patch('clusters.millrace.dev', 'default', 'events', { spec: { image: `millrace:roll-${index}` } })
+    await until('every broker is another process', 240_000, () =>
+      world.brokers().every(broker => !before.includes(world.pid(broker))) && world.notReady() === '')
+  })
+}
+
+async function outage (scene: Scene): Promise<Measured> {
+  const { world } = scene
+  return await around(scene, -1, async () => {
+    world.network.down(kubeHost)
+    await pause(outageMs)
+    world.network.up(kubeHost)
+    await pause(5_000)
+  })
+}
+
+/** The gap of its partitions counts from the moment when the API is back. */
+async function outageAndDeath (scene: Scene): Promise<Measured> {
+  const { world, load } = scene
+  const broker = victimOf(scene, false)
+  const led = ledBy(scene, broker)
+  await load.ask('reset')
+  world.network.down(kubeHost)
+  await pause(outageMs / 2)
+  world.hold(podName(broker))
+  world.signal(world.pid(broker), 'SIGKILL')
+  await pause(outageMs / 2)
+  world.network.up(kubeHost)
+  const backAt = performance.now()
+  await load.flowing()
+  // To the time at which the last of them was acknowledged again, as far as it can be seen from here.
+  const ledMs = performance.now() - backAt
+  const { gapsMs } = await load.ask('gaps')
+  world.release(podName(broker))
+  return { ledMs, otherMs: Math.max(0, ...gapsMs.filter((_, partition) => !led.has(partition))) }
+}
+
+const lines: readonly Line[] = [
+  { name: 'kill', what: 'kill -9 of a broker', aim: { ledMs: 1_000, otherMs: 1_000 }, run: each => kill(each, false) },
+  {
+    name: 'controller', what: 'kill -9 of the controller, which leads too', aim: { ledMs: 1_000, otherMs: 1_000 },
+    run: each => kill(each, true)
+  },
+  {
+    name: 'kill, no operator', what: 'the same while the operator is dead', aim: { ledMs: 1_000, otherMs: 1_000 },
+    run: each => withoutOperator(each, () => kill(each, each.index % 2 === 0))
+  },
+  { name: 'pause', what: 'SIGSTOP of a broker', aim: { ledMs: 3_000, otherMs: 3_000 }, run: pauseOne },
+  { name: 'stop', what: 'graceful stop', aim: { ledMs: 200, otherMs: 200, noErrors: true }, run: stopOne },
+  {
+    name: 'stop, no operator', what: 'the same while the operator is dead',
+    aim: { ledMs: 200, otherMs: 200, noErrors: true }, run: each => withoutOperator(each, () => stopOne(each))
+  },
+  {
+    name: 'roll', what: 'rolling restart of all brokers', aim: { ledMs: 500, otherMs: 500, noErrors: true }, run: roll
+  },
+  {
+    name: 'api', what: 'the Kubernetes API is down', once: true, aim: { ledMs: 500, otherMs: 500, noErrors: true },
+    run: outage
+  },
+  {
+    name: 'api and kill', what: 'a broker dies meanwhile; led: from the return of the API on', once: true,
+    aim: { ledMs: 2_000, otherMs: 500, noErrors: true }, run: outageAndDeath
   }
-  const after = performance.now()
-  await until('writes to every partition again', 60_000, () => load.allSince(after + 500))
-  return load.longestGapMs()
+]
+
+function summary (gaps: readonly number[]): string {
+  const sorted = [...gaps].sort((a, b) => a - b)
+  return `${Math.round(sorted[sorted.length >> 1]!)} / ${Math.round(sorted.at(-1)!)}`.padStart(13)
 }
 
-const cluster = await LocalCluster.start()
+/** Prints the line; true when every aim was met. */
+async function measure (line: Line, world: World, load: Load): Promise<boolean> {
+  const measured: Measured[] = []
+  const { errors } = await load.ask('gaps')
+  for (let index = 0; index < (line.once === true ? 1 : rounds); index++) {
+    await until('a cluster in sync', settledMsMax, () => world.notReady() === '')
+    await load.flowing()
+    await pause(calmMs)
+    measured.push(await line.run({ world, load, index }))
+  }
+  const failed = (await load.ask('gaps')).errors - errors
+  const led = measured.map(({ ledMs }) => ledMs)
+  const other = measured.map(({ otherMs }) => otherMs)
+  const met = Math.max(...led) <= line.aim.ledMs && Math.max(...other) <= line.aim.otherMs &&
+    (line.aim.noErrors !== true || failed === 0)
+  console.log(`${line.name.padEnd(18)} ${summary(led)} ${summary(other)} ${String(failed).padStart(6)}  ` +
+    `${line.aim.ledMs} / ${line.aim.otherMs}`.padEnd(13) + `${met ? 'met' : 'MISSED'}  ${line.what}`)
+  return met
+}
+
+const chosen = values.only === undefined ? lines : lines.filter(({ name }) => values.only!.split(',').includes(name))
+const folder = mkdtempSync(join(tmpdir(), 'millrace-failover-'))
+const world = await World.start(folder, brokers, [{ name: topic, partitions, replicas: 3, minInSync: 2 }], true)
+let met = true
 try {
-  const created = await cluster.millrace([
-    'topic', 'create', topic, '--partitions', String(partitions), '--replicas', '3'
-  ])
-  if (created.code !== 0) throw new Error(created.stderr)
-  const load = new Load(`127.0.0.1:${cluster.port}`)
-  console.log(`${partitions} partitions, 3 replicas, a record to each every ${everyMs} ms, ${rounds} rounds each`)
-  console.log('fault        longest gap ms: median [min-max]   errors')
-  for (const fault of values.faults.split(',')) {
-    const gaps: number[] = []
-    const errorsBefore = load.errors
-    for (let index = 0; index < rounds; index++) gaps.push(Math.round(await round(cluster, load, fault, index)))
-    gaps.sort((a, b) => a - b)
-    const median = gaps[Math.floor(gaps.length / 2)]
-    console.log(`${fault.padEnd(12)} ${String(median).padStart(6)} [${gaps[0]}-${gaps.at(-1)}]` +
-      `${' '.repeat(20)}${load.errors - errorsBefore}`)
-  }
-  await load.close()
+  const everyMs = Number(values.every)
+  const load = new Load({ bootstrap: world.bootstrap, topic, partitions, everyMs })
+  console.log(`${partitions} partitions, ${brokers} brokers, a record to each partition every ${everyMs} ms, ` +
+    `${rounds} rounds each; outages of ${outageMs / 1000} s; ${cpus().length} cores, load ${loadavg()[0]?.toFixed(1)}`)
+  console.log('longest gap in ms, median / max of the rounds: of partitions that the victim led, of others')
+  console.log(`${'failure'.padEnd(18)} ${'led'.padStart(13)} ${'others'.padStart(13)} errors  aims`)
+  for (const line of chosen) if (!await measure(line, world, load)) met = false
+  await load.end()
 } finally {
-  await cluster.stop()
-  cluster.remove()
+  world.network.healAll()
+  world.releaseAll()
+  await world.stop()
+  rmSync(folder, { recursive: true, force: true })
 }
+process.exit(met ? 0 : 1)

@@ -16,12 +16,14 @@ export interface Ran {
 export interface RunOptions {
   readonly input?: string
   readonly env?: Readonly<Record<string, string>>
+  /** Default: the checkout. */
+  readonly cwd?: string
   readonly timeoutMs?: number
 }
 
 /** Runs a command to its end; kills it after timeoutMs (60 s). */
 export async function run (command: string, args: readonly string[], options: RunOptions = {}): Promise<Ran> {
-  const child = spawn(command, args, { cwd: root, env: { ...process.env, ...options.env } })
+  const child = spawn(command, args, { cwd: options.cwd ?? root, env: { ...process.env, ...options.env } })
   const killer = setTimeout(() => child.kill('SIGKILL'), options.timeoutMs ?? 60_000)
   const output = collect(child)
   child.stdin.on('error', () => { /* the command may end before it has read everything */ })

@@ -1,7 +1,7 @@
 // Faults of disks: full, failing, slow, wiped, rolled back to an older copy.
 import { spawn } from 'node:child_process'
 import type { ChildProcess } from 'node:child_process'
-import { cpSync, existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs'
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { alive, ended, until } from '../harness.ts'
 import { pause } from './clock.ts'
@@ -53,7 +53,16 @@ async function rollBack (scene: Scene): Promise<Strike | undefined> {
   clear(volume)
   cpSync(copy, volume, { recursive: true })
   rmSync(copy, { recursive: true })
-  return strike
+  const before = volumeIdOf(volume)
+  return {
+    ...strike,
+    // Taken for what it was it would count as a member of in-sync sets whose records it does not hold.
+    verify: () => volumeIdOf(volume) === before ? `broker ${broker} goes on with a volume that was rolled back` : ''
+  }
+}
+
+function volumeIdOf (folder: string): string {
+  return (JSON.parse(readFileSync(join(folder, 'meta.json'), 'utf8')) as { volumeId: string }).volumeId
 }
 
 function inject (world: World, broker: number, injection: string): ChildProcess {

@@ -23,6 +23,8 @@ export interface Strike {
   readonly brokers?: readonly number[]
   /** Undoes it; what lasts no longer resolves at once. */
   heal (): Promise<void> | void
+  /** Asked when everything is whole again: what is wrong all the same, empty for nothing. */
+  verify? (): string
 }
 
 export interface FaultKind {

@@ -116,7 +116,9 @@ async function main (): Promise<number> {
     volumes.unmount()
   }
   for (const problem of problems) process.stdout.write(`PROBLEM ${problem}\n`)
-  const again = `npm run faults -- ${process.argv.slice(2).filter(each => each !== '--seed').join(' ')}`
+  const { argv } = process
+  const flags = argv.slice(2).filter((each, index) => each !== '--seed' && argv[index + 1] !== '--seed')
+  const again = `npm run faults -- ${flags.map(each => each.includes(' ') ? `'${each}'` : each).join(' ')}`
   if (problems.length > 0) {
     process.stdout.write(`failed; logs, histories and volumes are in ${folder}\nagain: ${again} --seed ${options.seed}\n`)
     return 1

@@ -29,6 +29,7 @@ export class Rounds {
   readonly #say: (line: string) => void
   readonly #stopped: () => boolean
   readonly #crashes: Crashes
+  #toVerify: Strike[] = []
   /** A copy was lost, and not everything was whole since. */
   #lossy = false
 
@@ -101,6 +102,7 @@ export class Rounds {
     if (strike === undefined) return undefined
     for (const broker of strike.brokers ?? []) this.#scene.struck.add(broker)
     what.push(strike.what)
+    this.#toVerify.push(strike)
     this.#say(`  ${strike.what}, for ${(lastsMs / 1000).toFixed(1)} s`)
     return strike
   }
@@ -122,6 +124,8 @@ export class Rounds {
     const healedAtMs = nowMs()
     const wholeAtMs = await this.#whole(healedAtMs)
     this.#lossy = false
+    const wrong = this.#toVerify.splice(0).map(strike => strike.verify?.() ?? '').filter(text => text !== '')
+    this.failures.push(...wrong.map(text => `${name} (${what.join('; ')}): ${text}`))
     for (const crash of this.#crashes.news()) {
       this.#say(`  ${crash}`)
       this.failures.push(`${name} (${what.join('; ')}): ${crash}`)

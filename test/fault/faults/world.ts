@@ -13,7 +13,7 @@ import { PodLog } from '../../../local/pods/pod-log.ts'
 import { PodRunner } from '../../../local/pods/pod-runner.ts'
 import { ServiceController } from '../../../local/pods/service-controller.ts'
 import { StatefulSetController } from '../../../local/pods/stateful-set-controller.ts'
-import { isReady, portsOf } from '../../../local/pods/types.ts'
+import { address, isReady, portsOf } from '../../../local/pods/types.ts'
 import type { Pod } from '../../../local/pods/types.ts'
 import { Supervised } from '../../../local/supervised.ts'
 import { alive, until } from '../harness.ts'
@@ -45,8 +45,7 @@ export class World {
   readonly folder: string
   readonly api: KubeApi
   readonly network: Network
-  /** Client addresses, by broker id: those of the proxies. */
-  readonly bootstrap: readonly string[]
+  readonly #proxies: readonly string[]
   /** Pids of client processes, by name. */
   readonly clientPids: Map<string, number>
   readonly troubles: string[] = []
@@ -58,12 +57,12 @@ export class World {
   readonly #operatorLog: PodLog
 
   private constructor (folder: string, api: KubeApi, network: Network, config: LaunchConfig,
-    bootstrap: readonly string[], clientPids: Map<string, number>) {
+    proxies: readonly string[], clientPids: Map<string, number>) {
     this.folder = folder
     this.clientPids = clientPids
     this.api = api
     this.network = network
-    this.bootstrap = bootstrap
+    this.#proxies = proxies
     this.#config = config
     const configPath = join(folder, 'launch.json')
     const program = (name: string, file: string, args: readonly string[]): Program =>
@@ -84,12 +83,15 @@ export class World {
       chunk => { this.#operatorLog.write(chunk) }, how => { this.#note(`the operator ended: ${how}`) })
   }
 
-  /** @param brokers how many at first. Resolves when every topic is there and whole. */
-  static async start (folder: string, brokers: number, topics: readonly TopicSpec[]): Promise<World> {
+  /**
+   * @param brokers how many at first. @param direct brokers are connected without proxies between them; only the
+   * Kubernetes API can be cut off then. Resolves when every topic is there and whole.
+   */
+  static async start (folder: string, brokers: number, topics: readonly TopicSpec[], direct = false): Promise<World> {
     const api = await startKubeApi({ folder: join(folder, 'kube') })
     const clientPids = new Map<string, number>()
     const network = new Network(() => pidsOf(folder, clientPids))
-    const { config, bootstrap } = await connectHosts(folder, api, network)
+    const { config, bootstrap } = await connectHosts(folder, api, network, direct)
     writeFileSync(join(folder, 'launch.json'), JSON.stringify(config, undefined, 2))
     writeKubeconfig(join(folder, 'kubeconfig'), { url: api.url })
     await applyCrds(api, join(rootFolder, 'crds'))
@@ -115,6 +117,12 @@ export class World {
       const there = new Set(placedRows(this.api).map(({ key }) => key))
       return this.brokers().length === brokers && this.notReady() === '' && wanted.every(key => there.has(key))
     })
+  }
+
+  /** Client addresses: those of the proxies if there are any. */
+  get bootstrap (): readonly string[] {
+    if (this.#proxies.length > 0) return this.#proxies
+    return this.#pods().flatMap(pod => portsOf(pod).client ?? []).map(port => `${address}:${port}`)
   }
 
   /** Ids of the brokers that have a pod. */
@@ -191,34 +199,30 @@ function pidsOf (folder: string, clients: ReadonlyMap<string, number>): Map<stri
 }
 
 /** Proxies for everybody who may be there, and the environment that leads to them. */
-async function connectHosts (folder: string, api: KubeApi,
-  network: Network): Promise<{ config: LaunchConfig, bootstrap: string[] }> {
+async function connectHosts (folder: string, api: KubeApi, network: Network,
+  direct: boolean): Promise<{ config: LaunchConfig, bootstrap: string[] }> {
   const hosts: Record<string, { env: Record<string, string>, inspectPort?: number }> = {}
   const bootstrap: string[] = []
   const kubePort = await freePort()
   await network.listen(kubeHost, kubePort, () => api.port)
   for (let broker = 0; broker < brokersMax; broker++) {
     const name = podName(broker)
-    const port = (kind: string) => (): number | undefined => {
-      const pod = api.get('pods', namespace, name)
-      return pod === undefined ? undefined : portsOf(pod)[kind]
+    const env: Record<string, string> = { MILLRACE_KUBE: `http://${address}:${kubePort}` }
+    hosts[name] = { env, inspectPort: await freePort() }
+    if (direct) continue
+    const proxy = async (kind: string): Promise<string> => {
+      const port = await freePort()
+      await network.listen(name, port, () => {
+        const pod = api.get('pods', namespace, name)
+        return pod === undefined ? undefined : portsOf(pod)[kind]
+      })
+      return `${address}:${port}`
     }
-    const [client, peer, inspectPort] = [await freePort(), await freePort(), await freePort()]
-    await network.listen(name, client, port('client'))
-    await network.listen(name, peer, port('peer'))
-    const address = '127.0.0.1'
-    bootstrap.push(`${address}:${client}`)
-    hosts[name] = {
-      env: {
-        MILLRACE_ADVERTISE_CLIENT: `${address}:${client}`,
-        MILLRACE_ADVERTISE_PEER: `${address}:${peer}`,
-        MILLRACE_KUBE: `http://${address}:${kubePort}`
-      },
-      inspectPort
-    }
+    bootstrap.push(env.MILLRACE_ADVERTISE_CLIENT = await proxy('client'))
+    env.MILLRACE_ADVERTISE_PEER = await proxy('peer')
   }
   const kubeconfig = join(folder, 'kubeconfig-operator')
-  writeKubeconfig(kubeconfig, { url: `http://127.0.0.1:${kubePort}` })
-  hosts[operatorHost] = { env: { KUBECONFIG: kubeconfig, MILLRACE_LISTEN_METRICS: `127.0.0.1:${await freePort()}` } }
+  writeKubeconfig(kubeconfig, { url: `http://${address}:${kubePort}` })
+  hosts[operatorHost] = { env: { KUBECONFIG: kubeconfig, MILLRACE_LISTEN_METRICS: `${address}:${await freePort()}` } }
   return { config: { folder, hosts }, bootstrap }
 }
