@@ -117,6 +117,8 @@ export const errorTable = {
   INELIGIBLE_LEADER: entry(FAILED_PRECONDITION, true, 'the broker cannot lead the partition now',
     'Only a live member of the in-sync set can lead; see millrace topic describe NAME.'),
   UNKNOWN_BROKER: entry(NOT_FOUND, false, 'the cluster has no broker of that id', 'See millrace cluster describe.'),
+  TABLE_FULL: entry(RESOURCE_EXHAUSTED, true, 'the table that the partitions are in has no room for that',
+    'It passes when moves under way are completed; change fewer partitions at once.'),
   BROKER_IN_USE: entry(FAILED_PRECONDITION, true, 'the broker runs, or partitions still name it',
     'Drain it, stop it, then remove it.'),
   // Volumes

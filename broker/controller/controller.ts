@@ -235,12 +235,14 @@ export class Controller implements ControllerOffice {
   /** Brokers came, went or told news. */
   #changed (): void {
     this.#hope.count += 1
+    this.#removals.changed()
     this.#restore.look()
     this.#tables.kick()
   }
 
   /** Thousands may come one by one: only those that change a decision are looked at, and not each by itself. */
   #reported (reports: readonly ReplicaReport[]): void {
+    this.#removals.changed()
     if (reports.some(report => report.removed)) this.#removed = true
     if (reports.some(report => report.damaged !== '') || this.#hasHopeless()) this.#changed()
   }
@@ -282,6 +284,7 @@ export class Controller implements ControllerOffice {
     }
     this.#reception.push(news)
     if ([...before.brokers.keys()].some(brokerId => !after.brokers.has(brokerId))) this.#reception.pushEverything()
+    this.#removals.changed()
     this.#removals.look()
     this.#reception.release()
     // A broker that joins waits for rows in other tables before the root names it.

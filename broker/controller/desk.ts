@@ -37,6 +37,8 @@ export interface Bureau {
 
 /** Something to be done to the table, by the draft; `run` may throw a WireError. */
 export interface TableOp {
+  /** May be refused when the table would become too large with it. */
+  readonly isOptional?: boolean
   run (draft: TableDraft): void
   /** The draft with it is stored, or `run` threw. */
   done (table: Table, error: WireError | undefined): void
@@ -112,9 +114,19 @@ export class Desk {
           return
         }
         this.#ops.unshift(...ops)
-        for (const [key, change] of changes) if (!this.#changes.has(key)) this.#changes.set(key, change)
+        this.#again(changes)
+      },
+      refused: ops.every(op => op.isOptional !== true) ? undefined : error => {
+        ops.forEach((op, index) => { if (op.isOptional === true) op.done(draft.base, opErrors[index] ?? error) })
+        this.#ops.unshift(...ops.filter(op => op.isOptional !== true))
+        this.#again(changes)
       }
     }
+  }
+
+  /** Leaders' requests are decided another time, but for those that newer ones have replaced. */
+  #again (changes: ReadonlyMap<string, Change>): void {
+    for (const [key, change] of changes) if (!this.#changes.has(key)) this.#changes.set(key, change)
   }
 
   /** Nothing will be written any more. */

@@ -51,7 +51,7 @@ export class MoveDesk {
     const byShelf = Map.groupBy(found, one => one.shelf)
     await Promise.all([...byShelf].map(([shelf, ofShelf]) => submit(shelf, draft => {
       this.#run(draft, ofShelf.map(one => one.target))
-    })))
+    }, true)))
     const stored = request.targets.map(target => this.#find(target))
     return { moves: stored.map(({ topic, row }) => this.#describe(topic, row)) }
   }

@@ -98,7 +98,7 @@ export class Mover {
     const byShelf = Map.groupBy(plans, plan => tables.shelfOfTopic(plan.row.topicId))
     try {
       await Promise.all([...byShelf].map(async ([shelf, ofShelf]) => {
-        if (shelf !== undefined) await submit(shelf, draft => { this.#run(draft, ofShelf) })
+        if (shelf !== undefined) await submit(shelf, draft => { this.#run(draft, ofShelf) }, true)
       }))
       log.info({ partitions: plans.length }, `partitions are moved: ${why}`)
     } catch (error) {

@@ -19,6 +19,7 @@ export class Removals {
   readonly #roster: Roster
   readonly #tables: Tables
   readonly #isFrozen: (table: string) => boolean
+  #hasNews = true
   readonly #leaving = new Set<string>()
   readonly #deleted = new Set<string>()
   /** When replicas were ordered away in a session, by partition key. */
@@ -106,12 +107,19 @@ export class Removals {
     }
   }
 
+  /** Rows were written, or brokers told what they hold. */
+  changed (): void { this.#hasNews = true }
+
   /** Orders away what moves have left behind. Called now and then. */
   lookForLeft (): void {
+    if (!this.#hasNews) return
+    this.#hasNews = false
     const now = this.#clock.now()
     for (const session of this.#roster.sessions()) {
-      const left = this.#left(session).filter(report => this.#isDue(session, report, now))
-      session.remove(left.map(({ topicId, partition, replicaGen }) => ({ topicId, partition, replicaGen })))
+      const left = this.#left(session)
+      if (left.length > 0) this.#hasNews = true
+      const due = left.filter(report => this.#isDue(session, report, now))
+      session.remove(due.map(({ topicId, partition, replicaGen }) => ({ topicId, partition, replicaGen })))
     }
   }
 
@@ -131,12 +139,13 @@ export class Removals {
     for (const report of session.replicas.values()) {
       const { topicId, partition } = report
       const shelf = this.#tables.shelfOfTopic(topicId)
-      if (shelf === undefined || shelf.writer.unresolved) continue
+      if (shelf === undefined) continue
       const { table } = shelf.writer
       const row = findRow(table, topicId, partition)
-      if (row === undefined || table.topics.get(topicId)?.deleting === true || this.#isFrozen(table.name)) continue
+      if (row === undefined || table.topics.get(topicId)?.deleting === true) continue
       if (row.replicas.includes(brokerId) || row.inSync.some(member => member.brokerId === brokerId)) continue
-      if (report.row === undefined || !isNewerRow(report.row, row)) left.push(report)
+      if (shelf.writer.unresolved || this.#isFrozen(table.name)) this.#hasNews = true
+      else if (report.row === undefined || !isNewerRow(report.row, row)) left.push(report)
     }
     return left
   }

@@ -32,6 +32,11 @@ export function encodeTable (table: Table): KubeObject {
   return { apiVersion: tableKind.apiVersion, kind: 'PartitionTable', metadata, spec: encodeSpec(table) }
 }
 
+/** About what the object takes in the Kubernetes API. */
+export function tableBytes (table: Table): number {
+  return JSON.stringify(encodeTable(table)).length
+}
+
 function encodeSpec (table: Table): TableSpec {
   const indexes = new Map<string, number>()
   const indexOf = (identity: ReplicaIdentity): number => {

@@ -125,7 +125,7 @@ export class Tables {
     }
     const shelf = known === undefined ? await this.#claim(name, bytes) : this.#reserve(known, bytes)
     try {
-      return await submit(shelf, run)
+      return await submit(shelf, run, true)
     } catch (error) {
       // The name was only claimed.
       if (!exists && this.#byName.get(name) === shelf && this.topicByName(name) === undefined) this.#byName.delete(name)
@@ -233,7 +233,8 @@ export class Tables {
         this.#options.rootSettled()
         decision.landed(table)
       },
-      dropped: () => { decision.dropped() }
+      dropped: () => { decision.dropped() },
+      refused: decision.refused
     }
   }
 
@@ -255,10 +256,15 @@ export function liveTopic (topics: Iterable<TopicEntry>, name: string): TopicEnt
   return undefined
 }
 
-/** Queues an operation on a table; rejects with its WireError. */
-export function submit ({ writer, desk }: Shelf, run: (draft: TableDraft) => void): Promise<Table> {
+/**
+ * Queues an operation on a table; rejects with its WireError.
+ *
+ * @param isOptional refused with TABLE_FULL when the table would become too large
+ */
+export function submit ({ writer, desk }: Shelf, run: (draft: TableDraft) => void, isOptional = false): Promise<Table> {
   return new Promise((resolve, reject) => {
     desk.add({
+      isOptional,
       run,
       done: (table, error) => {
         if (error === undefined) resolve(table)

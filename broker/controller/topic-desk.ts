@@ -25,6 +25,8 @@ export interface TopicDeskOptions {
   readonly brokersExpected: number
   /** False while there may be a topic of the name that the tables do not know. */
   mayChange (name: string): boolean
+  /** True while it is not known whether a table is the newest. */
+  isFrozen (table: string): boolean
 }
 
 export class TopicDesk {
@@ -93,10 +95,15 @@ export class TopicDesk {
   }
 
   #requireCertainty (name: string): void {
-    if (!this.#options.mayChange(name)) throw new WireError('CONTROLLER_UNAVAILABLE', 'the tables are being restored')
+    const { isFrozen, mayChange, tables } = this.#options
+    const table = tables.shelfByName(name)?.writer.table.name
+    if (!mayChange(name) || (table !== undefined && isFrozen(table))) {
+      throw new WireError('CONTROLLER_UNAVAILABLE', 'the tables are being restored')
+    }
   }
 
   #run (draft: TableDraft, wish: TopicWish, topicId: string): void {
+    this.#requireCertainty(wish.name)
     const topic = liveTopic(draft.topics.values(), wish.name)
     if (topic === undefined) createTopic(draft, wish, topicId, this.#facts())
     else alterTopic(draft, topic, wish, this.#facts())

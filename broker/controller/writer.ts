@@ -1,10 +1,13 @@
 // One table and its writes, one at a time: decide on a draft, write it, learn the outcome, decide again.
 // Everything that came up meanwhile goes into the next write, so a broker's death costs one per table.
 import type { Clock } from '../../wire/ports.ts'
+import { WireError } from '../../wire/errors.ts'
 import { assert } from '../assert.ts'
+import * as limits from '../limits.ts'
 import { OfficeLost } from './api.ts'
 import { TableFormatError } from './row-text.ts'
 import type { PutOutcome, TableStore } from './store.ts'
+import { tableBytes } from './table-codec.ts'
 import { TableDraft } from './table.ts'
 import type { Table } from './table.ts'
 
@@ -14,6 +17,8 @@ export interface Decision {
   landed (table: Table): void
   /** Nothing of it was or will be stored: it will be decided again. */
   dropped (): void
+  /** It would make the table too large. Set when something was decided that may be left out. */
+  refused?: ((error: WireError) => void) | undefined
 }
 
 export interface WriterOptions {
@@ -90,6 +95,12 @@ export class TableWriter {
     }
   }
 
+  /** A table that is too large all the same may still become smaller. */
+  #isTooLarge (next: Table): boolean {
+    const bytes = tableBytes(next)
+    return bytes > limits.tableBytesMax && bytes > tableBytes(this.#table)
+  }
+
   #fail (error: unknown): void {
     if (!(error instanceof OfficeLost) && !(error instanceof TableFormatError)) throw error
     this.#stopped = true
@@ -104,10 +115,16 @@ export class TableWriter {
       decision.landed(this.#table)
       return
     }
+    const next = draft.finish(controllerEpoch, store.newWriteId())
+    if (decision.refused !== undefined && this.#isTooLarge(next)) {
+      decision.refused(new WireError('TABLE_FULL', `${next.name} would have more than ${limits.tableBytesMax} bytes`))
+      this.#wanted = true
+      return
+    }
     this.#unresolved = true
     let outcome: PutOutcome
     try {
-      outcome = await store.put(draft.finish(controllerEpoch, store.newWriteId()))
+      outcome = await store.put(next)
     } catch (error) {
       decision.dropped()
       throw error
