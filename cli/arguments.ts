@@ -37,6 +37,14 @@ export function address (text: string): string {
   return bootstrap(text, text)
 }
 
+/** Broker ids, '1,2,3': in this order, each once. */
+export function brokers (text: string): number[] {
+  const one = integer(0, 2 ** 31 - 1)
+  const ids = text.split(',').map(part => one(part.trim()))
+  if (new Set(ids).size === ids.length) return ids
+  throw new InvalidArgumentError('A broker is named twice.')
+}
+
 /** '3' or '0,2,5'. */
 export function partitions (text: string): number[] {
   const one = integer(0)

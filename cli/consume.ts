@@ -1,7 +1,7 @@
 // millrace consume: records to stdout.
 import type { ConsumedBatch } from '../client/consumed-batch.ts'
 import type { Consumer } from '../client/consumer.ts'
-import type { OffsetReset, StartAt } from '../client/consumer-options.ts'
+import type { OffsetReset, StartAt, TopicPartition } from '../client/consumer-options.ts'
 import { MillraceError } from '../client/errors.ts'
 import { withClient } from './connect.ts'
 import { exitCodes } from './exit.ts'
@@ -40,6 +40,7 @@ export async function consume (topic: string, options: ConsumeOptions): Promise<
   const output = new Output(end)
   try {
     await withClient(options, async (client, waiting) => {
+      const session: { is?: Session } = {}
       const consumer = client.consumer({
         ...options.group !== undefined && { group: options.group },
         // Only what was written to stdout is committed.
@@ -47,11 +48,22 @@ export async function consume (topic: string, options: ConsumeOptions): Promise<
         // A group would skip what came in the meantime; a person who names an offset past the end does not
         // want everything again.
         reset: options.group === undefined ? 'nearest' : 'earliest',
-        onReset: noteReset,
+        onReset: reset => {
+          noteReset(reset)
+          session.is?.reset(reset.partition)
+        },
+        onAssigned: partitions => { session.is?.assigned(partitions) },
+        onRevoked: async partitions => { await session.is?.revoked(partitions) },
+        onLost: (partitions, why) => {
+          session.is?.forget(partitions)
+          note(`${partitions.length} of ${topic}'s partitions went to other members: ${why.message}`)
+        },
+        clientId: 'millrace consume',
         waitTimeoutMs: options.timeout
       })
+      session.is = new Session(topic, options, consumer, output, write, waiting, stop)
       try {
-        await new Session(topic, options, consumer, output, write, waiting, stop).run()
+        await session.is.run()
       } finally {
         await consumer.close()
       }
@@ -90,6 +102,11 @@ class Session {
   readonly #committed = new Map<number, number>()
   /** Partitions that have not reached the end found at start; undefined without -e. */
   #open: Map<number, number> | undefined
+  /** Questions for ends that are under way. */
+  #asking = 0
+  /** Partitions that were not read from where it was wished. */
+  readonly #resets = new Set<number>()
+  #failure: unknown
   #left: number
   #committedAt = performance.now()
   #committing: Promise<void> | undefined
@@ -111,12 +128,17 @@ class Session {
     // Somebody who watches wants what comes; somebody who wants the end, or a group, wants everything before it.
     const { offset = exit === true || group !== undefined ? 'start' : 'end' } = this.#options
     const { signal } = this.#stop
-    const assignment = { topic: this.#topic, partitions: partition ?? 'all' as const, from: offset }
-    await this.#consumer.assign([assignment], { timeoutMs, signal })
-    if (exit === true) {
-      const ends = await this.#consumer.endOffsets({ timeoutMs, signal })
-      await this.#consumer.located({ timeoutMs, signal })
-      this.#open = new Map(ends.map(end => [end.partition, end.offset]))
+    if (group !== undefined && partition === undefined) {
+      if (exit === true) this.#open = new Map()
+      await this.#consumer.subscribe([this.#topic], { timeoutMs, signal, from: offset })
+    } else {
+      const assignment = { topic: this.#topic, partitions: partition ?? 'all' as const, from: offset }
+      await this.#consumer.assign([assignment], { timeoutMs, signal })
+      if (exit === true) {
+        const ends = await this.#consumer.endOffsets({ timeoutMs, signal })
+        await this.#consumer.located({ timeoutMs, signal })
+        this.#open = new Map(ends.map(end => [end.partition, end.offset]))
+      }
     }
     const ticker = setInterval(() => { this.#tick() }, endCheckMs)
     try {
@@ -131,6 +153,50 @@ class Session {
       clearInterval(ticker)
       await this.#finish()
     }
+    if (this.#failure !== undefined) throw this.#failure
+  }
+
+  /** The group gave partitions to this member: with -e they are read to the end that they have now. */
+  assigned (partitions: readonly TopicPartition[]): void {
+    if (this.#open === undefined) return
+    this.#asking++
+    const { timeout: timeoutMs } = this.#options
+    this.#consumer.endOffsets({ timeoutMs, signal: this.#stop.signal }).then(ends => {
+      for (const { partition, offset } of ends) {
+        if (partitions.some(each => each.partition === partition)) this.#open?.set(partition, offset)
+      }
+      this.#consumer.resume(partitions.filter(each => this.#isMine(each)))
+    }).catch((error: unknown) => {
+      if (this.#stop.signal.aborted) return
+      this.#failure = error
+      this.#stop.abort()
+    }).finally(() => { this.#asking-- })
+    // Where the end is has to be known before the first record.
+    this.#consumer.pause(partitions)
+  }
+
+  #isMine ({ partition }: TopicPartition): boolean {
+    return this.#consumer.assignment().some(each => each.partition === partition)
+  }
+
+  /** They go to another member, which goes on where the output ends. */
+  async revoked (partitions: readonly TopicPartition[]): Promise<void> {
+    await this.#output.flush()
+    await this.#committing
+    await this.#commit()
+    this.forget(partitions)
+  }
+
+  forget (partitions: readonly TopicPartition[]): void {
+    for (const { partition } of partitions) {
+      this.#open?.delete(partition)
+      this.#next.delete(partition)
+      this.#committed.delete(partition)
+    }
+  }
+
+  reset (partition: number): void {
+    this.#resets.add(partition)
   }
 
   async #take (batch: ConsumedBatch): Promise<void> {
@@ -161,11 +227,18 @@ class Session {
   /** Takes note of partitions that have nothing more to give. */
   #closeEnded (): void {
     if (this.#open === undefined) return
-    for (const [partition, end] of this.#open) {
-      const position = this.#next.get(partition) ?? this.#consumer.position({ topic: this.#topic, partition })
-      if (position !== undefined && position >= end) this.#open.delete(partition)
-    }
-    if (this.#open.size === 0) this.#stop.abort()
+    for (const [partition, end] of this.#open) if (this.#hasEnded(partition, end)) this.#open.delete(partition)
+    if (this.#open.size === 0 && this.#asking === 0 && !this.#consumer.isSettling) this.#stop.abort()
+  }
+
+  #hasEnded (partition: number, end: number): boolean {
+    const read = this.#next.get(partition)
+    if (read !== undefined) return read >= end
+    const place = { topic: this.#topic, partition }
+    const position = this.#isMine(place) ? this.#consumer.position(place) : undefined
+    if (position === undefined || position < end) return false
+    // Past the end: whether that offset is one at all is the leader's word, and worth a note.
+    return position === end || this.#resets.has(partition) || this.#consumer.lag(place) !== undefined
   }
 
   #tick (): void {
@@ -182,7 +255,8 @@ class Session {
     this.#noteStarts()
     const news = [...this.#next].filter(([partition, offset]) => this.#committed.get(partition) !== offset)
     if (news.length === 0) return
-    await this.#consumer.commit(news.map(([partition, offset]) => ({ topic: this.#topic, partition, offset })),
+    const mine = news.filter(([partition]) => this.#isMine({ topic: this.#topic, partition }))
+    await this.#consumer.commit(mine.map(([partition, offset]) => ({ topic: this.#topic, partition, offset })),
       { timeoutMs: this.#options.timeout })
     for (const [partition, offset] of news) this.#committed.set(partition, offset)
   }

@@ -11,7 +11,7 @@ export const exitCodes = {
   usage: 2,
   /** No broker, no leader or no API server within --timeout, or no answer in time. */
   unavailable: 3,
-  /** The topic, partition or cluster does not exist. */
+  /** The topic, partition, group or cluster does not exist. */
   notFound: 4
 } as const
 
@@ -20,7 +20,7 @@ export const exitCodesHelp = `Exit codes:
   1  refused or failed
   2  wrong usage
   3  no broker, leader or Kubernetes API in time (--timeout)
-  4  no such topic, partition or cluster
+  4  no such topic, partition, group or cluster
   130, 143  interrupted by SIGINT or SIGTERM before the end`
 
 /** An error of the command itself. */
@@ -33,7 +33,7 @@ export class CliError extends Error {
   }
 }
 
-const notFoundCodes = new Set(['UNKNOWN_TOPIC', 'UNKNOWN_PARTITION', 'UNKNOWN_TOPIC_ID'])
+const notFoundCodes = new Set(['UNKNOWN_TOPIC', 'UNKNOWN_PARTITION', 'UNKNOWN_TOPIC_ID', 'UNKNOWN_GROUP'])
 const unreachable = new Set(['ConnectionRefused', 'ConnectionBroken', 'TimedOut'])
 
 /** Says what went wrong in one line; the exit code for it. */

@@ -92,7 +92,7 @@ function partitionCommands (program: Command): void {
   toController(partition.command('move [partitions...]')).description('give partitions other replicas, under load')
     .addHelpText('before', examples('millrace partition move orders/3 --replicas 1,2,3',
       'millrace partition move orders/3 --cancel', 'millrace partition move --from-file moves.yaml --dry-run'))
-    .option('--replicas <brokers>', 'broker ids, the preferred leader first', take.partitions)
+    .option('--replicas <brokers>', 'broker ids, the preferred leader first', take.brokers)
     .option('--cancel', 'give up the move that is under way')
     .option('--from-file <file>', 'YAML or JSON: a list of {topic, partition, replicas}; - for stdin')
     .option('--dry-run', 'check and show, change nothing')
@@ -121,7 +121,7 @@ function recoverCommand (partition: Command): void {
       'acknowledging records: stop it first. Prefer to bring any member back with its disk: nothing is lost then.')
     .addHelpText('before', examples('millrace partition recover orders/3 --lost 0,1 --dry-run',
       'millrace partition recover orders/3 --lost 0,1 --accept-data-loss'))
-    .requiredOption('--lost <brokers>', 'every member of the in-sync set: whom you give up', take.partitions)
+    .requiredOption('--lost <brokers>', 'every member of the in-sync set: whom you give up', take.brokers)
     .option('--survivor <broker>', 'replica to go on with (default: the one that has most)', take.integer(0))
     .option('--accept-data-loss', 'do it; without this nothing is changed')
     .option('--dry-run', 'show what would be')
@@ -160,12 +160,48 @@ function consumeCommand (program: Command): void {
     .option('-p, --partition <list>', 'only these partitions: 0 or 0,3', take.partitions)
     .option('-n, --count <n>', 'end after so many records', take.integer(1))
     .option('-e, --exit', 'end when the end found at start is reached')
-    .option('-g, --group <name>', 'commit offsets as this group, and go on where it stopped')
+    .option('-g, --group <name>', 'read as a member of this group: share the partitions with its other members,\n' +
+      'commit, and go on where it stopped; with -p: commit for it, without being a member')
     .addOption(new Option('-f, --format <text>', '%t topic, %p partition, %o offset, %T timestamp, %k key, %v value, ' +
       '%s size of the value, %h headers, %%, \\n, \\t').conflicts('json'))
     .option('--json', 'one JSON object a line')
     .addOption(timeout('how long to do without a broker or a leader'))
     .action(ends(async (name: string, options) => (await import('./consume.ts')).consume(name, options)))
+}
+
+function groupCommands (program: Command): void {
+  const group = program.command('group').description('list, describe, reset and delete consumer groups')
+    .addHelpText('before', examples('millrace group describe audit', 'millrace group reset audit --to start --dry-run'))
+
+  toBrokers(group.command('list')).description('list groups')
+    .addHelpText('before', examples('millrace group list', 'millrace group list --json | jq .group'))
+    .option('--json', 'one JSON object a line')
+    .addOption(timeout('how long to wait for the coordinators'))
+    .action(ends(async options => (await import('./group-list.ts')).groupList(options)))
+
+  toBrokers(group.command('describe <group>')).description('show members, committed offsets and lag')
+    .addHelpText('before', examples('millrace group describe audit',
+      "millrace group describe audit --json | jq '[.partitions[].lag] | add'"))
+    .option('--json', 'as JSON')
+    .addOption(timeout('how long to wait for the coordinator'))
+    .action(ends(async (name: string, options) => (await import('./group-describe.ts')).groupDescribe(name, options)))
+
+  toBrokers(group.command('reset <group>')).description('let a group without members go on from another place')
+    .addHelpText('before', examples('millrace group reset audit --to start --dry-run',
+      'millrace group reset audit --to @2026-05-01T12:00:00Z --topic orders'))
+    .addOption(new Option('--to <where>', 'start, end, an offset, -n (the last n of each partition), ' +
+      '@time (ISO 8601 or ms)').argParser(take.startAt).makeOptionMandatory())
+    .option('--topic <names...>', 'only these topics (default: those that it has committed)')
+    .option('-p, --partition <list>', 'only these partitions: 0 or 0,3', take.partitions)
+    .option('--dry-run', 'show what would be, change nothing')
+    .option('--json', 'one JSON object a line')
+    .addOption(timeout('how long to wait for brokers'))
+    .action(ends(async (name: string, options) => (await import('./group-reset.ts')).groupReset(name, options)))
+
+  toBrokers(group.command('delete <group>')).description('forget a group without members, with what it committed')
+    .addHelpText('before', examples('millrace group delete audit'))
+    .addOption(timeout('how long to wait for the coordinator'))
+    .action(ends(async (name: string, options) => (await import('./group-delete.ts')).groupDelete(name, options)))
 }
 
 function clusterCommands (program: Command): void {
@@ -182,7 +218,7 @@ function clusterCommands (program: Command): void {
       'it goes by itself once every broker is there. --without gives up brokers that never come back, and with\n' +
       'them what only they know')
     .addHelpText('before', examples('millrace cluster restore --dry-run', 'millrace cluster restore --without 2'))
-    .option('--without <brokers>', 'brokers that are not waited for any more', take.partitions)
+    .option('--without <brokers>', 'brokers that are not waited for any more', take.brokers)
     .option('--dry-run', 'show what would be, change nothing')
     .option('--json', 'one JSON object a line')
     .addOption(timeout('how long to wait for the controller'))
@@ -204,6 +240,7 @@ export function program (): Command {
   partitionCommands(millrace)
   produceCommand(millrace)
   consumeCommand(millrace)
+  groupCommands(millrace)
   clusterCommands(millrace)
   return millrace
 }

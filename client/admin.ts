@@ -1,10 +1,12 @@
 // Questions about topics, brokers and offsets. Topics are made and deleted as Kubernetes objects.
-import type { CommittedOffset, GetMetadataResponse, TopicMetadata } from '../wire/messages.ts'
+import type {
+  CommittedOffset, DescribeGroupResponse, GetMetadataResponse, GroupSummary, TopicMetadata
+} from '../wire/messages.ts'
 import { WireError } from '../wire/errors.ts'
 import type { CallOptions } from './consumer.ts'
 import { errorOf, toMillraceError } from './errors.ts'
 import type { MillraceError } from './errors.ts'
-import { operationTimeoutMs } from './limits.ts'
+import { callTimeoutMs, operationTimeoutMs } from './limits.ts'
 import type { ClientPorts, Metadata } from './metadata.ts'
 import { unknownTopic } from './metadata.ts'
 import { GROUPS_TOPIC, Offsets } from './offsets.ts'
@@ -89,6 +91,46 @@ export class Admin {
     return this.#tracking([GROUPS_TOPIC], async () => {
       await this.#offsets.commit(group, offsets, { timeoutMs, signal })
     })
+  }
+
+  /** Every group that the cluster knows, by name. */
+  listGroups (options: CallOptions = {}): Promise<GroupSummary[]> {
+    const { timeoutMs = operationTimeoutMs, signal } = options
+    return retry({ ...this.#ports, timeoutMs, signal, what: 'groups' }, async () => {
+      try {
+        // Each group is known to its coordinator alone.
+        const { brokers } = await this.#metadata.ask([GROUPS_TOPIC], true)
+        const answers = await Promise.all(brokers.filter(({ fenced }) => !fenced).map(async ({ clientAddress }) => {
+          const response = await this.#ports.net.call(clientAddress, 'ListGroups', {}, callTimeoutMs)
+          throwIfError(response.error)
+          return response.groups
+        }))
+        return answers.flat().sort((a, b) => a.group < b.group ? -1 : 1)
+      } catch (error) {
+        this.#ports.onWaiting(`the coordinators of groups (${error instanceof Error ? error.message : String(error)})`)
+        throw error
+      }
+    })
+  }
+
+  /** @throws MillraceError UNKNOWN_GROUP. */
+  describeGroup (group: string, options: CallOptions = {}): Promise<DescribeGroupResponse> {
+    const { timeoutMs = operationTimeoutMs, signal } = options
+    return this.#tracking([GROUPS_TOPIC], () =>
+      this.#offsets.coordinated(group, { timeoutMs, signal }, async address => {
+        const response = await this.#ports.net.call(address, 'DescribeGroup', { group }, callTimeoutMs)
+        throwIfError(response.error)
+        return response
+      }))
+  }
+
+  /** Forgets a group without members, with its offsets. @throws MillraceError UNKNOWN_GROUP, GROUP_NOT_EMPTY. */
+  deleteGroup (group: string, options: CallOptions = {}): Promise<void> {
+    const { timeoutMs = operationTimeoutMs, signal } = options
+    return this.#tracking([GROUPS_TOPIC], () =>
+      this.#offsets.coordinated(group, { timeoutMs, signal }, async address => {
+        throwIfError((await this.#ports.net.call(address, 'DeleteGroup', { group }, callTimeoutMs)).error)
+      }))
   }
 
   async #tracking<T> (topics: readonly string[], run: () => Promise<T>): Promise<T> {

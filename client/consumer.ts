@@ -26,6 +26,11 @@ export interface CallOptions {
   readonly signal?: AbortSignal | undefined
 }
 
+export interface SubscribeOptions extends CallOptions {
+  /** Where to begin when the group has committed nothing; by the consumer's `reset` unless set. */
+  readonly from?: StartAt | undefined
+}
+
 function patience (options: CallOptions): Patience {
   return { timeoutMs: options.timeoutMs ?? limits.operationTimeoutMs, signal: options.signal }
 }
@@ -100,7 +105,7 @@ export class Consumer implements AsyncIterable<ConsumerRecord>, BatchSource {
    * where the group stands. Resolves when the first assignment is here, be it empty.
    * @throws MillraceError INVALID_REQUEST without a group, UNKNOWN_TOPIC, GROUP_TOO_LARGE, TIMED_OUT, CANCELLED ...
    */
-  async subscribe (topics: readonly string[], options: CallOptions = {}): Promise<void> {
+  async subscribe (topics: readonly string[], options: SubscribeOptions = {}): Promise<void> {
     this.#check()
     if (this.#commits === undefined) throw errorOf('INVALID_REQUEST', 'subscribe is for members of a group')
     if (this.#group !== undefined || !this.#readers.isEmpty || topics.length === 0) {
@@ -125,7 +130,7 @@ export class Consumer implements AsyncIterable<ConsumerRecord>, BatchSource {
         this.#wakeUp()
       },
       failed: error => { this.#fail(error) }
-    }, this.#options, this.#commits.group, topics)
+    }, this.#options, topics, options.from)
     this.#group = group
     this.#tick ??= this.#startTick()
     await group.assigned({ timeoutMs, signal })
@@ -242,6 +247,9 @@ export class Consumer implements AsyncIterable<ConsumerRecord>, BatchSource {
   assignment (): TopicPartition[] {
     return [...this.#readers.all()].map(({ place }) => place)
   }
+
+  /** True while partitions come to this member of a group, or go from it. */
+  get isSettling (): boolean { return this.#group?.isSettling === true }
 
   /** Resolves when it is known where every assigned partition begins. Partitions without a leader are waited for. */
   located (options: CallOptions = {}): Promise<void> {

@@ -85,6 +85,7 @@ export class Membership {
   #beatSentAt = 0
   #suspended = false
   #assignedOnce = false
+  #coming = 0
   #left: (() => void) | undefined
   #state: 'idle' | 'member' | 'leaving' | 'left' = 'idle'
 
@@ -103,7 +104,8 @@ export class Membership {
   get memberId (): string { return this.#memberId }
   /** True once the coordinator has said what this member reads, be it nothing. */
   get isAssigned (): boolean { return this.#assignedOnce }
-  get isMember (): boolean { return this.#state === 'member' }
+  /** Partitions that are meant for this member and are still another's. */
+  get coming (): number { return this.#coming }
 
   /** In whose name commits are made now. */
   committer (): Committer {
@@ -269,8 +271,9 @@ export class Membership {
 
   // Partitions
 
-  #assigned ({ memberEpoch, partitions }: GroupSessionResponse_Assignment): void {
+  #assigned ({ memberEpoch, partitions, coming }: GroupSessionResponse_Assignment): void {
     this.#memberEpoch = memberEpoch
+    this.#coming = coming
     this.#assignedOnce = true
     this.#suspend(false)
     const mine = new Map(unpack(partitions).map(each => [keyOf(each), each]))

@@ -41,6 +41,7 @@ interface Reading {
 export class GroupReading {
   readonly #host: GroupReadingHost
   readonly #options: ConsumerOptions
+  readonly #from: StartAt | undefined
   readonly #membership: Membership
   /** In order of being given. */
   readonly #readings = new Map<Held, Reading>()
@@ -51,8 +52,11 @@ export class GroupReading {
   /** Given up for slowness: joins again when a record is asked for. */
   #retired = false
 
-  constructor (host: GroupReadingHost, options: ConsumerOptions, group: string, topics: readonly string[]) {
+  /** @param from where to begin when the group has committed nothing; by the options' reset when undefined */
+  constructor (host: GroupReadingHost, options: ConsumerOptions, topics: readonly string[], from?: StartAt) {
+    const { group } = host.commits
     this.#host = host
+    this.#from = from
     this.#options = options
     const maxPollMs = options.maxPollIntervalMs ?? limits.maxPollIntervalMs
     this.#membership = new Membership(host.ports, host.metadata, {
@@ -79,6 +83,12 @@ export class GroupReading {
   }
 
   get membership (): Membership { return this.#membership }
+
+  /** Partitions come, or go, or it is not known yet where they begin. */
+  get isSettling (): boolean {
+    if (!this.#membership.isAssigned || this.#membership.coming > 0) return true
+    return [...this.#readings.values()].some(({ reader, revoked }) => revoked || reader === undefined)
+  }
 
   /** Resolves when the coordinator has said what this member reads. */
   async assigned ({ timeoutMs, signal }: Patience): Promise<void> {
@@ -158,6 +168,7 @@ export class GroupReading {
   }
 
   #first ({ topic, partition }: Held): StartAt {
+    if (this.#from !== undefined) return this.#from
     const { reset = 'earliest' } = this.#options
     if (reset === 'none') {
       const message = `${topic}/${partition}: the group has committed nothing`

@@ -34,7 +34,7 @@ export class Millrace extends MillraceClient {
 export type { ClientOptions } from './millrace.ts'
 export type { Admin } from './admin.ts'
 export type { ConsumedBatch } from './consumed-batch.ts'
-export type { CallOptions, Consumer } from './consumer.ts'
+export type { CallOptions, Consumer, SubscribeOptions } from './consumer.ts'
 export type {
   Assignment, ConsumerOptions, ConsumerRecord, OffsetReset, OffsetToCommit, Reset, StartAt, TopicPartition
 } from './consumer-options.ts'

@@ -404,6 +404,8 @@ export interface GroupSessionResponse_Assignment {
   /** To be named in commits. */
   memberEpoch: number
   partitions: HeldPartitions[]
+  /** How many more are meant for it, as soon as those who hold them have released them. */
+  coming: number
 }
 
 export interface GroupSessionResponse_Alive {

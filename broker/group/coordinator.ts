@@ -124,7 +124,9 @@ export class GroupCoordinator {
     return all.filter(({ topicId, partition }) => asked.has(nameOf(topicId, partition))).map(toCommitted)
   }
 
+  /** @throws WireError COORDINATOR_LOADING while it is not known what there is. */
   list (): Sent<GroupSummary>[] {
+    if ([...this.#led.values()].some(({ ready }) => !ready)) throw new WireError('COORDINATOR_LOADING')
     return [...this.#led.values()].flatMap(partition =>
       partition.groups().map(group => summarize(group, partition.desk(group.name))))
   }

@@ -1,7 +1,7 @@
 // Groups as people see them.
 import type { CommittedOffset, DescribeGroupResponse, GroupSummary, Sent } from '../../wire/messages.ts'
 import type { GroupDesk } from './desk.ts'
-import { toHeld } from './desk.ts'
+import { toHeld } from './held.ts'
 import { assignorOf } from './planning.ts'
 import type { GroupOffset } from './records.ts'
 import type { Group } from './state.ts'

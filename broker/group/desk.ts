@@ -4,12 +4,12 @@
 // The state says what was done; wishes are dropped when they are seen there.
 import * as limits from '../limits.ts'
 import { WireError } from '../../wire/errors.ts'
-import type { GroupSessionResponse_Assignment, HeldPartitions } from '../../wire/messages.ts'
+import type { GroupSessionResponse_Assignment } from '../../wire/messages.ts'
 import type { Clock, Timer } from '../../wire/ports.ts'
 import type { Log } from '../io/ports.ts'
 import type { Target } from './assignors.ts'
 import type { GroupChange, Member, MemberWish, PartitionName } from './records.ts'
-import { placeOf } from './records.ts'
+import { toHeld } from './held.ts'
 import { nextChange, planTarget } from './planning.ts'
 import type { TopicOf } from './planning.ts'
 import type { Group, Verdict } from './state.ts'
@@ -87,6 +87,7 @@ export class GroupDesk {
   }
 
   get #group (): Group { return this.#host.group(this.name) ?? vacant(this.name) }
+  /** Nobody is here or waited for. */
   get isIdle (): boolean { return this.#presences.size === 0 && this.#joining.size === 0 && !this.#inFlight }
   get target (): Target { return this.#target }
 
@@ -345,10 +346,13 @@ export class GroupDesk {
   /** Every member hears what it may read, when that has changed. */
   #tell (): void {
     const now = this.#host.clock.now()
+    const meant = new Map<string, number>()
+    for (const id of this.#target.values()) meant.set(id, (meant.get(id) ?? 0) + 1)
     for (const member of this.#group.members.values()) {
       const presence = this.#presences.get(member.id)
       if (presence === undefined) continue
       const mine = [...member.held].filter(([name]) => this.#target.get(name) === member.id)
+      const coming = (meant.get(member.id) ?? 0) - mine.length
       for (const name of presence.releasing.keys()) {
         if (!member.held.has(name) || this.#target.get(name) === member.id) presence.releasing.delete(name)
       }
@@ -357,10 +361,10 @@ export class GroupDesk {
           if (this.#target.get(name) !== member.id && !presence.releasing.has(name)) presence.releasing.set(name, now)
         }
       }
-      const told = `${member.epoch} ${mine.map(([name, epoch]) => `${name}@${epoch}`).join()}`
+      const told = `${member.epoch} ${coming} ${mine.map(([name, epoch]) => `${name}@${epoch}`).join()}`
       if (presence.stream === undefined || presence.told === told) continue
       presence.told = told
-      presence.stream.assign({ memberEpoch: member.epoch, partitions: toHeld(mine, this.#host.topicName) })
+      presence.stream.assign({ memberEpoch: member.epoch, coming, partitions: toHeld(mine, this.#host.topicName) })
     }
   }
 
@@ -379,21 +383,4 @@ function isSame (a: MemberWish, b: MemberWish): boolean {
   return a.instanceId === b.instanceId && a.rack === b.rack && a.assignor === b.assignor &&
     a.sessionTimeoutMs === b.sessionTimeoutMs && a.instanceGraceMs === b.instanceGraceMs &&
     a.releaseTimeoutMs === b.releaseTimeoutMs && a.topics.join('\n') === b.topics.join('\n')
-}
-
-/** As it goes over the wire: by topic. */
-export function toHeld (held: Iterable<readonly [PartitionName, number]>,
-  topicName: (topicId: string) => string): HeldPartitions[] {
-  const topics = new Map<string, HeldPartitions>()
-  for (const [name, epoch] of held) {
-    const { topicId, partition } = placeOf(name)
-    let topic = topics.get(topicId)
-    if (topic === undefined) {
-      topic = { topic: topicName(topicId), topicId, partitions: [], epochs: [] }
-      topics.set(topicId, topic)
-    }
-    topic.partitions.push(partition)
-    topic.epochs.push(epoch)
-  }
-  return [...topics.values()]
 }

@@ -12,7 +12,6 @@ beforeEach(async () => {
   brokers = await loopbackBrokers()
   brokers.cluster.create('numbers', 3)
   brokers.cluster.create('one', 1)
-  brokers.cluster.create('__groups', 2)
 })
 afterEach(async () => { await brokers.close() })
 
@@ -66,6 +65,8 @@ describe('produce and consume', () => {
       }
     })
     expect([stdout, stderr]).toEqual(['', '% one/0: offset 70 is past the end, 50; reading from the end\n'])
+    const ended = await run('consume one -o 70 -e')
+    expect([ended.code, ended.stdout, ended.stderr]).toEqual([0, '', stderr])
   })
 
   it('a group goes on where it stopped, to the record', async () => {
@@ -109,7 +110,8 @@ describe('ends', () => {
       }
     })
     expect([code, stderr, stdout]).toEqual([0, '', sequence(0, 10)])
-    expect([...brokers.cluster.committed.values()].map(({ offset }) => offset)).toEqual([10])
+    const { leader } = brokers.cluster.partition('__groups', 0)
+    expect(brokers.coordinators.all[leader]!.committed('watch', []).map(({ offset }) => offset)).toEqual([10])
   })
 
   it('an interrupted produce sends what it read and says so by its exit code', async () => {

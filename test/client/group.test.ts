@@ -140,7 +140,7 @@ describe('members of a group', () => {
     await clock.until(() => workers.every(({ partitions }) => partitions.length === 3))
     const before = workers.map(({ assigned }) => assigned.length)
     write()
-    world.takeOver(2)
+    world.coordinators.takeOver(2)
     write()
     await allRead(workers)
     await clock.advance(15_000)
@@ -149,7 +149,7 @@ describe('members of a group', () => {
     expect(workers.map(({ assigned }) => assigned.length)).toEqual(before)
     expect(workers.flatMap(({ lost }) => lost)).toEqual([])
     expect(workers.flatMap(({ got }) => got).sort()).toEqual(range(0, written).sort())
-    expect(world.coordinators[2]!.membersCount).toBe(2)
+    expect(world.coordinators.all[2]!.membersCount).toBe(2)
   })
 
   it('take over from one that died, at its last commit', async () => {
@@ -304,7 +304,7 @@ describe('any course of events', () => {
           if (one !== undefined) await clock.finish(one.consumer.close())
           break
         case 4:
-          world.takeOver(rng.integer(3))
+          world.coordinators.takeOver(rng.integer(3))
           break
         case 5:
           if (one !== undefined) one.paceMs = rng.integer(2) * 700

@@ -11,14 +11,16 @@ import { FakeClock, SeededRng } from './fake-clock.ts'
 import { FakeNet } from './fake-net.ts'
 
 export class World {
-  readonly clock = new FakeClock()
-  readonly net = new FakeNet(this.clock)
+  readonly clock: FakeClock
+  readonly net: FakeNet
   readonly cluster: FakeCluster
   /** Everything that a client said it waits for. */
   readonly waiting = new Set<string>()
   #seed = 7
 
-  constructor (groups?: (id: number) => Services) {
+  constructor (groups?: (id: number) => Services, clock = new FakeClock()) {
+    this.clock = clock
+    this.net = new FakeNet(clock)
     this.cluster = new FakeCluster(this.net, 3, groups)
   }
 

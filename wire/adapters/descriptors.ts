@@ -310,7 +310,8 @@ const GroupSessionRequest = new Codec<M.GroupSessionRequest>({
 
 const GroupSessionResponse_Assignment = new Codec<M.GroupSessionResponse_Assignment>({
   memberEpoch: { number: 1, type: 'int64' },
-  partitions: { number: 2, type: HeldPartitions, repeated: true }
+  partitions: { number: 2, type: HeldPartitions, repeated: true },
+  coming: { number: 3, type: 'int32' }
 })
 
 const GroupSessionResponse_Alive = new Codec<M.GroupSessionResponse_Alive>({})
