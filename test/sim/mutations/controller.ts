@@ -167,6 +167,6 @@ export const controller: readonly Mutation[] = [
       search: 'volume.knew(topicId, partition) ? 1 + rng.integer(replicaGenMax) : 0',
       replace: '0'
     }],
-    finders: ['interleaving removal']
+    finders: ['plan bit flips', 'plan read errors']
   }
 ]

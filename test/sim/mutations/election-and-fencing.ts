@@ -13,11 +13,6 @@ const reelection = {
     "      return 'lost'\n    }",
   replace: ''
 }
-const rolledBack = {
-  file: roster,
-  search: 'if (info.brokerEpoch > known.brokerEpoch || info.incarnation === known.incarnation) return undefined',
-  replace: 'if (info.brokerEpoch > 0) return undefined'
-}
 const bootEpoch = { file: replica, search: 'row.leaderEpoch > this.#bootEpoch && ', replace: '' }
 
 export const electionAndFencing: readonly Mutation[] = [
@@ -39,37 +34,6 @@ export const electionAndFencing: readonly Mutation[] = [
     finders: ['seeds', 'plan elections']
   },
   {
-    name: 'elected-from-a-set-not-written',
-    rule,
-    without: 'the set is the one of the last successful write, not one that is being decided',
-    edits: [{
-      file: 'broker/controller/desk.ts',
-      search: 'if (row !== findRow(draft.base, row.topicId, row.partition)) continue',
-      replace: ''
-    }],
-    finders: ['plan churn', 'seeds']
-  },
-  {
-    name: 'elected-below-a-known-high-watermark',
-    rule,
-    without: 'nobody is elected whose end lies below a high watermark that any replica reports',
-    edits: [
-      {
-        file: 'broker/controller/election.ts',
-        search: 'ends.present && ends.durableEnd >= committed && canLead(identity)',
-        replace: 'ends.present && canLead(identity)'
-      },
-      {
-        file: 'broker/controller/election.ts',
-        search: 'candidates.sort((a, b) => b.lastEpoch - a.lastEpoch || b.durableEnd - a.durableEnd ||',
-        replace: 'candidates.sort((a, b) =>'
-      },
-      rolledBack
-    ],
-    note: 'with a rolled-back volume that is let in, and the highest end not preferred: members of a set hold all',
-    finders: ['plan rolled-back volumes']
-  },
-  {
     name: 'leads-in-its-own-epoch',
     rule,
     without: 'a process leads only in an epoch above all that its disk held, and a new incarnation is elected anew',
@@ -87,7 +51,7 @@ export const electionAndFencing: readonly Mutation[] = [
   {
     name: 'serves-before-its-epoch-is-durable',
     rule,
-    without: 'the new leader serves when its epoch is durable (KAFKA-7415), and a new incarnation is elected anew',
+    without: 'the new leader serves when its epoch is durable (KAFKA-7415)',
     edits: [
       {
         file: replica,
@@ -95,11 +59,9 @@ export const electionAndFencing: readonly Mutation[] = [
           'leader.serve(now())\n' +
           '      this.#effects.roleChanged(this)\n    })',
         replace: 'leader.serve(now())\n    this.#effects.roleChanged(this)'
-      },
-      reelection
+      }
     ],
-    note: 'two layers: without the second the controller elects anew whoever may have forgotten its epoch',
-    finders: ['plan slow disks', 'seeds', 'interleaving kafka-7415-epoch-durable-before-serving']
+    finders: ['histories 3/2', 'interleaving kafka-7415-epoch-durable-before-serving']
   },
   {
     name: 'follows-before-its-epoch-is-durable',
@@ -111,7 +73,7 @@ export const electionAndFencing: readonly Mutation[] = [
         'this.#effects.follow(follower)\n    })',
       replace: 'this.#effects.follow(follower)'
     }],
-    finders: ['interleaving kafka-7415-epoch-durable-before-serving', 'histories 3/2']
+    finders: ['interleaving follows-when-its-epoch-is-durable']
   },
   {
     name: 'epoch-not-raised',
@@ -122,17 +84,6 @@ export const electionAndFencing: readonly Mutation[] = [
       search: '{ leader, leaderEpoch: row.leaderEpoch + 1, inSync, minInSync }',
       replace: '{ leader, leaderEpoch: row.leaderEpoch, inSync, minInSync }'
     }]
-  },
-  {
-    name: 'stops-before-leaderships-have-moved',
-    rule,
-    without: 'a graceful stop moves leaderships first',
-    edits: [{
-      file: 'broker/controller/reception.ts',
-      search: "?.stopping === true && !this.#isNeeded(session.brokerId)) {",
-      replace: '?.stopping === true) {'
-    }],
-    finders: ['scenario graceful-stop']
   },
   {
     name: 'silent-leader-keeps-leading',

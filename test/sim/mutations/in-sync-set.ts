@@ -123,6 +123,25 @@ export const inSyncSet: readonly Mutation[] = [
     finders: ['scenario dead-member-while-asking']
   },
   {
+    name: 'request-of-a-replaced-process',
+    rule,
+    without: 'a request counts only from the process that is registered, and only from the row that is stored',
+    edits: [
+      {
+        file: controller,
+        search: 'if (asker?.brokerEpoch !== sender.brokerEpoch || asker.incarnation !== sender.incarnation) {',
+        replace: 'if (asker === undefined) {'
+      },
+      {
+        file: controller,
+        search: 'request.leaderEpoch !== row.leaderEpoch || request.version !== row.version || row.leader',
+        replace: 'row.leader'
+      }
+    ],
+    note: 'two layers: who asks, and from which row',
+    finders: ['plan churn', 'plan volumes']
+  },
+  {
     name: 'pushed-before-written',
     rule,
     without: 'rows are pushed when their write has landed',
@@ -164,17 +183,6 @@ export const inSyncSet: readonly Mutation[] = [
         '          if (now !== undefined) Object.assign(object.metadata, { uid: now.uid, resourceVersion: ' +
         'now.resourceVersion })'
     }],
-    finders: ['plan takeovers', 'seeds']
-  },
-  {
-    name: 'stale-request-granted',
-    rule,
-    without: 'a request from an older row is answered with the newer row',
-    edits: [{
-      file: controller,
-      search: 'request.leaderEpoch !== row.leaderEpoch || request.version !== row.version || row.leader',
-      replace: 'row.leader'
-    }],
-    finders: ['plan churn', 'seeds']
+    finders: ['scenario controller-cut-off', 'plan takeovers', 'seeds']
   }
 ]

@@ -16,6 +16,14 @@ function small (plan: Plan, minInSync = 2): Plan {
   }
 }
 
+/** Enough for segments to be written, to roll, and to go. */
+function retained (plan: Plan): Plan {
+  const topic = {
+    name: 't0', partitions: 2, replicas: 3, minInSync: 2, segmentBytes: 1024 * 1024, retentionBytes: 1024 * 1024
+  }
+  return { ...small(plan), topics: [topic], valueBytesMax: 30_000, sendEveryMs: 10 }
+}
+
 export const plans: Readonly<Record<string, (plan: Plan) => Plan>> = {
   /** Leaders come and go fast. */
   elections: (plan) => withFaults(small(plan),
@@ -46,13 +54,10 @@ export const plans: Readonly<Record<string, (plan: Plan) => Plan>> = {
   'swapped volumes': (plan) => withFaults(small(plan), { 'swapped volumes': 3_000, kill: 6_000 }),
   /** Disks rot. */
   'bit flips': (plan) => withFaults(small(plan), { 'bit flip': 1_000, kill: 2_000, power: 3_000 }),
+  /** Reads fail for a while: what cannot be read counts as damaged. */
+  'read errors': (plan) => withFaults(retained(plan), { 'read error': 1_500, kill: 3_000, power: 4_000 }),
   /** Segments roll and go while brokers are away. */
-  retention: (plan) => ({
-    ...withFaults(small(plan), { pause: 3_000, isolate: 3_000, power: 3_000, kill: 4_000 }),
-    topics: [{ name: 't0', partitions: 2, replicas: 3, minInSync: 2, segmentBytes: 1024 * 1024,
-      retentionBytes: 1024 * 1024 }],
-    valueBytesMax: 30_000, sendEveryMs: 10
-  }),
+  retention: (plan) => withFaults(retained(plan), { pause: 3_000, isolate: 3_000, power: 3_000, kill: 4_000 }),
   /** One member alone may commit. */
   'floor of one': (plan) => withFaults(small(plan, 1), { power: 2_000, kill: 3_000, pause: 3_000, isolate: 3_000 })
 }
