@@ -109,7 +109,7 @@ export const followerRules: readonly Mutation[] = [
     rule,
     without: 'answers to a subscription that is over are dropped (KAFKA-18991)',
     edits: [{ file: 'broker/partition/leader-stream.ts', search: 'this.#byId.delete(subscription.id)', replace: '' }],
-    finders: ['histories 3/2', 'interleaving late-answers', 'plan elections']
+    finders: ['plan slow links', 'plan elections']
   },
   {
     name: 'tail-below-the-log-start-kept',
@@ -150,12 +150,5 @@ export const followerRules: readonly Mutation[] = [
     without: 'a truncation takes back what is known of producers',
     edits: [{ file: 'broker/partition/state.ts', search: 'this.producers.truncate(offset)', replace: '' }],
     finders: ['histories 3/2', 'plan elections', 'interleaving truncation-restores-producers']
-  },
-  {
-    name: 'reset-keeps-the-epochs',
-    rule,
-    without: 'a log that begins anew forgets its epochs',
-    edits: [{ file: logState, search: 'this.epochs = []\n', replace: '' }],
-    finders: ['plan retention', 'interleaving log-start']
   }
 ]

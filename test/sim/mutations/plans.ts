@@ -46,8 +46,12 @@ export const plans: Readonly<Record<string, (plan: Plan) => Plan>> = {
     { 'lost table': 7_000, 'restored tables': 7_000, kill: 6_000, stop: 9_000 }),
   /** A disk comes back empty. */
   volumes: (plan) => withFaults(small(plan), { 'lost volume': 3_000, power: 4_000, kill: 4_000 }),
-  /** A disk says that it fails. */
-  'disk errors': (plan) => withFaults(small(plan), { 'disk error': 2_000, kill: 6_000 }),
+  /** Links are slow and uneven; leaderships move while much is under way. */
+  'slow links': (plan) => {
+    const base = withFaults(small(plan), { 'slow link': 1_000, pause: 2_000, stop: 4_000, 'slow disk': 3_000 })
+    const topics = base.topics.map((topic) => ({ ...topic, partitions: 8 }))
+    return { ...base, topics, net: { ...base.net, delayMeanMs: 20, spikeChance: 0.02, spikeMs: 1_000 } }
+  },
   /** A volume is taken back to an older copy. */
   'rolled-back volumes': (plan) => withFaults(small(plan), { 'rolled-back volume': 2_000, kill: 3_000, power: 4_000 }),
   /** Brokers find each other's volume. */

@@ -78,17 +78,6 @@ export const producerState: readonly Mutation[] = [
     edits: [{ file: journal, search: 'await file.sync()\n    if (this.#failed) return', replace: '' }]
   },
   {
-    name: 'failed-fsync-tried-again',
-    rule: pitfalls,
-    without: 'a failed fsync is final: the kernel has dropped the pages',
-    edits: [{
-      file: journal,
-      search: 'await file.sync()\n    if (this.#failed) return',
-      replace: 'await file.sync().catch(() => undefined)'
-    }],
-    finders: ['plan disk errors', 'seeds']
-  },
-  {
     name: 'rolled-back-volume-accepted',
     rule: pitfalls,
     without: 'a volume that has gone back to an older copy is refused',

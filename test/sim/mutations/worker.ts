@@ -10,6 +10,8 @@ export interface Task {
   /** Empty: the source as it is. */
   readonly mutation: string
   readonly attempts: readonly Attempt[]
+  /** The finders go on after this one. */
+  readonly after?: Attempt
   /** CPU time for the finders, after the attempts. */
   readonly seconds: number
   /** All attempts, whatever is found; default: until something is. */
@@ -28,12 +30,13 @@ export interface Outcome {
 
 const seedsFrom = 1
 
-function * seedsOf (finder: Finder): Generator<Attempt> {
+function * seedsOf (finder: Finder, after: Attempt | undefined): Generator<Attempt> {
   if (finder.startsWith('interleaving')) {
-    yield { finder, seed: 0 }
+    if (after?.finder !== finder) yield { finder, seed: 0 }
     return
   }
-  for (let seed = seedsFrom; ; seed++) yield { finder, seed }
+  const from = after?.finder === finder ? after.seed + 1 : seedsFrom
+  for (let seed = from; ; seed++) yield { finder, seed }
 }
 
 async function run (task: Task, mutation: Mutation | undefined): Promise<Outcome> {
@@ -57,9 +60,11 @@ async function run (task: Task, mutation: Mutation | undefined): Promise<Outcome
   const outcome = (): Outcome => ({ mutation: task.mutation, found, tries, seconds: seconds() })
   for (const one of task.attempts) if (await tried(one)) return outcome()
   const finders = mutation?.finders ?? ['seeds']
+  const skipped = task.after === undefined ? 0 : finders.indexOf(task.after.finder)
   for (const [index, finder] of finders.entries()) {
+    if (index < skipped) continue
     const until = task.seconds * (index + 1) / finders.length
-    for (const one of seedsOf(finder)) {
+    for (const one of seedsOf(finder, task.after)) {
       if (seconds() >= until) break
       if (await tried(one)) return outcome()
     }
