@@ -108,13 +108,20 @@ export class Offsets {
       return queries.map(({ topic, partition }, index): Answer => {
         const result = results[index]
         if (result === undefined) return new WireError('INTERNAL', `broker ${address} left out ${topic}/${partition}`)
-        if (result.error !== undefined) return WireError.fromDetail(result.error)
+        if (result.error !== undefined) return this.#inDoubt(topic, partition, WireError.fromDetail(result.error))
         return { topic, partition, offset: result.offset, timestamp: result.timestamp }
       })
     } catch (error) {
       const cause = error instanceof WireError ? error : new WireError('INTERNAL', String(error))
       return queries.map(() => cause)
     }
+  }
+
+  /** What is there by the metadata is there: a broker that says otherwise has not heard of it yet. */
+  #inDoubt (topic: string, partition: number, error: WireError): WireError {
+    const isUnknown = error.code === 'UNKNOWN_PARTITION' || error.code === 'UNKNOWN_TOPIC'
+    if (!isUnknown || this.#metadata.topic(topic)?.partitions[partition] === undefined) return error
+    return new WireError('LEADER_NOT_AVAILABLE', error.message)
   }
 
   /** Every query answered. A partition without a leader is waited for. */

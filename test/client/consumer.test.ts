@@ -83,6 +83,17 @@ describe('reading', () => {
     expect([...second!].map(text)).toEqual(range(20, 30))
   })
 
+  it('waits for a broker that has not heard of a new partition yet', async () => {
+    await fill(world, 1, range(0, 3))
+    cluster.listRefusal = 'UNKNOWN_PARTITION'
+    const consumer = client.consumer()
+    await clock.finish(consumer.assign([{ topic: 'orders', partitions: [1], from: 'start' }]))
+    const taken = take(world, consumer, 3)
+    await clock.advance(1_000)
+    cluster.listRefusal = undefined
+    expect(await taken).toEqual(range(0, 3))
+  })
+
   it('asks no more of a broker than it has room for', async () => {
     const padded = range(0, 1_000).map(value => value.padStart(500, '0'))
     for (const partition of [0, 1]) await fill(world, partition, padded, 20)

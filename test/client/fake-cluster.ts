@@ -64,6 +64,8 @@ export class FakeCluster {
   readonly committed = new Map<string, CommittedOffset>()
   /** What to do with a batch. */
   verdict: (topic: string, partition: number, header: BatchHeader) => Verdict = () => 'ok'
+  /** What a question for an offset is answered with instead, if with anything. */
+  listRefusal: ErrorCode | undefined
   /** Bytes of produce requests, as they came. */
   readonly produced: ProduceRequest[] = []
   #nextTopic = 1
@@ -304,6 +306,7 @@ export class FakeCluster {
     const { topic, partition, target } = query
     const result = { topic, partition, offset: -1, timestamp: -1, leaderEpoch: -1 }
     try {
+      if (this.listRefusal !== undefined) throw new WireError(this.listRefusal)
       const state = this.#lead(id, topic, partition)
       if (target === 'OFFSET_TARGET_EARLIEST') return { ...result, offset: state.logStart }
       if (target === 'OFFSET_TARGET_LATEST') return { ...result, offset: state.end }
