@@ -26,9 +26,9 @@ export async function partitionMove (names: readonly string[], options: Partitio
   const { dryRun = false } = options
   return await withController(options, async controller => {
     const { moves } = await controller.call('MovePartitions', { targets, dryRun })
-    if (options.wait === true && !dryRun) await untilMoved(controller, targets, options.timeout)
     if (options.json === true) await print(moves.map(move => `${JSON.stringify(asJson(move))}\n`).join(''))
     else if (moves.length > 0) await print(asTable(moves))
+    if (options.wait === true && !dryRun) await untilMoved(controller, targets, options.timeout)
     say(moves, options)
     return exitCodes.ok
   })

@@ -40,7 +40,8 @@ export async function applyExamples (api: KubeApi, folder: string, brokers: numb
   } else if (brokers !== undefined) {
     const { brokers: before = 0 } = cluster.spec as { brokers?: number }
     if (brokers < before) {
-      throw new StartError(`the cluster has ${before} brokers and cannot shrink to ${brokers} yet; --fresh begins anew`)
+      throw new StartError(`the cluster has ${before} brokers; to have ${brokers}, start it as it is and say: ` +
+        `kubectl scale cluster.millrace.dev/${clusterName} --replicas=${brokers}; --fresh begins anew`)
     }
     if (brokers > before) await api.patch('clusters.millrace.dev', namespace, clusterName, { spec: { brokers } })
   }

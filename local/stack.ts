@@ -92,12 +92,14 @@ interface Operator {
 function startOperator (folder: string, metricsPort: number, onTrouble: (text: string) => void): Operator {
   const path = join(folder, 'logs/operator.log')
   const log = new PodLog(path)
-  const process = new Supervised({ file: join(rootFolder, 'operator/main.ts'), args: [] }, {
+  const supervised = new Supervised({ file: join(rootFolder, 'operator/main.ts'), args: [] }, {
     KUBECONFIG: kubeconfigOf(folder),
+    // One that was killed has its Lease back at once: it is started again only when it is gone, and by nobody else.
+    MILLRACE_POD_NAME: `operator-${process.pid}`,
     MILLRACE_LISTEN_METRICS: `${address}:${metricsPort}`
   }, chunk => { log.write(chunk) },
   how => { onTrouble(`the operator ended (${how}) and is started again; see ${path}`) })
-  return { process, log, metricsPort }
+  return { process: supervised, log, metricsPort }
 }
 
 export function kubeconfigOf (folder: string): string {

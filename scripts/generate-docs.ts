@@ -77,7 +77,8 @@ async function metricsPage (): Promise<string> {
 
 const commands = [
   [], ['produce'], ['consume'], ['topic', 'create'], ['topic', 'list'], ['topic', 'describe'], ['topic', 'delete'],
-  ['cluster', 'describe']
+  ['partition', 'list'], ['partition', 'move'], ['partition', 'elect'], ['partition', 'recover'],
+  ['cluster', 'describe'], ['cluster', 'restore']
 ]
 
 function cliPage (): string {

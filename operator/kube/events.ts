@@ -17,7 +17,7 @@ const subjectLengthMax = 230
 
 export interface Happening {
   readonly type: 'Normal' | 'Warning'
-  /** CamelCase, for programs: `ScaleDownRefused`. */
+  /** CamelCase, for programs: `ScaleDownBlocked`. */
   readonly reason: string
   /** CamelCase, what was being done: `Scale`. */
   readonly action: string

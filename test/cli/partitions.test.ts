@@ -198,6 +198,7 @@ describe('partition move', () => {
     ['orders/x --replicas 1', "'orders/x' is neither topic/partition nor a topic"],
     ['orders/1 --from-file x', 'the file names the partitions'],
     ['orders/1 --replicas one', 'A whole number'],
+    ['orders/1 --replicas 1,1', 'A broker is named twice'],
     ['orders/1 --replicas 1 --controller nowhere', 'is not host:port']
   ])('%s is wrong usage', async (line, message) => {
     const { code, stderr } = await run(`partition move ${line}`)
