@@ -47,6 +47,17 @@ export class InvariantObserver implements Observer {
     return record
   }
 
+  /** A person has given up the in-sync set: what the survivor knew to be committed is all that is. */
+  recovered (topicId: string, partition: number, survivor: number): void {
+    const key = `${topicId}-${partition}`
+    const fresh = new PartitionRecord(key)
+    const { node } = this.#cluster.brokers[survivor]!
+    for (const [log, record] of this.#nodes.get(node!)?.records ?? []) {
+      if (`${log.topicId}-${log.partition}` === key) fresh.commit(record, record.highWatermark)
+    }
+    this.#partitions.set(key, fresh)
+  }
+
   /** The highest log start of any replica of 'topicId-partition' that runs now. */
   logStart (key: string): number {
     let start = 0
@@ -257,7 +268,8 @@ export class InvariantObserver implements Observer {
         if (older !== undefined) this.#coverage.reached('two leaders at once')
       }
     }
-    record.mustHoldAll = true
+    // One that was held up, and begins after a later leader, lacks what that one has committed: nobody follows it.
+    record.mustHoldAll = [...partition.leaders.keys()].every((later) => later <= epoch)
     record.dirty = true
   }
 
