@@ -19,11 +19,13 @@ export interface RunOptions {
   /** Default: the checkout. */
   readonly cwd?: string
   readonly timeoutMs?: number
+  readonly onStart?: (pid: number) => void
 }
 
 /** Runs a command to its end; kills it after timeoutMs (60 s). */
 export async function run (command: string, args: readonly string[], options: RunOptions = {}): Promise<Ran> {
   const child = spawn(command, args, { cwd: options.cwd ?? root, env: { ...process.env, ...options.env } })
+  if (child.pid !== undefined) options.onStart?.(child.pid)
   const killer = setTimeout(() => child.kill('SIGKILL'), options.timeoutMs ?? 60_000)
   const output = collect(child)
   child.stdin.on('error', () => { /* the command may end before it has read everything */ })

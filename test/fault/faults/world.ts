@@ -16,7 +16,8 @@ import { StatefulSetController } from '../../../local/pods/stateful-set-controll
 import { address, isReady, portsOf } from '../../../local/pods/types.ts'
 import type { Pod } from '../../../local/pods/types.ts'
 import { Supervised } from '../../../local/supervised.ts'
-import { alive, until } from '../harness.ts'
+import { alive, run, until } from '../harness.ts'
+import type { Ran } from '../harness.ts'
 import type { WorkTopic } from './client-options.ts'
 import type { LaunchConfig } from './launch.ts'
 import { Network } from './network.ts'
@@ -31,6 +32,7 @@ const namespace = 'default'
 const launcher = join(import.meta.dirname, 'launch.ts')
 const setUpMsMax = 60_000
 const stopMsMax = 20_000
+const cliMsMax = 40_000
 
 export interface TopicSpec extends WorkTopic {
   readonly replicas: number
@@ -55,6 +57,7 @@ export class World {
   readonly #services: ServiceController
   readonly #operator: Supervised
   readonly #operatorLog: PodLog
+  #clis = 0
 
   private constructor (folder: string, api: KubeApi, network: Network, config: LaunchConfig,
     proxies: readonly string[], clientPids: Map<string, number>) {
@@ -167,10 +170,31 @@ export class World {
 
   releaseAll (): void { rmSync(join(this.folder, 'hold'), { recursive: true, force: true }) }
 
-  /** Empty when every broker is ready and every partition whole; otherwise what is missing. */
+  /** Empty when every broker that is asked for is ready and every partition whole; otherwise what is missing. */
   notReady (): string {
+    const there = this.brokers().length
+    if (there !== this.brokersWanted()) return `${there} brokers, not ${this.brokersWanted()}`
     const unready = this.#pods().filter(pod => !isReady(pod)).map(pod => pod.metadata.name)
     return unready.length > 0 ? `not ready: ${unready.join(', ')}` : notWhole(this.api)
+  }
+
+  /** What the Cluster asks for. */
+  brokersWanted (): number {
+    const cluster = this.api.get('clusters.millrace.dev', namespace, clusterName)
+    return (cluster?.spec as { brokers?: number } | undefined)?.brokers ?? 0
+  }
+
+  /** bin/millrace as a person would call it, as a host of its own. */
+  async millrace (args: readonly string[]): Promise<Ran> {
+    const name = `cli.${++this.#clis}`
+    const env = { KUBECONFIG: join(this.folder, 'kubeconfig'), MILLRACE_BOOTSTRAP: this.bootstrap.join() }
+    try {
+      return await run(join(rootFolder, 'bin/millrace'), args, {
+        env, timeoutMs: cliMsMax, onStart: pid => { this.clientPids.set(name, pid) }
+      })
+    } finally {
+      this.clientPids.delete(name)
+    }
   }
 
   async stop (): Promise<void> {
