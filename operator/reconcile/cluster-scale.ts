@@ -86,8 +86,11 @@ function leavingBrokers (context: ClusterContext): number[] {
  * may be the only one that has some records.
  */
 async function bringBack (context: ClusterContext, drains: readonly BrokerDrain[]): Promise<boolean> {
-  const { replicas = 0 } = context
-  const missed = drains.filter(({ brokerId, replicasLeft }) => brokerId >= replicas && replicasLeft > 0)
+  const { views, key, replicas = 0 } = context
+  // One that lives needs no pod: its volume came from another pod, whose number it keeps.
+  const alive = new Set(views.get(key)?.brokers.flatMap(({ brokerId, fenced }) => fenced ? [] : [brokerId]))
+  const missed = drains.filter(({ brokerId, replicasLeft }) =>
+    brokerId >= replicas && replicasLeft > 0 && !alive.has(brokerId))
   if (missed.length === 0) return false
   context.replicas = Math.max(...missed.map(({ brokerId }) => brokerId)) + 1
   await ensureStatefulSet(context)

@@ -249,6 +249,31 @@ describe('scale down', () => {
     expect(brokers.all.map(({ id }) => id)).toEqual([0, 1])
   }, 20_000)
 
+  it('a dead broker can be taken away: its replicas are made anew from the others', async () => {
+    await running(3)
+    const { brokers } = world.controller
+    brokers.known.get(2)!.replicas = 4
+    world.podsBecomeReady = false
+    await world.setReady('events-2', false)
+    brokers.lose(2)
+    await world.condition(clusters, 'events', 'Degraded', 'True', 'BrokersNotReady')
+    await scale(2)
+    await settledAt(2)
+    expect(brokers.all.map(({ id, replicas }) => [id, replicas])).toEqual([[0, 4], [1, 0]])
+  })
+
+  it('a broker whose volume came from another pod is drained, and no pods are made for its number', async () => {
+    await running(3)
+    const { brokers } = world.controller
+    brokers.register(7)
+    brokers.known.get(7)!.replicas = 2
+    await world.writeTable()
+    await world.until(clusters, 'events', object => conditionOf(object, 'Progressing')?.reason === 'Draining')
+    await expect.poll(() => brokers.known.get(7)!.replicas).toBe(0)
+    await world.settled()
+    expect(size()).toBe(3)
+  })
+
   it('costs no write while nothing moves', async () => {
     await running(3)
     const { brokers } = world.controller
