@@ -133,7 +133,14 @@ export class Consumer implements AsyncIterable<ConsumerRecord>, BatchSource {
     }, this.#options, topics, options.from)
     this.#group = group
     this.#tick ??= this.#startTick()
-    await group.assigned({ timeoutMs, signal })
+    try {
+      await group.assigned({ timeoutMs, signal })
+    } catch (error) {
+      // It may be tried again.
+      this.#group = undefined
+      await group.leave()
+      throw error
+    }
     if (this.#failure !== undefined) throw this.#failure
   }
 

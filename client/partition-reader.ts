@@ -84,6 +84,9 @@ export class PartitionReader implements Subscriber {
   get hasReceived (): boolean { return this.#received.length > 0 }
   get place (): { topic: string, partition: number } { return { topic: this.topic, partition: this.partition } }
 
+  /** A group's coordinator has given it: it exists, whatever others know. */
+  get isMember (): boolean { return this.#host.isMember }
+
   /** It is to go to another member: nothing more of it is handed out. */
   get isRevoked (): boolean { return this.#revoked }
 

@@ -67,7 +67,8 @@ export class Starts {
       if (!this.#unresolved.has(reader)) continue
       const error = mine.find(answer => answer instanceof WireError)
       if (error !== undefined) {
-        if (error.code === 'UNKNOWN_PARTITION' || error.code === 'UNKNOWN_TOPIC') {
+        // A coordinator may know a new partition before others do.
+        if (!reader.isMember && (error.code === 'UNKNOWN_PARTITION' || error.code === 'UNKNOWN_TOPIC')) {
           this.#failed(toMillraceError(error, reader.place))
         }
         reader.startFailed(error)

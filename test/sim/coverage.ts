@@ -20,6 +20,8 @@ export const sometimes = [
   'the brokers were restarted one after another', 'a topic got fewer replicas', 'a topic got more replicas',
   'a bit flipped on a disk', 'damage was found on a disk', 'a replica was renewed after damage', 'volumes were swapped',
   'a volume was rolled back', 'a rolled-back volume became a new one',
+  'a member left', 'a member died', 'a member stood still', 'a member was fenced', 'a member was too slow',
+  'a member gave a partition away', 'a commit was fenced',
   'a backup of the API was restored', 'a stream met back-pressure', 'a unary request came twice'
 ] as const
 

@@ -26,6 +26,8 @@ export interface Plan {
   readonly topics: readonly TopicPlan[]
   readonly producers: number
   readonly consumers: number
+  /** Members of one group, at a time. */
+  readonly members: number
   /** Between two sends of a producer, on average. */
   readonly sendEveryMs: number
   readonly valueBytesMax: number
@@ -96,6 +98,7 @@ export function drawPlan (seedRng: SimRng): Plan {
     topics,
     producers: 1 + rng.integer(3),
     consumers: 1 + rng.integer(2),
+    members: seedRng.fork('group').pick([0, 0, 2, 3, 5]),
     sendEveryMs: rng.pick([large ? 30 : 10, 30, 100]),
     valueBytesMax: large ? 30_000 : rng.pick([10, 100, 2_000]),
     deliveryTimeoutMs: rng.pick([4_000, 15_000, 60_000]),

@@ -3,7 +3,7 @@
 //
 //   brokers 3                              the plan, with defaults
 //   topic t0 partitions 4 replicas 3 min 2
-//   producers 2 / consumers 1 / send every 10ms / deliver within 60s
+//   producers 2 / consumers 1 / members 0 / send every 10ms / deliver within 60s
 //   ---
 //   pass 2s                                virtual time
 //   pause|resume|kill|power|start|stop|wipe WHO    WHO: ids '0,1', 'leader of t0-0', 'controller', 'all'
@@ -36,7 +36,7 @@ function lines (text: string): string[] {
 function parsePlan (header: readonly string[]): Plan {
   const topics: TopicPlan[] = []
   const plan: Mutable<Plan> = {
-    brokers: 3, topics, producers: 2, consumers: 1, sendEveryMs: 10, valueBytesMax: 20, deliveryTimeoutMs: 120_000,
+    brokers: 3, topics, producers: 2, consumers: 1, members: 0, sendEveryMs: 10, valueBytesMax: 20, deliveryTimeoutMs: 120_000,
     safetyMs: 0, net: { ...calmConditions }, kubeDelayMs: 2, kubeFaultChance: 0, kubeFaults: [], faults: new Map()
   }
   for (const line of header) {
@@ -46,6 +46,7 @@ function parsePlan (header: readonly string[]): Plan {
       case 'brokers': plan.brokers = Number(last); break
       case 'producers': plan.producers = Number(last); break
       case 'consumers': plan.consumers = Number(last); break
+      case 'members': plan.members = Number(last); break
       case 'send': plan.sendEveryMs = milliseconds(last); break
       case 'deliver': plan.deliveryTimeoutMs = milliseconds(last); break
       case 'topic': topics.push({

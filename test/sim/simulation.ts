@@ -9,6 +9,7 @@ import { SimCluster } from './cluster.ts'
 import { ConsumerClient } from './consumer-client.ts'
 import { Coverage } from './coverage.ts'
 import { SimFailure } from './failure.ts'
+import { GroupWorkload } from './group-client.ts'
 import { ofGone, ofThose } from './incarnations.ts'
 import { Nemesis } from './nemesis.ts'
 import { InvariantObserver } from './observer.ts'
@@ -27,6 +28,8 @@ export const setUpMsMax = 30_000
 export const healMsMax = 10_000
 /** After healing: every replica is in sync. */
 export const wholeMsMax = 30_000
+/** After healing: members that were lost are seen to be, and the group has read everything. */
+export const groupMsMax = 30_000
 export const stopMsMax = 40_000
 const superviseMs = 500
 
@@ -44,6 +47,7 @@ export class Simulation {
   readonly operator: SimOperator
   readonly #producers: ProducerClient[] = []
   readonly #consumers: ConsumerClient[] = []
+  readonly #group: GroupWorkload
   #clientsMade = 0
 
   constructor (seed: number, plan: Plan) {
@@ -59,7 +63,9 @@ export class Simulation {
       committed: (topicId, partition, offset, how) => { this.#mustBeCommitted(topicId, partition, offset, how) }
     }
     this.operator = new SimOperator(this.cluster)
-    const hosts = Array.from({ length: plan.producers + plan.consumers }, (_, index) => `c${index}`)
+    const hosts = Array.from({ length: plan.producers + plan.consumers + plan.members }, (_, index) => `c${index}`)
+    this.#group = new GroupWorkload(this.#world, hosts.slice(plan.producers + plan.consumers),
+      (key) => this.observer.logStart(this.topics.partitions().find((each) => each.key === key)?.id ?? ''))
     const victims = {
       hosts,
       restartOne: (rng: SimRng) => { this.#restartClient(rng) },
@@ -80,6 +86,7 @@ export class Simulation {
     await this.#until(setUpMsMax, 'topics were not made', () => this.#allLed() && this.#allThere())
     for (let i = 0; i < plan.producers; i++) this.#newProducer(`c${i}`)
     for (let i = 0; i < plan.consumers; i++) this.#newConsumer(`c${plan.producers + i}`)
+    this.#group.begin()
   }
 
   /** Lets virtual time pass. */
@@ -93,6 +100,7 @@ export class Simulation {
     if (this.failed) return
     const { cluster, nemesis } = this
     nemesis.heal()
+    this.#group.heal()
     await scrub(cluster, this.coverage)
     await this.#until(cluster.scheduler.now + setUpMsMax, 'topics are not as wished', () => this.#allThere())
     const healedAtMs = cluster.scheduler.now
@@ -120,9 +128,19 @@ export class Simulation {
     const ends = new Map([...this.observer.partitions].map(({ key, end }) => [key, end]))
     await this.#until(healedAtMs + healMsMax, 'reads do not end', () => this.topics.partitions().every(({ key, id }) =>
       drain.positionOf(key) >= (ends.get(id) ?? 0)))
+    await this.#groupDone(healedAtMs, ends)
     await this.#until(healedAtMs + wholeMsMax, 'in-sync sets are not whole', () => this.#allInSync())
     await this.#until(healedAtMs + wholeMsMax, 'tables are not what was written last',
       () => this.observer.rows.isStored())
+  }
+
+  /** The group has read everything too. */
+  async #groupDone (healedAtMs: number, endsById: ReadonlyMap<string, number>): Promise<void> {
+    const lasting = new Set(this.topics.all.filter(({ transient }) => transient !== true).map(({ name }) => name))
+    const ends = new Map(this.topics.partitions().filter(({ key }) => lasting.has(key.slice(0, key.lastIndexOf('-'))))
+      .map(({ key, id }) => [key, endsById.get(id) ?? 0]))
+    await this.#until(healedAtMs + groupMsMax, 'the group does not read on', () => this.#group.isDone(ends),
+      () => this.#group.state(ends))
   }
 
   async #check (healedAtMs: number): Promise<void> {
@@ -148,13 +166,14 @@ export class Simulation {
   }
 
   /** Fails the run when `condition` does not come true in time. */
-  async #until (untilMs: number, complaint: string, condition: () => boolean): Promise<void> {
+  async #until (untilMs: number, complaint: string, condition: () => boolean,
+    more: () => string = () => ''): Promise<void> {
     const { scheduler } = this.cluster
     if (scheduler.failure !== undefined) return
     let looks = 0
     const reached = await scheduler.run(untilMs, () => ++looks % 16 === 0 && condition())
     if (reached || scheduler.failure !== undefined || condition()) return
-    scheduler.fail(new SimFailure('liveness', `${complaint} by ${Math.round(untilMs)} ms\n${this.#state()}`))
+    scheduler.fail(new SimFailure('liveness', `${complaint} by ${Math.round(untilMs)} ms\n${this.#state()}\n${more()}`))
   }
 
   /** The broker that the newest row of 't0-0' names, -1 for none. */
