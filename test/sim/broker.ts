@@ -45,6 +45,7 @@ export class SimBroker {
   #node: BrokerNode | undefined
   #incarnations = 0
   #stopping = false
+  #volumeIdLast = ''
   /** Mean time of an fsync; a slow disk is one of the faults. */
   syncMs = 1
   /** So often an fsync hangs for up to a second. */
@@ -143,6 +144,7 @@ export class SimBroker {
     if (process === undefined) return
     if (ending === 'power') this.#cluster.network.powerOff(this.host)
     this.#cluster.observer?.beforeDeath(this)
+    this.#volumeIdLast = this.#node?.parts?.volume.meta.volumeId ?? this.#volumeIdLast
     process.kill()
     this.#disk = ending === 'power' ? this.#disk.crash() : this.#disk.kill()
     this.#process = undefined
@@ -175,6 +177,9 @@ export class SimBroker {
     this.#process?.resume()
     this.#cluster.network.review()
   }
+
+  /** The id of the volume when a process last had it open. */
+  get volumeIdLast (): string { return this.#volumeIdLast }
 
   /** From some operation on nothing can be made durable. */
   failWrites (): void {

@@ -53,7 +53,8 @@ export class InvariantObserver implements Observer {
     const fresh = new PartitionRecord(key)
     const { node } = this.#cluster.brokers[survivor]!
     for (const [log, record] of this.#nodes.get(node!)?.records ?? []) {
-      if (`${log.topicId}-${log.partition}` === key) fresh.commit(record, record.highWatermark)
+      if (`${log.topicId}-${log.partition}` !== key || record.highWatermark === 0) continue
+      fresh.commit(record, record.highWatermark)
     }
     this.#partitions.set(key, fresh)
   }

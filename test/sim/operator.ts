@@ -1,7 +1,7 @@
 // Who asks the controller for changes: stands in for the operator and for people with the CLI. Asks every
 // broker where the controller is, and goes on until it has been heard.
 import type {
-  ApplyTopicRequest, DeleteTopicRequest, ErrorDetail, Sent
+  ApplyTopicRequest, DeleteTopicRequest, ErrorDetail, RecoverPartitionRequest, Sent
 } from '../../wire/messages.ts'
 import { WireError } from '../../wire/errors.ts'
 import type { SimCluster } from './cluster.ts'
@@ -124,6 +124,12 @@ export class SimOperator {
   elect (topic: string, partition: number, leader: number): void {
     const request = { partitions: [{ topic, partition }], leader }
     this.#once((where) => this.#net.call(where, 'ElectLeaders', request, callTimeoutMs))
+  }
+
+  recover (request: Sent<RecoverPartitionRequest>, done: (error: WireError | undefined) => void): void {
+    this.#process.schedule(0, 'recover', () => {
+      void this.ask((where) => this.#net.call(where, 'RecoverPartition', request, callTimeoutMs)).then(done)
+    })
   }
 
   #once (ask: (controller: string) => Promise<Answer>): void {

@@ -90,7 +90,8 @@ export class ProducerClient {
     const { history, plan, topics } = this.#world
     const value = `${this.process.name}-${++this.#sent}`
     const operation = history.begin<SendOperation>({
-      kind: 'send', process: this.process.name, key: topics.key(topic, topics.idOf(topic), partition), value, batch: this.#batch
+      kind: 'send', process: this.process.name, key: topics.key(topic, topics.idOf(topic), partition), value,
+      batch: this.#batch
     })
     const padding = 'x'.repeat(this.#rng.integer(plan.valueBytesMax))
     this.#outstanding++

@@ -5,7 +5,7 @@ import { isMoving, targetOf } from '../../broker/controller/moves.ts'
 import { decodeTable, tableKind } from '../../broker/controller/table-codec.ts'
 import { rootName } from '../../broker/controller/table.ts'
 import type { Table } from '../../broker/controller/table.ts'
-import { hasIdentity, identityText, isNewerRow, nobody } from '../../broker/row.ts'
+import { hasIdentity, identityText, isNewerRow, nobody, sameIdentity } from '../../broker/row.ts'
 import type { PartitionRow } from '../../broker/row.ts'
 import type { SimBroker } from './broker.ts'
 import type { SimCluster } from './cluster.ts'
@@ -161,7 +161,9 @@ export class RowObserver {
       const record = this.#observer.record(identityText(member), row.topicId, row.partition)
       const durable = record?.durableEnd ?? 0
       // A member whose disk was harmed is dead; it stays in a set that is at its floor.
-      const mayLack = record?.suspect === true && member.brokerId !== row.leader
+      const leads = member.brokerId === row.leader &&
+        !row.inSync.some((other) => other.brokerId === row.leader && !sameIdentity(other, member))
+      const mayLack = record?.suspect === true && !leads
       if (durable < end && !mayLack) {
         throw new SimFailure('in-sync set', `${where}: ${identityText(member)} is in sync with ${durable} ` +
           `offsets on its disk, committed are ${end}`)

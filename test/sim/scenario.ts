@@ -10,16 +10,33 @@
 //   cut 0-1 | cut 0>1 | cut 0-kube | heal  links: both ways, one way
 //   kube down|silent|up | kube delay 300ms
 //   disk 30s WHO                           how long an fsync takes from now on, on average
+//   flip|unreadable|readable WHO           bits on its disk flip; reads fail from now on, or do not any more
+//   snapshot WHO | rollback WHO            a copy of its volume is taken; takes its place (nothing runs)
+//   swap 0 1                               two volumes change places (nothing runs)
+//   restart client                         one client dies, another takes its place
+//   and what a person asks for (script-wishes.ts):
+//   add | remove                           one more broker; the last one is drained, stopped, forgotten
+//   move t0-0 to 1,2,3 | give up t0-0 | elect t0-0 1|preferred
+//   apply t0 partitions 6 | replicas 3 | min 2      | delete t0 [with data]
+//   recover 0,1 by 2                       partitions whose in-sync set these were go on with what broker 2 has
 //   mark                                   what is expected counts from here
 //   expect gap < 1s [t0-0]                 longest time without an acknowledged write, per partition
 //   expect no failed sends
+//   expect reached a follower truncated    a state of coverage.ts
+//   within 20s t0-0 on 1,2,3               these replicas, all in sync, nothing under way
+//   within 20s t0-0 moves | t0-0 led by 1 | 1 is ready | 1 is new (its volume has another id)
+//   within 20s brokers 4 | topics there    nothing is being drained or changed
 import type { SimBroker } from './broker.ts'
+import { sometimes } from './coverage.ts'
 import { SimFailure } from './failure.ts'
 import { calmConditions } from './network.ts'
 import type { Plan, TopicPlan } from './plan.ts'
 import type { RunResult, Spectator } from './run.ts'
 import { runWith } from './run.ts'
+import { holds } from './script-conditions.ts'
+import { wish } from './script-wishes.ts'
 import type { Simulation } from './simulation.ts'
+import type { Image } from './disk-image.ts'
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] }
 
@@ -36,8 +53,8 @@ function lines (text: string): string[] {
 function parsePlan (header: readonly string[]): Plan {
   const topics: TopicPlan[] = []
   const plan: Mutable<Plan> = {
-    brokers: 3, topics, producers: 2, consumers: 1, members: 0, sendEveryMs: 10, valueBytesMax: 20, deliveryTimeoutMs: 120_000,
-    safetyMs: 0, net: { ...calmConditions }, kubeDelayMs: 2, kubeFaultChance: 0, kubeFaults: [], faults: new Map()
+    brokers: 3, topics, producers: 2, consumers: 1, members: 0, sendEveryMs: 10, valueBytesMax: 20,
+    deliveryTimeoutMs: 120_000, safetyMs: 0, net: { ...calmConditions }, kubeDelayMs: 2, kubeFaultChance: 0, kubeFaults: [], faults: new Map()
   }
   for (const line of header) {
     const words = line.split(/\s+/)
@@ -51,7 +68,7 @@ function parsePlan (header: readonly string[]): Plan {
       case 'deliver': plan.deliveryTimeoutMs = milliseconds(last); break
       case 'topic': topics.push({
         name: words[1]!, partitions: Number(words[3]), replicas: Number(words[5]), minInSync: Number(words[7]),
-        segmentBytes: 1024 * 1024, retentionBytes: -1
+        segmentBytes: 1024 * 1024, retentionBytes: -1, ...words.includes('transient') && { transient: true }
       }); break
       default: throw new Error(`not a line of a plan: '${line}'`)
     }
@@ -61,6 +78,7 @@ function parsePlan (header: readonly string[]): Plan {
 
 class Script {
   readonly #simulation: Simulation
+  readonly #snapshots = new Map<SimBroker, Image>()
   #markedAtMs = 0
 
   constructor (simulation: Simulation) { this.#simulation = simulation }
@@ -78,6 +96,12 @@ class Script {
         break
       case 'mark': this.#markedAtMs = cluster.scheduler.now; break
       case 'expect': this.#expect(words, line); break
+      case 'within': await this.#within(milliseconds(words[0]!), words.slice(1)); break
+      case 'swap': cluster.brokers[Number(words[0])]!.swapVolumes(cluster.brokers[Number(words[1])]!); break
+      case 'restart': this.#simulation.restartClient(cluster.scheduler.rng.fork(`script/${line}`)); break
+      case 'add': case 'remove': case 'move': case 'give': case 'elect': case 'apply': case 'delete': case 'recover':
+        await wish(this.#simulation, verb, words)
+        break
       case 'disk':
         for (const broker of this.#who(words.slice(1))) broker.syncMs = milliseconds(words[0]!)
         break
@@ -100,6 +124,11 @@ class Script {
         break
       case 'stop': broker.stop(); break
       case 'wipe': broker.wipe(); break
+      case 'flip': broker.flipBits(10); break
+      case 'unreadable': broker.failReads(); break
+      case 'readable': broker.healDisk(); break
+      case 'snapshot': this.#snapshots.set(broker, broker.copyVolume()); break
+      case 'rollback': broker.rollBack(this.#snapshots.get(broker)!, broker.volumeIdLast); break
       default: throw new Error(`not a line of a script: '${verb}'`)
     }
   }
@@ -125,6 +154,18 @@ class Script {
     if (pair.includes('-')) network.cut(b!, a!)
   }
 
+  /** Time passes until it is so. */
+  async #within (ms: number, words: readonly string[]): Promise<void> {
+    const simulation = this.#simulation
+    const { scheduler } = simulation.cluster
+    const untilMs = scheduler.now + ms
+    while (!holds(simulation, words)) {
+      if (simulation.failed) return
+      if (scheduler.now >= untilMs) throw new SimFailure('script', `not within ${ms} ms: ${words.join(' ')}`)
+      await simulation.pass(20)
+    }
+  }
+
   #expect (words: readonly string[], line: string): void {
     const since = this.#markedAtMs
     if (words[0] === 'gap') {
@@ -140,6 +181,10 @@ class Script {
           throw new SimFailure('failed send', `'${line}': ${operation.value}: ${operation.error}`)
         }
       }
+    } else if (words[0] === 'reached') {
+      const state = sometimes.find((each) => each === words.slice(1).join(' '))
+      if (state === undefined) throw new Error(`not a state: '${line}'`)
+      if (!this.#simulation.coverage.counts.has(state)) throw new SimFailure('script', `'${line}': it was not`)
     } else throw new Error(`not an expectation: '${line}'`)
   }
 }

@@ -3,6 +3,7 @@
 import type { Report } from '../check/checker.ts'
 import { checkHistory } from '../check/checker.ts'
 import { History } from '../check/history.ts'
+import type { Key } from '../check/history.ts'
 import { findStuck } from '../check/liveness.ts'
 import { findDivergedReplicas } from '../check/replicas.ts'
 import { SimCluster } from './cluster.ts'
@@ -42,6 +43,8 @@ export class Simulation {
   readonly history: History
   report: Report | undefined
   healedInMs = 0
+  /** Partitions of which a person has given up what was committed. */
+  readonly recovered = new Set<Key>()
   readonly #world: ClientWorld
   readonly topics: Topics
   readonly operator: SimOperator
@@ -68,7 +71,7 @@ export class Simulation {
       (key) => this.observer.logStart(this.topics.partitions().find((each) => each.key === key)?.id ?? ''))
     const victims = {
       hosts,
-      restartOne: (rng: SimRng) => { this.#restartClient(rng) },
+      restartOne: (rng: SimRng) => { this.restartClient(rng) },
       tablesHarmed: () => { this.observer.rows.tablesHarmed = true }
     }
     const { cluster, coverage, operator, topics } = this
@@ -146,7 +149,7 @@ export class Simulation {
   async #check (healedAtMs: number): Promise<void> {
     const { cluster, history } = this
     const starts = new Map(this.topics.partitions().map(({ key, id }) => [key, this.observer.logStart(id)]))
-    const removedBelow = (key: string): number => starts.get(key) ?? 0
+    const removedBelow = (key: string): number => this.recovered.has(key) ? Infinity : starts.get(key) ?? 0
     const replicas = await replicaContents(cluster, this.observer)
     const keys = this.topics.partitions().map(({ key }) => key)
     const there = this.topics.remade ? ofThose(history.operations, (key) => starts.has(key)) : history.operations
@@ -158,7 +161,7 @@ export class Simulation {
       ...findStuck(there, { healedAtMs, boundMs: healMsMax, keys, removedBelow }),
       ...findDivergedReplicas(replicas)
     ]
-    const first = anomalies[0]
+    const first = anomalies.filter(({ key }) => !this.recovered.has(key))[0]
     if (first === undefined) return
     const rest = anomalies.slice(1, 20).map(({ kind, key, message }) => `\n  ${kind} ${key}: ${message}`).join('')
     cluster.scheduler.fail(new SimFailure(first.kind, `${first.key}: ${first.message}` +
@@ -243,7 +246,8 @@ export class Simulation {
     this.#consumers.push(new ConsumerClient(this.#world, host, `r${++this.#clientsMade}`, { group, drain: false }))
   }
 
-  #restartClient (rng: SimRng): void {
+  /** One dies, another takes its place on its host. */
+  restartClient (rng: SimRng): void {
     const producers = this.#producers.filter((each) => !each.process.dead)
     const consumers = this.#consumers.filter((each) => !each.process.dead)
     const victim = rng.pick([...producers, ...consumers])

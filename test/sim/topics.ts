@@ -44,6 +44,10 @@ export class Topics {
   /** Of the newest topic of that name; empty while there was none. */
   idOf (name: string): string { return this.#ids.get(name)?.at(-1) ?? '' }
 
+  nameOf (topicId: string): string {
+    return [...this.#ids].find(([, ids]) => ids.includes(topicId))?.[0] ?? ''
+  }
+
   /** The partition's key in the history: 't0-3', or 't0~1-3' for the second topic of the name. */
   key (name: string, topicId: string, partition: number): Key {
     const index = this.#ids.get(name)?.indexOf(topicId) ?? -1

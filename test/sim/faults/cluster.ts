@@ -1,6 +1,8 @@
 // The cluster changes under load: brokers come and go, partitions move, leaders are chosen by people.
 import type { PartitionRow } from '../../../broker/row.ts'
 import type { SimBroker } from '../broker.ts'
+import type { SimCluster } from '../cluster.ts'
+import type { SimOperator } from '../operator.ts'
 import type { clusterFaults } from './kinds.ts'
 import type { Fault, FaultWorld } from './world.ts'
 
@@ -21,25 +23,36 @@ function add (world: FaultWorld): boolean {
 }
 
 /** The last one, as kubectl scale would: it goes when it holds nothing, and is forgotten. */
+export function removeLast (cluster: SimCluster, operator: SimOperator, later: (ms: number, run: () => void) => void,
+  done: () => void): void {
+  const broker = cluster.brokers.at(-1)!
+  operator.drain([broker.id], () => {
+    if (cluster.brokers.at(-1) !== broker) return
+    broker.stop()
+    const leave = (): void => {
+      if (broker.running) {
+        later(100, leave)
+        return
+      }
+      cluster.removeBroker()
+      operator.forget(broker.id, () => {
+        operator.drain([])
+        done()
+      })
+    }
+    leave()
+  })
+}
+
 function drain (world: FaultWorld): boolean {
   const { cluster, coverage, operator, topics } = world
   const broker = cluster.brokers.at(-1)!
   const needed = Math.max(3, ...topics.all.map(({ replicas }) => replicas))
   if (cluster.brokers.length <= needed || world.draining !== undefined || broker.guest !== undefined) return false
   world.draining = broker
-  operator.drain([broker.id], () => {
-    if (world.draining !== broker || cluster.brokers.at(-1) !== broker) return
-    broker.stop()
-    const leave = (): void => {
-      if (broker.running) return world.until(100, leave)
-      cluster.removeBroker()
-      operator.forget(broker.id, () => {
-        world.draining = undefined
-        operator.drain([])
-        coverage.reached('a broker was drained and removed')
-      })
-    }
-    leave()
+  removeLast(cluster, operator, (ms, run) => { world.until(ms, run) }, () => {
+    world.draining = undefined
+    coverage.reached('a broker was drained and removed')
   })
   return true
 }
