@@ -1,5 +1,7 @@
 // The Kube port of one simulated process, and the faults between it and the store: outages, slowness,
-// refusals, answers lost after the write, requests that arrive after their sender gave up.
+// refusals, answers lost after the write, requests that arrive after their sender gave up. Nothing reads from a
+// cache of the API server (no resourceVersion is sent with a read: those are quorum reads), so that stale reads
+// are those of requests that were answered late.
 import { KubeError } from '../../broker/io/ports.ts'
 import type { Kube, KubeKind, KubeObject } from '../../broker/io/ports.ts'
 import { KubeStore } from './kube-store.ts'
