@@ -1,7 +1,7 @@
 // A broker's settings: the environment that the operator's pod template gives (operator/objects), and the
 // JSON file of the ConfigMap. Pure: main.ts hands in the environment and the file's text.
 import { WireError } from '../wire/errors.ts'
-import { learnerBytesPerSecondDefault } from './limits.ts'
+import { groupExpiryMsDefault, groupExpiryMsMin, learnerBytesPerSecondDefault } from './limits.ts'
 
 export interface BrokerConfig {
   /** Name of the Cluster object. */
@@ -26,6 +26,8 @@ export interface BrokerConfig {
   readonly brokersExpected: number
   /** What is sent to replicas that are not in sync, all together; 0: no limit. */
   readonly learnerBytesPerSecond: number
+  /** A group without members whose last commit is older is forgotten. */
+  readonly groupExpiryMs: number
   readonly logLevel: string
 }
 
@@ -56,7 +58,7 @@ function ordinal (podName: string): number {
   return Number(digits)
 }
 
-interface ConfigFile { brokers?: unknown, learnerBytesPerSecond?: unknown }
+interface ConfigFile { brokers?: unknown, learnerBytesPerSecond?: unknown, groupExpiryMs?: unknown }
 
 function parseFile (text: string): ConfigFile {
   let parsed: unknown
@@ -86,6 +88,10 @@ export function parseConfig (env: Environment, file: string): BrokerConfig {
   if (!Number.isSafeInteger(learnerBytesPerSecond) || (learnerBytesPerSecond as number) < 0) {
     throw invalid('learnerBytesPerSecond in MILLRACE_CONFIG must be a whole number from 0')
   }
+  const groupExpiryMs = settings.groupExpiryMs ?? groupExpiryMsDefault
+  if (!Number.isSafeInteger(groupExpiryMs) || (groupExpiryMs as number) < groupExpiryMsMin) {
+    throw invalid(`groupExpiryMs in MILLRACE_CONFIG must be a whole number from ${groupExpiryMsMin}`)
+  }
   return {
     cluster: required(env, 'MILLRACE_CLUSTER'),
     clusterUid: required(env, 'MILLRACE_CLUSTER_UID'),
@@ -101,6 +107,7 @@ export function parseConfig (env: Environment, file: string): BrokerConfig {
     rack: env.MILLRACE_RACK ?? '',
     brokersExpected: brokers,
     learnerBytesPerSecond: learnerBytesPerSecond as number,
+    groupExpiryMs: groupExpiryMs as number,
     logLevel: env.MILLRACE_LOG_LEVEL ?? 'info'
   }
 }

@@ -174,5 +174,11 @@ export const groupPlanDelayMs = 50
 export const groupChangeBytesMax = 256 * KiB
 /** A group without members, or that nobody commits for, is forgotten after a week, as Kafka does. */
 export const groupExpiryMsDefault = 7 * 24 * 3600 * 1000
+/** Shorter ones would forget groups that are being restarted. */
+export const groupExpiryMsMin = 60_000
 /** Offsets of a topic that is gone for so long are forgotten; what is away for a moment comes back. */
 export const goneTopicMs = 10 * 60_000
+/** Ends of partitions are asked for so often, for the lag of groups. */
+export const groupLagMs = 5_000
+/** Time series of lag that one broker shows: one for each group and topic. */
+export const groupLagSeriesMax = 5_000

@@ -2,6 +2,7 @@
 // broker count in plain objects; they are read when somebody scrapes.
 import { collectDefaultMetrics, Registry } from 'prom-client'
 import type { AgentCounters } from './controller/counters.ts'
+import type { GroupCoordinator } from './group/coordinator.ts'
 import type { Volume } from './log/contract.ts'
 import { commitLatencyBucketsMs, type PartitionStats } from './partition/stats.ts'
 
@@ -9,7 +10,7 @@ export interface MetricSources {
   readonly stats: PartitionStats
   readonly agent: AgentCounters
   readonly volume: Pick<Volume, 'counters' | 'queuedBytes' | 'full' | 'fsyncAgeMs'>
-  readonly groups: { readonly groupsCount: number }
+  readonly groups: Pick<GroupCoordinator, 'groupsCount' | 'membersCount' | 'lags'>
   readonly ready: boolean
 }
 
@@ -17,7 +18,13 @@ export interface MetricEntry {
   readonly name: string
   readonly type: 'counter' | 'gauge' | 'histogram'
   readonly help: string
-  readonly read: (sources: MetricSources) => number | readonly number[]
+  readonly read: (sources: MetricSources) => number | readonly number[] | readonly Sample[]
+}
+
+export interface Sample {
+  readonly labels: Readonly<Record<string, string>>
+  readonly value: number
+  readonly metricName?: string
 }
 
 function counter (name: string, help: string, read: (sources: MetricSources) => number): MetricEntry {
@@ -83,10 +90,15 @@ export const metricTable: readonly MetricEntry[] = [
   counter('kubernetes_requests', 'Requests to the Kubernetes API.', s => s.agent.apiRequests),
   counter('kubernetes_errors', 'Requests to the Kubernetes API that failed.', s => s.agent.apiErrors),
   counter('session_registrations', 'Times this broker registered with a controller.', s => s.agent.registrations),
-  gauge('groups', 'Consumer groups with committed offsets whose coordinator is here.', s => s.groups.groupsCount)
+  gauge('groups', 'Consumer groups whose coordinator is here.', s => s.groups.groupsCount),
+  gauge('group_members', 'Members of groups whose coordinator is here.', s => s.groups.membersCount),
+  {
+    name: 'millrace_group_lag_records',
+    type: 'gauge',
+    help: 'Records that a group has not committed, by group and topic; from its coordinator.',
+    read: s => s.groups.lags.map(({ group, topic, records }): Sample => ({ labels: { group, topic }, value: records }))
+  }
 ]
-
-interface Sample { readonly labels: Record<string, string>, readonly value: number, readonly metricName?: string }
 
 /** Cumulative buckets, as the exposition format wants them. */
 function histogramSamples (name: string, counts: readonly number[], sumMs: number): Sample[] {
@@ -103,20 +115,23 @@ function histogramSamples (name: string, counts: readonly number[], sumMs: numbe
   return samples
 }
 
+function samples (name: string, type: MetricEntry['type'], read: ReturnType<MetricEntry['read']>,
+  now: MetricSources): readonly Sample[] {
+  if (typeof read === 'number') return [{ labels: {}, value: read }]
+  if (type === 'histogram') return histogramSamples(name, read as readonly number[], now.stats.commitLatencySumMs)
+  return read as readonly Sample[]
+}
+
 /** @param sources read anew at each scrape; undefined while the broker is still recovering */
 export function brokerRegistry (sources: () => MetricSources | undefined): Registry {
   const registry = new Registry()
   collectDefaultMetrics({ register: registry })
   for (const entry of metricTable) {
-    const get = (): { name: string, help: string, type: string, values: Sample[], aggregator: string } => {
+    const get = (): { name: string, help: string, type: string, values: readonly Sample[], aggregator: string } => {
       const { name, help, type } = entry
       const now = sources()
       const read = now === undefined ? undefined : entry.read(now)
-      const values = now === undefined || read === undefined
-        ? []
-        : typeof read === 'number'
-          ? [{ labels: {}, value: read }]
-          : histogramSamples(name, read, now.stats.commitLatencySumMs)
+      const values = now === undefined || read === undefined ? [] : samples(name, type, read, now)
       return { name, help, type, values, aggregator: 'sum' }
     }
     registry.registerMetric({ name: entry.name, get } as unknown as Parameters<Registry['registerMetric']>[0])

@@ -35,6 +35,7 @@ export type NodeConfig = Pick<BrokerConfig, 'cluster' | 'clusterUid' | 'brokerId
     /** Small ones in the simulator and in tests. */
     readonly volumeSettings?: Partial<VolumeSettings>
     readonly learnerBytesPerSecond?: number
+    readonly groupExpiryMs?: number
   }
 
 interface Parts {
@@ -92,7 +93,10 @@ export class BrokerNode {
       clock, rng, net, log, volume, link: agent,
       ...config.learnerBytesPerSecond !== undefined && { learnerBytesPerSecond: config.learnerBytesPerSecond }
     })
-    const groups = new GroupCoordinator({ clock, log, partitions: host, view: agent.view })
+    const groups = new GroupCoordinator({
+      clock, net, log, partitions: host, view: agent.view,
+      ...config.groupExpiryMs !== undefined && { expiryMs: config.groupExpiryMs }
+    })
     agent.attach(host)
     this.#parts = { volume, agent, host, groups }
     await host.start()

@@ -2,7 +2,7 @@
 import { WireError } from '../../wire/errors.ts'
 import type { CommittedOffset, DescribeGroupResponse, GroupSummary, Sent } from '../../wire/messages.ts'
 import { partitionOfKey } from '../../wire/murmur2.ts'
-import type { Clock } from '../../wire/ports.ts'
+import type { Clock, Net } from '../../wire/ports.ts'
 import { utf8 } from '../../wire/bytes.ts'
 import type { Log } from '../io/ports.ts'
 import {
@@ -13,13 +13,17 @@ import type { ClusterView } from '../session/contract.ts'
 import type { AssignorTopic } from './assignors.ts'
 import { describe, summarize, toCommitted } from './describe.ts'
 import { GroupPartition } from './group-partition.ts'
+import type { GroupLag } from './lags.ts'
+import { GroupLags } from './lags.ts'
 import type { GroupOffset } from './records.ts'
 import { nameOf } from './records.ts'
+import type { Group } from './state.ts'
 
 export const groupsTopic = '__groups'
 
 export interface GroupCoordinatorPorts {
   readonly clock: Clock
+  readonly net: Net
   readonly log: Log
   readonly partitions: Partitions
   readonly view: ClusterView
@@ -39,14 +43,23 @@ export const nobody: Committer = { memberId: '', memberEpoch: 0, sequence: 0 }
 export class GroupCoordinator {
   readonly #ports: GroupCoordinatorPorts
   readonly #led = new Map<number, GroupPartition>()
+  readonly #lags: GroupLags
 
   constructor (ports: GroupCoordinatorPorts) {
     this.#ports = ports
+    this.#lags = new GroupLags(ports, () => this.#groups())
     ports.partitions.onLeadership(groupsTopic, (partition, leading) => {
       if (leading) this.#lead(partition)
       else this.#resign(partition)
     })
   }
+
+  * #groups (): Generator<Group> {
+    for (const partition of this.#led.values()) yield * partition.groups()
+  }
+
+  /** How far groups are behind that are coordinated here, as of some seconds ago. */
+  get lags (): readonly GroupLag[] { return this.#lags.all }
 
   /** Groups that the log knows, over the partitions led here. */
   get groupsCount (): number {
@@ -55,12 +68,11 @@ export class GroupCoordinator {
 
   /** Members of groups, over the partitions led here. */
   get membersCount (): number {
-    let count = 0
-    for (const partition of this.#led.values()) for (const { members } of partition.groups()) count += members.size
-    return count
+    return [...this.#groups()].reduce((sum, { members }) => sum + members.size, 0)
   }
 
   close (): void {
+    this.#lags.close()
     for (const partition of this.#led.values()) partition.resign(new WireError('NOT_COORDINATOR'))
     this.#led.clear()
   }

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { parseConfig } from '../../broker/config.ts'
-import { learnerBytesPerSecondDefault } from '../../broker/limits.ts'
+import { groupExpiryMsDefault, learnerBytesPerSecondDefault } from '../../broker/limits.ts'
 
 const environment = {
   MILLRACE_CLUSTER: 'events',
@@ -21,11 +21,13 @@ function code (file: string): string {
 
 test('the file of the ConfigMap: what it says, what it leaves out, what it may not say', () => {
   expect(parseConfig(environment, '{}')).toMatchObject({
-    brokerId: 2, brokersExpected: 1, learnerBytesPerSecond: learnerBytesPerSecondDefault
+    brokerId: 2, brokersExpected: 1, learnerBytesPerSecond: learnerBytesPerSecondDefault,
+    groupExpiryMs: groupExpiryMsDefault
   })
   expect(parseConfig(environment, '{"brokers":5,"learnerBytesPerSecond":0}'))
     .toMatchObject({ brokersExpected: 5, learnerBytesPerSecond: 0 })
-  for (const file of ['', '[]', '{"brokers":0}', '{"learnerBytesPerSecond":-1}', '{"learnerBytesPerSecond":"1Mi"}']) {
+  for (const file of ['', '[]', '{"brokers":0}', '{"learnerBytesPerSecond":-1}', '{"learnerBytesPerSecond":"1Mi"}',
+    '{"groupExpiryMs":1}']) {
     expect(code(file)).toBe('INVALID_REQUEST')
   }
 })

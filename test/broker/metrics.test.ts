@@ -9,7 +9,7 @@ function setup () {
     stats: makeStats(),
     agent: newCounters(),
     volume: { counters, queuedBytes: 9, full: false, fsyncAgeMs: () => 1500 },
-    groups: { groupsCount: 2 },
+    groups: { groupsCount: 2, membersCount: 0, lags: [{ group: 'audit', topic: 'orders', records: 7 }] },
     ready: true
   }
 }
@@ -24,6 +24,7 @@ it('exposes what the parts count, in the exposition format', async () => {
   expect(text).toContain('millrace_commit_latency_seconds_bucket{le="0.003"} 3\n')
   expect(text).toContain('millrace_commit_latency_seconds_bucket{le="+Inf"} 4\n')
   expect(text).toContain('millrace_commit_latency_seconds_count 4\n')
+  expect(text).toContain('millrace_group_lag_records{group="audit",topic="orders"} 7\n')
   expect(text).toContain('process_resident_memory_bytes')
 })
 

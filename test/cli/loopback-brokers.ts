@@ -16,7 +16,7 @@ export interface LoopbackBrokers {
 export async function loopbackBrokers (): Promise<LoopbackBrokers> {
   const net = new GrpcNet()
   const listening: Promise<Listener>[] = []
-  const coordinators = new Coordinators(new NodeClock())
+  const coordinators = new Coordinators(new NodeClock(), net)
   const cluster = new FakeCluster({
     listen: (_address, services) => { listening.push(net.listen('127.0.0.1:0', services)) },
     stop: () => {}

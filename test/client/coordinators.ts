@@ -5,7 +5,7 @@ import { groupOffsetsServices } from '../../broker/rpc/offsets-commit.ts'
 import type { ClusterView } from '../../broker/session/contract.ts'
 import { WireError } from '../../wire/errors.ts'
 import type { CommittedOffset } from '../../wire/messages.ts'
-import type { Clock, Services } from '../../wire/ports.ts'
+import type { Clock, Net, Services } from '../../wire/ports.ts'
 import { FakePartitions } from '../broker/group/fake-partitions.ts'
 import type { FakeCluster } from './fake-cluster.ts'
 
@@ -22,10 +22,12 @@ export class Coordinators {
   readonly log = new FakePartitions()
   all: GroupCoordinator[] = []
   readonly #clock: Clock
+  readonly #net: Net
   #cluster: FakeCluster | undefined
 
-  constructor (clock: Clock) {
+  constructor (clock: Clock, net: Net) {
     this.#clock = clock
+    this.#net = net
   }
 
   /** Broker 0 leads the log at first. */
@@ -65,7 +67,7 @@ export class Coordinators {
       },
       broker: (id: number) => ({ clientAddress: cluster.addresses[id] ?? '', rack: `rack-${id}` })
     } as unknown as ClusterView
-    return new GroupCoordinator({ clock: this.#clock, log, partitions, view })
+    return new GroupCoordinator({ clock: this.#clock, net: this.#net, log, partitions, view })
   }
 
   /** The broker leads the log of groups from now on. */

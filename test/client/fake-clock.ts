@@ -11,10 +11,14 @@ interface Entry {
 export class FakeClock implements Clock {
   #now = 0
   #order = 0
+  #jumpedMs = 0
   #timers: Entry[] = []
 
   now (): number { return this.#now }
-  wallTime (): number { return 1_700_000_000_000 + Math.floor(this.#now) }
+  wallTime (): number { return 1_700_000_000_000 + this.#jumpedMs + Math.floor(this.#now) }
+
+  /** The wall clock alone goes on by so much. */
+  jumpWall (ms: number): void { this.#jumpedMs += ms }
 
   setTimer (afterMs: number, callback: () => void): Timer {
     const entry = { at: this.#now + Math.max(0, afterMs), order: this.#order++, callback, cancelled: false }

@@ -1,6 +1,7 @@
 // The world of the client's tests with the broker's real coordinators.
 import { Coordinators } from './coordinators.ts'
 import { FakeClock } from './fake-clock.ts'
+import { FakeNet } from './fake-net.ts'
 import { World } from './world.ts'
 
 export class GroupWorld extends World {
@@ -8,8 +9,9 @@ export class GroupWorld extends World {
 
   constructor () {
     const clock = new FakeClock()
-    const coordinators = new Coordinators(clock)
-    super(id => coordinators.services(id), clock)
+    const net = new FakeNet(clock)
+    const coordinators = new Coordinators(clock, net)
+    super(id => coordinators.services(id), clock, net)
     this.coordinators = coordinators
     coordinators.begin(this.cluster)
   }

@@ -266,6 +266,40 @@ describe('members of a group', () => {
   })
 })
 
+describe('a coordinator', () => {
+  it('knows how far behind its groups are', async () => {
+    const first = await worker()
+    write()
+    await allRead([first])
+    await clock.finish(first.consumer.close())
+    write(12)
+    await clock.advance(6_000)
+    // The last record of each partition was in hand when the loop was left; one is being asked for.
+    const [lag] = world.coordinators.all[0]!.lags
+    expect(lag).toMatchObject({ group: 'audit', topic: 'orders' })
+    expect(lag!.records).toBeGreaterThanOrEqual(12)
+    expect(lag!.records).toBeLessThanOrEqual(18)
+  })
+
+  it('forgets a group that nobody used for a week, and none that has members', async () => {
+    const first = await worker()
+    write()
+    await allRead([first])
+    const idle = await worker({ group: 'idle', reset: 'latest' })
+    await clock.advance(1_500)
+    await clock.finish(first.consumer.close())
+    const week = 7 * 24 * 3600 * 1000
+    clock.jumpWall(week - 120_000)
+    await clock.advance(61_000)
+    const known = (): string[] => world.coordinators.all[0]!.list().map(({ group }) => group!)
+    expect(known()).toEqual(['audit', 'idle'])
+    clock.jumpWall(200_000)
+    await clock.advance(61_000)
+    expect(known()).toEqual(['idle'])
+    expect(idle.partitions).toHaveLength(6)
+  })
+})
+
 describe('subscribe', () => {
   it('is for members, and once', async () => {
     const bare = world.client().consumer()

@@ -18,9 +18,9 @@ export class World {
   readonly waiting = new Set<string>()
   #seed = 7
 
-  constructor (groups?: (id: number) => Services, clock = new FakeClock()) {
+  constructor (groups?: (id: number) => Services, clock = new FakeClock(), net = new FakeNet(clock)) {
     this.clock = clock
-    this.net = new FakeNet(clock)
+    this.net = net
     this.cluster = new FakeCluster(this.net, 3, groups)
   }
 

@@ -4,6 +4,7 @@ import { snapshotBytesMin } from '../../../broker/group/group-log.ts'
 import type { ClusterView } from '../../../broker/session/contract.ts'
 import { WireError, type ErrorCode } from '../../../wire/errors.ts'
 import type { CommittedOffset, TopicInfo } from '../../../wire/messages.ts'
+import { FakeNet } from '../../client/fake-net.ts'
 import { FakePartitions } from './fake-partitions.ts'
 
 const topics = new Map([topic('__groups', 'aaaaaaaaaaaaaaaa'), topic('orders', 'bbbbbbbbbbbbbbbb')]
@@ -34,7 +35,8 @@ function setup (): { coordinator: GroupCoordinator, partitions: FakePartitions, 
     setTimer: () => ({ cancel () {} }),
     defer (callback: () => void) { callback() }
   }
-  return { coordinator: new GroupCoordinator({ clock, log, partitions, view }), partitions, wall }
+  const coordinator = new GroupCoordinator({ clock, net: new FakeNet(clock), log, partitions, view })
+  return { coordinator, partitions, wall }
 }
 
 async function loaded (partitions: FakePartitions): Promise<void> {

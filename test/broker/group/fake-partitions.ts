@@ -69,7 +69,8 @@ export class FakePartitions implements Partitions {
 
   earliest (): ListedOffset { return { offset: this.logStart, timestamp: -1, leaderEpoch: 1 } }
 
-  latest (): ListedOffset {
+  latest (ref?: PartitionRef): ListedOffset {
+    if (ref !== undefined && ref.topic !== '__groups') throw new WireError('NOT_LEADER')
     if (!this.endKnown) throw new WireError('OFFSET_NOT_AVAILABLE')
     return { offset: this.highWatermark, timestamp: -1, leaderEpoch: 1 }
   }
