@@ -37,6 +37,9 @@ export class ControlPlane {
     const ports = { api: await freePort(), etcd: await freePortPair() }
     const plane = new ControlPlane(await mkdtemp(join(tmpdir(), 'millrace-kubernetes-')), path, version, ports)
     await plane.resume()
+    // What controllers make of a new cluster comes a moment after it answers.
+    await plane.client().eventually('/api/v1/namespaces/default/serviceaccounts/default',
+      ({ status }) => status === 200, 60_000)
     return plane
   }
 

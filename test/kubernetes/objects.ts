@@ -27,6 +27,4 @@ export async function installDefinitions (client: Client): Promise<void> {
     await client.eventually(`/apis/millrace.dev/v1alpha1/${definition.spec.names.plural}`,
       ({ status }) => status === 200)
   }
-  // The namespace `default` is made by the server itself, a moment after it is ready.
-  await client.eventually('/api/v1/namespaces/default/serviceaccounts/default', ({ status }) => status === 200)
 }

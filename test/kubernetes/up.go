@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"flag"
 	"fmt"
+	"net"
 	"net/http"
 	"net/url"
 	"os"
@@ -145,7 +146,12 @@ func startEtcd(s settings) (*embed.Etcd, error) {
 
 func newAPIServer(ctx context.Context, s settings) (func() error, error) {
 	options := apioptions.NewServerRunOptions()
+	reconciler := "lease"
+	if net.ParseIP(s.nodeIP).IsLoopback() {
+		reconciler = "none" // nobody in a pod could reach it there
+	}
 	err := parseFlags(options.Flags(), s.apiserverArgs,
+		"--endpoint-reconciler-type="+reconciler,
 		fmt.Sprintf("--etcd-servers=http://127.0.0.1:%d", s.etcdPort),
 		"--bind-address=0.0.0.0", fmt.Sprintf("--secure-port=%d", s.port), "--advertise-address="+s.nodeIP,
 		"--service-cluster-ip-range="+serviceRange, "--allow-privileged=true",

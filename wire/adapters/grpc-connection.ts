@@ -87,7 +87,10 @@ export class GrpcConnection {
   }
 
   call<M extends UnaryMethod> (method: M, request: Sent<RequestOf<M>>, timeoutMs: number): Promise<ResponseOf<M>> {
-    const { promise, resolve, reject } = Promise.withResolvers<ResponseOf<M>>()
+    // Clients run on Node 20, which has no Promise.withResolvers.
+    let resolve!: (response: ResponseOf<M>) => void
+    let reject!: (error: Error) => void
+    const promise = new Promise<ResponseOf<M>>((yes, no) => { [resolve, reject] = [yes, no] })
     const { path, ...rpc } = rpcs[method]
     const bytes = frame(rpc.request, request, this.#options.messageBytesMax)
     const http = this.#request(path)

@@ -84,6 +84,10 @@ export class World {
   async setUp (): Promise<void> {
     await this.client.post('/api/v1/namespaces',
       { apiVersion: 'v1', kind: 'Namespace', metadata: { name: this.namespace } })
+    // Pods are refused until a controller has made this; an embedded server may let them be without.
+    const accounts = this.core('serviceaccounts', 'default')
+    const { body } = await this.client.get('/api/v1/namespaces/default/serviceaccounts')
+    if ((body?.items ?? []).length > 0) await this.client.eventually(accounts, ({ status }) => status === 200)
     await this.define(crd('Gadget', gadgetSchema, {
       names: { shortNames: [`gd${run}`], categories: ['toys'] },
       version: {
