@@ -7,7 +7,7 @@ import { setPriority } from 'node:os'
 import { fileURLToPath } from 'node:url'
 import { Command } from 'commander'
 import { mutations } from './mutations/all.ts'
-import type { Mutation } from './mutations/mutation.ts'
+import type { Finder, Mutation } from './mutations/mutation.ts'
 import { describeFound, replaceTable } from './mutations/page.ts'
 import type { Recorded } from './mutations/page.ts'
 import type { Attempt } from './mutations/finders.ts'
@@ -23,6 +23,7 @@ interface Options {
   readonly quick: boolean
   readonly refresh: boolean
   readonly only?: string
+  readonly try?: string
   readonly minutes: string
   readonly jobs: string
   readonly nice: string
@@ -33,6 +34,7 @@ const options = new Command('mutations')
   .option('--quick', 'try what found each mutant last time; search only when that finds nothing', false)
   .option('--refresh', 'try what found each mutant last time first, write what had to be searched for', false)
   .option('--only <names>', 'these mutations alone, parted by commas')
+  .option('--try <attempt>', "one attempt, as 'plan churn, seed 3', on the source as it is, or on the mutant of --only")
   .option('--minutes <n>', 'search for so much CPU time for each mutant', '2')
   .option('--jobs <n>', 'so many processes at once', '1')
   .option('--nice <n>', 'how far the processes step back', '5')
@@ -125,6 +127,14 @@ async function control (names: readonly string[]): Promise<boolean> {
 
 setPriority(Number(options.nice))
 const names = options.only?.split(',')
+if (options.try !== undefined) {
+  const text = options.try.replace(/^seed /, 'seeds, seed ')
+  const [, finder = '', seed = '0'] = /^(.*?)(?:, seed (\d+))?$/.exec(text) ?? []
+  const attempts = [{ finder: finder as Finder, seed: Number(seed) }]
+  const { found } = await work({ mutation: names?.[0] ?? '', attempts, seconds: 0, all: true })
+  for (const { kind, message } of found) console.log(`${kind}: ${message}`)
+  process.exit(found.length === 0 ? 0 : 1)
+}
 const chosen = mutations.filter(({ name }) => names?.includes(name) ?? true)
 const missed: string[] = []
 const queue = [...chosen]

@@ -52,21 +52,6 @@ export const inSyncSet: readonly Mutation[] = [
     finders: ['histories 3/2', 'interleaving kafka-7128-join-below-epoch-start']
   },
   {
-    name: 'joins-with-the-end-of-another-identity',
-    rule,
-    without: 'an identity is a volume and a generation too: a learner on an empty disk joins as the member that ' +
-      'it replaced',
-    edits: [
-      { file: leader, search: 'const key = identityText(identity)', replace: 'const key = String(identity.brokerId)' },
-      {
-        file: leader,
-        search: 'this.#followers.delete(identityText(progress.identity))',
-        replace: 'this.#followers.delete(String(progress.identity.brokerId))'
-      }
-    ],
-    finders: ['plan volumes', 'histories 3/2', 'interleaving wiped-volume']
-  },
-  {
     name: 'fenced-member-added',
     rule,
     without: 'a fenced, stopping or restarted broker is not added, by leader and controller (KIP-841, KIP-903)',
@@ -121,25 +106,6 @@ export const inSyncSet: readonly Mutation[] = [
         "'live') continue"
     }],
     finders: ['scenario dead-member-while-asking']
-  },
-  {
-    name: 'request-of-a-replaced-process',
-    rule,
-    without: 'a request counts only from the process that is registered, and only from the row that is stored',
-    edits: [
-      {
-        file: controller,
-        search: 'if (asker?.brokerEpoch !== sender.brokerEpoch || asker.incarnation !== sender.incarnation) {',
-        replace: 'if (asker === undefined) {'
-      },
-      {
-        file: controller,
-        search: 'request.leaderEpoch !== row.leaderEpoch || request.version !== row.version || row.leader',
-        replace: 'row.leader'
-      }
-    ],
-    note: 'two layers: who asks, and from which row',
-    finders: ['plan churn', 'plan volumes']
   },
   {
     name: 'pushed-before-written',

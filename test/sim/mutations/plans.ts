@@ -52,6 +52,8 @@ export const plans: Readonly<Record<string, (plan: Plan) => Plan>> = {
     const topics = base.topics.map((topic) => ({ ...topic, partitions: 8 }))
     return { ...base, topics, net: { ...base.net, delayMeanMs: 20, spikeChance: 0.02, spikeMs: 1_000 } }
   },
+  /** Wall clocks jump. */
+  'clock jumps': (plan) => withFaults(small(plan), { 'clock jump': 700, break: 1_000, kill: 3_000, pause: 3_000 }),
   /** A volume is taken back to an older copy. */
   'rolled-back volumes': (plan) => withFaults(small(plan), { 'rolled-back volume': 2_000, kill: 3_000, power: 4_000 }),
   /** Brokers find each other's volume. */

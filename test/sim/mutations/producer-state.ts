@@ -65,6 +65,18 @@ export const producerState: readonly Mutation[] = [
     }]
   },
   {
+    name: 'repeat-refused-for-its-time',
+    rule,
+    without: 'a repeat is known as one whatever the clock says now',
+    edits: [{
+      file: 'broker/partition/leader.ts',
+      search: '    if (header.producerId >= 0) {\n      const check',
+      replace: "    if (header.maxTimestamp > timestampMax) return new WireError('INVALID_TIMESTAMP')\n" +
+        '    if (header.producerId >= 0) {\n      const check'
+    }],
+    finders: ['plan clock jumps', 'seeds']
+  },
+  {
     name: 'truncation-forgets-the-last-sequence',
     rule,
     without: 'after a truncation the last sequence is that of the last batch that is left',
