@@ -45,7 +45,7 @@ function warn (name: string, lost: readonly number[], answer: RecoverPartitionRe
   }
   const brokers = `${lost.length === 1 ? 'broker' : 'brokers'} ${lost.join(', ')}`
   note(`warning: if ${brokers} ${lost.length === 1 ? 'is' : 'are'} not dead but only cut off, ` +
-    'records may still be acknowledged there, and are lost too: stop them first')
+    `records may still be acknowledged there, and are lost too: stop ${lost.length === 1 ? 'it' : 'them'} first`)
 }
 
 function asJson ({ before, after, endOffset, highWatermarkSeen }: RecoverPartitionResponse): object {
