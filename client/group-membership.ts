@@ -233,6 +233,8 @@ export class Membership {
     }
     this.#backoff.reset()
     if (isFirst || response.alive !== undefined) this.#provenAt = this.#beatSentAt
+    // A process that stood still finds out here that it was waited for.
+    if (session.heardAt - this.#provenAt <= this.#options.sessionTimeoutMs) this.#suspend(false)
     if (response.left !== undefined) this.#gone()
     if (response.assignment !== undefined && this.#state === 'member') this.#assigned(response.assignment)
   }
@@ -275,7 +277,6 @@ export class Membership {
     this.#memberEpoch = memberEpoch
     this.#coming = coming
     this.#assignedOnce = true
-    this.#suspend(false)
     const mine = new Map(unpack(partitions).map(each => [keyOf(each), each]))
     const void_: Held[] = []
     const revoked: Held[] = []
