@@ -67,7 +67,8 @@ export async function drainBrokers (context: ClusterContext): Promise<void> {
   })
   if (leaving.length === 0) return
   context.notes.scaleDownBlocked = blocked(context, drains)
-  context.comeBackMs = drainPollMs
+  // What it waits for may take days; most of that is told by tables and pods.
+  context.comeBackMs = context.notes.scaleDownBlocked === undefined ? drainPollMs : comeBackMs
   if (await bringBack(context, drains)) return
   await releaseLast(context, leaving[0]!, known.get(leaving[0]!))
 }
