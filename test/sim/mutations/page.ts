@@ -23,7 +23,12 @@ function row (mutation: Mutation, found: Recorded | undefined): string {
 }
 
 function classOf ({ kind, message }: Violation): string {
-  return kind === 'assertion' ? `assertion: ${message}` : kind
+  if (kind === 'assertion') return message === '' ? kind : `assertion: ${message}`
+  // An error that nobody expects: what it says tells more than that.
+  if (kind === 'unhandled rejection' || kind === 'uncaught error' || kind === 'fatal error') {
+    return message.replaceAll(/(in [\w.]+: |SimFailure: |AssertionError: )/g, '').replace(/;.*/, '')
+  }
+  return kind
 }
 
 /** The table, by heading of docs/replication.md. */
