@@ -11,7 +11,7 @@ for (const item of ['one coffee', 'two teas', 'the bill']) {
 }
 
 const consumer = client.consumer({ group: 'kitchen' })
-await consumer.assign([{ topic: 'orders', partitions: 'all', from: 'start' }])
+await consumer.subscribe(['orders'])
 for await (const record of consumer) {
   const item = new TextDecoder().decode(record.value ?? undefined)
   console.log(`received ${record.partition}:${record.offset} ${item}`)
