@@ -119,6 +119,16 @@ describe('what may happen to it', () => {
     await client.eventually(clusters('events'), ({ body }) => (body as Any).status?.brokers?.ready === 4, 60_000)
   })
 
+  it('and takes it away again, empty, when it is asked to', async () => {
+    await client.patch(`${clusters('events')}/scale`, media.merge, { spec: { replicas: 3 } })
+    await client.eventually(clusters('events'), ({ body }) => {
+      const { brokers, draining } = (body as Any).status ?? {}
+      return brokers?.total === 3 && brokers.ready === 3 && draining === undefined
+    }, 60_000)
+    await client.eventually(`${pathOf('pods', namespace)}/events-3`, ({ status }) => status === 404, 30_000)
+    expect((await client.get(`${pathOf('persistentvolumeclaims', namespace)}/data-events-3`)).status).toBe(200)
+  })
+
   it('a Topic that is deleted with its data leaves nothing', async () => {
     await client.patch(topics('later'), media.merge, { spec: { deletePolicy: 'Delete' } })
     await client.delete(topics('later'))
