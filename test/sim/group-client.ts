@@ -202,8 +202,10 @@ class GroupMember {
   /** Works at its best from now on. */
   calm (): void { this.#calm = true }
 
+  /** Another takes its seat soon. */
+  goes (): void { this.#goes = true }
+
   async leave (): Promise<void> {
-    this.#goes = true
     try {
       await this.#commit([...this.#readings])
       this.#left = true
@@ -269,6 +271,7 @@ export class GroupWorkload {
       member.process.kill()
     } else {
       coverage.reached('a member left')
+      member.goes()
       member.process.schedule(0, 'leave', () => { void member.leave() })
     }
     this.#members[seat] = undefined
