@@ -93,7 +93,7 @@ export class MoveDesk {
     const { topic, partition } = key
     try {
       const { row } = this.#find(key)
-      const wanted = leader === nobody ? row.replicas[0] ?? nobody : leader
+      const wanted = leader === nobody ? this.#preferred(row) : leader
       const now = { topic, partition, leader: row.leader, leaderEpoch: row.leaderEpoch }
       this.#options.roster.choose(row, wanted)
       if (row.leader === wanted) return now
@@ -106,6 +106,12 @@ export class MoveDesk {
       if (!(error instanceof WireError)) throw error
       return { topic, partition, leader: nobody, leaderEpoch: -1, error: error.toDetail() }
     }
+  }
+
+  /** The first in order of preference that is not being drained. */
+  #preferred (row: PartitionRow): number {
+    const brokers = this.#options.tables.brokers()
+    return targetOf(row).find(id => brokers.get(id)?.draining === false) ?? row.leader
   }
 
   #whyNot (row: PartitionRow, brokerId: number): WireError | undefined {
