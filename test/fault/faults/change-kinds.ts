@@ -91,5 +91,5 @@ export const changeKinds: readonly FaultKind[] = [
     strike: scene => ask(scene, ['partition', 'elect', '--all'])
   },
   { name: 'replicas', lastsMs: { alone: 6_000, mixed: [2_000, 10_000] }, weight: 0.5, strike: replicas },
-  { name: 'scale', lastsMs: { alone: 10_000, mixed: [3_000, 15_000] }, weight: 0.5, strike: scale }
+  { name: 'scale', lastsMs: { alone: 35_000, mixed: [3_000, 25_000] }, weight: 0.5, strike: scale }
 ]

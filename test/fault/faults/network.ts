@@ -3,7 +3,7 @@
 // two hosts has a gate of its own.
 import { connect, createServer } from 'node:net'
 import type { Server, Socket } from 'node:net'
-import { dialerOf } from './dialer.ts'
+import { Dialers } from './dialer.ts'
 import { Gate } from './gate.ts'
 import { pipeThrough } from './pipe.ts'
 
@@ -22,11 +22,11 @@ export class Network {
   readonly #sockets = new Set<Socket>()
   readonly #connections = new Set<Connection>()
   readonly #down = new Set<string>()
-  readonly #hosts: () => ReadonlyMap<string, number>
+  readonly #dialers: Dialers
 
   /** @param hosts pids of everybody who may dial, by name; asked for each connection. */
   constructor (hosts: () => ReadonlyMap<string, number>) {
-    this.#hosts = hosts
+    this.#dialers = new Dialers(hosts)
   }
 
   gate (from: string, to: string): Gate {
@@ -83,7 +83,7 @@ export class Network {
     this.#hold(client)
     client.pause()
     if (this.#down.has(to)) return void client.resetAndDestroy()
-    const from = await dialerOf(client.remotePort ?? 0, port, this.#hosts())
+    const from = await this.#dialers.nameOf(client.remotePort ?? 0, port)
     if (client.destroyed) return
     // Whoever cannot be told apart could not be cut off either.
     if (from === undefined) return void client.resetAndDestroy()

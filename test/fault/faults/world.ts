@@ -124,7 +124,7 @@ export class World {
 
   /** Client addresses: those of the proxies if there are any. */
   get bootstrap (): readonly string[] {
-    if (this.#proxies.length > 0) return this.#proxies
+    if (this.#proxies.length > 0) return this.brokers().map(broker => this.#proxies[broker]!)
     return this.#pods().flatMap(pod => portsOf(pod).client ?? []).map(port => `${address}:${port}`)
   }
 

@@ -1,0 +1,139 @@
+// The parts of `npm run faults` that a mistake could make blind: a cut that does not cut, a gap not seen, an
+// anomaly that the verdict lets pass.
+import { once } from 'node:events'
+import { mkdtempSync } from 'node:fs'
+import { connect, createServer } from 'node:net'
+import type { Socket } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, describe, expect, it } from 'vitest'
+import type { Operation, SendOperation } from '../../check/history.ts'
+import { freePort, until } from '../harness.ts'
+import { Acknowledgements } from './gaps.ts'
+import { HistoryFile, readHistory } from './history-file.ts'
+import { faultKinds } from './kinds.ts'
+import { Network } from './network.ts'
+import { parseFaultOptions } from './options.ts'
+import type { Round } from './rounds.ts'
+import { judge } from './verdict.ts'
+
+const cleanups: (() => Promise<unknown>)[] = []
+afterEach(async () => { for (const clean of cleanups.splice(0).reverse()) await clean() })
+
+interface Link { readonly network: Network, readonly client: Socket, readonly server: Socket, readonly port: number }
+
+/** 'a', this process, is connected to 'b' through a proxy. */
+async function link (): Promise<Link> {
+  const { promise, resolve } = Promise.withResolvers<Socket>()
+  const server = createServer(resolve)
+  const target = await freePort()
+  server.listen(target, '127.0.0.1')
+  cleanups.push(() => new Promise(done => { server.close(done) }))
+  const network = new Network(() => new Map([['a', process.pid]]))
+  cleanups.push(() => network.close())
+  const port = await freePort()
+  await network.listen('b', port, () => target)
+  const client = connect(port, '127.0.0.1')
+  client.on('error', () => {})
+  const accepted = await promise
+  accepted.on('error', () => {})
+  return { network, client, server: accepted, port }
+}
+
+function received (socket: Socket): () => string {
+  let text = ''
+  socket.on('data', (chunk: Buffer) => { text += chunk.toString() })
+  return () => text
+}
+
+describe('the network', () => {
+  it('cuts one direction and keeps the other, loses and reorders nothing', async () => {
+    const { network, client, server } = await link()
+    const [atServer, atClient] = [received(server), received(client)]
+    const heal = network.cut([['a', 'b']])
+    client.write('1 ')
+    server.write('answer')
+    await until('the other direction', 2_000, () => atClient() === 'answer')
+    client.write('2 ')
+    client.end('3')
+    expect(atServer()).toBe('')
+    heal()
+    await until('everything', 2_000, () => atServer() === '1 2 3')
+  })
+
+  it('holds a new connection while either direction is cut', async () => {
+    const { network, port } = await link()
+    const heal = network.cut([['b', 'a']])
+    const another = connect(port, '127.0.0.1')
+    await once(another, 'connect')
+    const text = received(another)
+    another.write('x')
+    expect(text()).toBe('')
+    heal()
+    another.destroy()
+  })
+
+  it('breaks what leads to a host that is down, and refuses it until it is up', async () => {
+    const { network, client, port } = await link()
+    const closed = new Promise(resolve => { client.once('close', resolve) })
+    network.down('b')
+    await closed
+    const refused = connect(port, '127.0.0.1')
+    refused.on('error', () => {})
+    await new Promise(resolve => { refused.once('close', resolve) })
+  })
+
+  it('lets nobody through whom it does not know', async () => {
+    const network = new Network(() => new Map())
+    cleanups.push(() => network.close())
+    const port = await freePort()
+    await network.listen('b', port, () => port)
+    const unknown = connect(port, '127.0.0.1')
+    unknown.on('error', () => {})
+    await new Promise(resolve => { unknown.once('close', resolve) })
+  })
+})
+
+function sent (key: string, offset: number, startMs: number, endMs: number): SendOperation {
+  return { kind: 'send', process: 'p', key, value: `${key}/${offset}`, startMs, endMs, outcome: 'ok', offset }
+}
+
+const round: Round = { name: 'kill', what: [], startedAtMs: 100, healedAtMs: 200, wholeAtMs: 300 }
+
+describe('what is measured', () => {
+  it('is the gap that touches the fault, of the slowest partition', () => {
+    const history = [sent('t-0', 0, 0, 10), sent('t-0', 1, 11, 110), sent('t-0', 2, 210, 260),
+      sent('t-1', 0, 0, 20), sent('t-1', 1, 90, 190), sent('t-1', 2, 205, 220), sent('t-1', 3, 400, 9_000)]
+    expect(new Acknowledgements(history, ['t-0', 't-1']).measure(round))
+      .toEqual({ gapMs: 8_780, gapMedianMs: 8_780, writesBackMs: 60, wholeMs: 100 })
+  })
+
+  it('is an anomaly when a partition takes no writes after healing', () => {
+    const history: Operation[] = [sent('t-0', 0, 0, 10), sent('t-0', 1, 210, 20_000)]
+    expect(judge(history, [round], ['t-0'], [], false).anomalies.map(({ kind }) => kind))
+      .toEqual(['stuck write', 'stuck read'])
+  })
+})
+
+describe('histories', () => {
+  it('keep what began and did not end as unknown', () => {
+    const path = join(mkdtempSync(join(tmpdir(), 'history-')), 'p1.jsonl')
+    const file = new HistoryFile(path, 'p1')
+    const first = file.begin([{ kind: 'send', key: 't-0', value: 'a' }, { kind: 'send', key: 't-0', value: 'b' }])
+    file.end(first + 1, { outcome: 'ok', offset: 7 })
+    expect(readHistory(path).map(operation => [operation.outcome, (operation as SendOperation).offset]))
+      .toEqual([['unknown', undefined], ['ok', 7]])
+  })
+})
+
+describe('the flags', () => {
+  it('choose phases and kinds', () => {
+    const names = (args: string[]): string[] => parseFaultOptions(args, faultKinds, 1).singles.map(({ name }) => name)
+    expect(names(['--only', 'kill,one way'])).toEqual(['kill', 'one way'])
+    expect(names(['--mix'])).toEqual([])
+    expect(parseFaultOptions(['--mix', '--minutes', '2'], faultKinds, 1)).toMatchObject({ pairs: 0, mixMinutes: 2 })
+    expect(parseFaultOptions(['--pairs'], faultKinds, 1)).toMatchObject({ pairs: 10, mixMinutes: 0 })
+    expect(() => parseFaultOptions(['--only', 'flood'], faultKinds, 1)).toThrow(/there is no fault 'flood'/)
+    expect(() => parseFaultOptions(['--brokers', '2'], faultKinds, 1)).toThrow(/from 3 to 5/)
+  })
+})
