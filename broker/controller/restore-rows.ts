@@ -2,6 +2,7 @@
 import type { PartitionRow, ReplicaReport } from '../../wire/messages.ts'
 import * as limits from '../limits.ts'
 import { hasIdentity, identityText, isNewerRow, nobody, partitionKeyText } from '../row.ts'
+import { targetOf } from './moves.ts'
 import { TableDraft } from './table.ts'
 import type { Table } from './table.ts'
 
@@ -94,7 +95,7 @@ export function restoreTopic (draft: TableDraft, topicId: string, name: string, 
     name,
     internal,
     partitions,
-    replicas: Math.max(...rows.map(row => row.replicas.length)),
+    replicas: Math.max(...rows.map(row => targetOf(row).length)),
     minInSync: Math.max(...rows.map(row => row.minInSync)),
     retentionMs: -1,
     retentionBytes: -1,

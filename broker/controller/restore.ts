@@ -136,7 +136,8 @@ export class Restore {
       const { rows, undecided } = plannedTopic(topicId, reports, controllerEpoch)
       const told = rows.slice(0, room)
       room -= told.length
-      const reason = this.#undecidable.get(topicId) ?? `no table names topic '${this.#unknown.get(topicId)!}', ${topicId}`
+      const reason = this.#undecidable.get(topicId) ??
+        `no table names topic '${this.#unknown.get(topicId)!}', ${topicId}`
       described.push({ table: '', reason, waitingFor, rows: told, undecided })
     }
     return described

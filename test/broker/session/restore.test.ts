@@ -151,7 +151,7 @@ test('a broker that nobody knows has seen a higher controller epoch: the next of
   expect(cluster.tables().get('events-0')?.controllerEpoch).toBeGreaterThan(40)
 })
 
-test('RestoreTables: who is waited for and what would be written; whoever is waived is waited for no more', async () => {
+test('RestoreTables: who is waited for, what would be written; whoever is waived is waited for no more', async () => {
   const { cluster, topicId, without, isWell, reboot, stopAll, rows } = await withHistory()
   const restore = (dryRun: boolean, ids: number[] = []) =>
     cluster.run(cluster.office().repairs.restoreTables({ dryRun, without: ids }))
