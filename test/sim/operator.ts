@@ -20,8 +20,8 @@ export class SimOperator {
   readonly #cluster: SimCluster
   readonly #net: SimNet
   readonly #process
-  /** The newest wish for each topic; older ones are given up. */
-  readonly #wishes = new Map<string, number>()
+  /** The last wish for each topic. */
+  readonly #wishes = new Map<string, Promise<void>>()
   #drains = 0
   /** The controller has heard which brokers are to be drained. */
   idle = true
@@ -54,27 +54,29 @@ export class SimOperator {
   }
 
   /** Its object is gone: with `deleteData` its records too, otherwise it waits for another object to adopt it. */
-  delete (topic: SimTopic, deleteData: boolean, done: () => void): void {
+  delete (topic: SimTopic, topicId: string, deleteData: boolean, done: () => void): void {
     topic.phase = 'changing'
-    const request: Sent<DeleteTopicRequest> = { name: topic.name, topicId: '', deleteData }
-    this.#wish(topic.name, (where) => this.#net.call(where, 'DeleteTopic', request, callTimeoutMs), () => {
+    // With its id: a request that comes late must not meet the next topic of the name.
+    const request: Sent<DeleteTopicRequest> = { name: topic.name, topicId, deleteData }
+    this.#wish(topic.name, async (where) => {
+      const answer = await this.#net.call(where, 'DeleteTopic', request, callTimeoutMs)
+      // It was heard before, and the answer was lost.
+      return answer.error?.code === 'UNKNOWN_TOPIC' ? {} : answer
+    }, () => {
       topic.phase = deleteData ? 'away' : 'there'
       done()
     })
   }
 
+  /** One after the other for each topic, as a reconciler does. */
   #wish (name: string, ask: (controller: string) => Promise<Answer>, done: () => void): void {
-    const number = (this.#wishes.get(name) ?? 0) + 1
-    this.#wishes.set(name, number)
-    const isCurrent = (): boolean => this.#wishes.get(name) === number
-    this.#process.schedule(0, 'wish', () => {
-      void this.ask(ask, isCurrent).then((error) => {
-        if (!isCurrent()) return
-        // Its deletion has been heard before, and the answer was lost.
-        if (error !== undefined && error.code !== 'UNKNOWN_TOPIC') throw new Error(`topic ${name}: ${error.message}`)
-        done()
-      })
-    })
+    const before = this.#wishes.get(name) ?? Promise.resolve()
+    this.#wishes.set(name, before.then(async () => {
+      await new Promise<void>((resolve) => { this.#process.schedule(0, 'wish', resolve) })
+      const error = await this.ask(ask)
+      if (error !== undefined) throw new Error(`topic ${name}: ${error.message}`)
+      done()
+    }))
   }
 
   /**

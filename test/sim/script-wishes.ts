@@ -44,9 +44,9 @@ function apply ({ operator }: Simulation, topic: SimTopic, words: readonly strin
   operator.apply(topic)
 }
 
-function remove ({ operator }: Simulation, topic: SimTopic, withData: boolean): void {
+function remove ({ operator, topics }: Simulation, topic: SimTopic, withData: boolean): void {
   topic.objects++
-  operator.delete(topic, withData, () => {})
+  operator.delete(topic, topics.idOf(topic.name), withData, () => {})
 }
 
 /** Outside the rules, by a person alone: what is committed from now on is what the survivor has. */

@@ -36,7 +36,7 @@ function orphan (world: FaultWorld): boolean {
   if (topic === undefined) return false
   const topicId = world.topics.idOf(topic.name)
   topic.objects++
-  world.operator.delete(topic, false, () => {
+  world.operator.delete(topic, topicId, false, () => {
     topic.phase = 'changing'
     world.until(world.rng.exponential(1_000), () => {
       world.operator.apply(topic, () => {
@@ -53,7 +53,7 @@ function remake (world: FaultWorld): boolean {
   if (topic === undefined) return false
   const topicId = world.topics.idOf(topic.name)
   topic.objects++
-  world.operator.delete(topic, true, () => {
+  world.operator.delete(topic, topicId, true, () => {
     // Never fewer: what waits for a partition that is no more ends with its delivery timeout only.
     topic.partitions = Math.min(partitionsMax, topic.partitions + world.rng.integer(2))
     world.until(world.rng.exponential(world.rng.pick([100, 1_000, 8_000])), () => {
