@@ -72,6 +72,8 @@ export class Membership {
   readonly #coordinator: { readonly partition: () => number }
   #memberId: string
   #memberEpoch = 0
+  /** Of this process, under whichever id. */
+  #lastEpoch = 0
   /** By topicId and partition; those that are being released too. */
   readonly #held = new Map<string, Held>()
   readonly #releasing = new Set<string>()
@@ -159,7 +161,10 @@ export class Membership {
     this.#beatSentAt = now
     const { topics, ...options } = this.#options
     stream.send({
-      join: { ...options, topics, memberId: this.#memberId, attempt, held: pack([...this.#held.values()]) }
+      join: {
+        ...options, topics, memberId: this.#memberId, memberEpoch: this.#lastEpoch, attempt,
+        held: pack([...this.#held.values()])
+      }
     })
   }
 
@@ -275,6 +280,7 @@ export class Membership {
 
   #assigned ({ memberEpoch, partitions, coming }: GroupSessionResponse_Assignment): void {
     this.#memberEpoch = memberEpoch
+    this.#lastEpoch = memberEpoch
     this.#coming = coming
     this.#assignedOnce = true
     const mine = new Map(unpack(partitions).map(each => [keyOf(each), each]))

@@ -369,6 +369,11 @@ export interface GroupSessionRequest_Join {
   attempt: number
   /** What people see in `group describe`. */
   client: string
+  /**
+   * The last epoch that this process was assigned anything in, under whichever member_id; 0 for none. Of two
+   * processes with one instance_id the one that came later stays: this tells a newcomer from one that returns.
+   */
+  memberEpoch: number
 }
 
 export interface GroupSessionRequest_Heartbeat {

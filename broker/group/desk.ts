@@ -17,6 +17,8 @@ import type { Group, Verdict } from './state.ts'
 /** A member's stream, from rpc/group-session.ts. */
 export interface MemberStream {
   readonly attempt: number
+  /** The process was a member before, under this id or another. */
+  readonly returns: boolean
   assign (assignment: GroupSessionResponse_Assignment): void
   left (): void
   /** Says why, and ends. */
@@ -97,10 +99,13 @@ export class GroupDesk {
 
   // What members say
 
-  /** @throws WireError GROUP_TOO_LARGE, FENCED_MEMBER (an older stream of the member). */
+  /** @throws WireError GROUP_TOO_LARGE, FENCED_INSTANCE, FENCED_MEMBER (an older stream of the member). */
   join (stream: MemberStream, wish: MemberWish, held: ReadonlyMap<PartitionName, number>): void {
     const group = this.#group
     const before = this.#presences.get(wish.id)
+    const isKnown = group.members.has(wish.id) || this.#joining.has(wish.id)
+    // KIP-345: the later process is the instance now; one that it replaced does not take it back.
+    if (stream.returns && !isKnown && this.#namesakes(group, wish).length > 0) throw new WireError('FENCED_INSTANCE')
     if (before?.stream !== undefined && before.stream.attempt >= stream.attempt) {
       throw new WireError('FENCED_MEMBER', 'a later stream of this member is here')
     }
@@ -141,10 +146,8 @@ export class GroupDesk {
 
   #welcome (group: Group, wish: MemberWish): void {
     this.#joining.set(wish.id, wish)
-    const namesakes = [...group.members.values(), ...this.#joining.values()]
-      .filter(({ id, instanceId }) => instanceId !== '' && instanceId === wish.instanceId && id !== wish.id)
+    const namesakes = this.#namesakes(group, wish)
     for (const { id } of namesakes) {
-      // KIP-345: the later process is the instance now.
       this.#presences.get(id)?.stream?.fail(new WireError('FENCED_INSTANCE'))
       this.#presences.delete(id)
       this.#joining.delete(id)
@@ -155,6 +158,11 @@ export class GroupDesk {
     }
     if (namesakes.length > 0) this.#planAt = this.#host.clock.now()
     else this.#planSoon()
+  }
+
+  #namesakes (group: Group, wish: MemberWish): MemberWish[] {
+    return [...group.members.values(), ...this.#joining.values()]
+      .filter(({ id, instanceId }) => instanceId !== '' && instanceId === wish.instanceId && id !== wish.id)
   }
 
   heard (id: string, stream: MemberStream): void {

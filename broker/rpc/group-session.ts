@@ -17,6 +17,7 @@ export class GroupSession implements StreamHandlers<GroupSessionRequest>, Member
   readonly #stream: Stream<GroupSessionResponse>
   readonly #peer: string
   attempt = 0
+  returns = false
   #memberId = ''
   #desk: GroupDesk | undefined
   #blocked = false
@@ -43,10 +44,11 @@ export class GroupSession implements StreamHandlers<GroupSessionRequest>, Member
   #handle ({ join, heartbeat, release, leave }: GroupSessionRequest): void {
     if (join !== undefined) {
       if (this.#desk !== undefined) throw new WireError('INVALID_REQUEST', 'a stream is of one member')
-      const { group, memberId, attempt } = join
+      const { group, memberId, attempt, memberEpoch } = join
       const partition = this.#coordinator.partitionOf(group)
       const wish = wishOf(join, this.#peer)
       this.attempt = attempt
+      this.returns = memberEpoch > 0
       this.#memberId = memberId
       this.#desk = partition.join(group, this, wish, heldOf(join.held))
       return

@@ -288,7 +288,8 @@ const GroupSessionRequest_Join = new Codec<M.GroupSessionRequest_Join>({
   releaseTimeoutMs: { number: 9, type: 'int32' },
   held: { number: 10, type: HeldPartitions, repeated: true },
   attempt: { number: 11, type: 'int64' },
-  client: { number: 12, type: 'string' }
+  client: { number: 12, type: 'string' },
+  memberEpoch: { number: 13, type: 'int64' }
 })
 
 const GroupSessionRequest_Heartbeat = new Codec<M.GroupSessionRequest_Heartbeat>({})

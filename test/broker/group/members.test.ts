@@ -185,6 +185,11 @@ describe('a static member', () => {
     await settled()
     expect(old.failure).toMatchObject({ code: 'FENCED_INSTANCE' })
     expect(next.held.size).toBe(6)
+    // The old one comes back: it is not its place any more.
+    old.join()
+    expect(old.failure).toMatchObject({ code: 'FENCED_INSTANCE' })
+    await settled()
+    expect(next.failure).toBeUndefined()
   })
 })
 

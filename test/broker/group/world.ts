@@ -80,7 +80,7 @@ export class GroupWorld {
   }
 }
 
-export class ModelMember implements MemberStream {
+export class ModelMember {
   readonly wish: MemberWish
   readonly #world: GroupWorld
   attempt = 0
@@ -104,7 +104,8 @@ export class ModelMember implements MemberStream {
   join (): void {
     this.failure = undefined
     const attempt = ++this.attempt
-    const stream = { attempt, assign: this.assign.bind(this), left: () => {}, fail: this.fail.bind(this) }
+    const returns = this.epoch > 0
+    const stream = { attempt, returns, assign: this.assign.bind(this), left: () => {}, fail: this.fail.bind(this) }
     this.stream = stream
     try {
       this.desk = this.#world.coordinator.join(group, stream, this.wish, new Map([...this.held, ...this.releasing]))
