@@ -130,7 +130,8 @@ export class ConsumerClient {
       kind: 'assign', process: this.#name,
       positions: this.#places().map((place) => {
         const committed = this.#consumer.position(place)
-        if (asked !== undefined) asked.offsets.push({ key: place.key, offset: committed })
+        // A partition that came while it was being assigned may have found its start already.
+        if (committed !== 0) asked?.offsets.push({ key: place.key, offset: committed })
         if (committed !== undefined) coverage.reached('a group resumed')
         this.#positions.set(place.key, committed ?? 0)
         return { key: place.key, offset: committed ?? 0 }
