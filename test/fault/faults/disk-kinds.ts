@@ -8,10 +8,12 @@ import { pause } from './clock.ts'
 import { anyBroker } from './kind.ts'
 import type { FaultKind, Scene, Strike } from './kind.ts'
 import { killed, mark } from './process-kinds.ts'
+import { registeredEpoch } from './tables.ts'
 import { podName } from './world.ts'
 import type { World } from './world.ts'
 
 const goneMsMax = 5_000
+const backMsMax = 10_000
 
 function clear (folder: string): void {
   for (const name of readdirSync(folder)) rmSync(join(folder, name), { recursive: true, force: true })
@@ -48,21 +50,26 @@ async function rollBack (scene: Scene): Promise<Strike | undefined> {
   cpSync(volume, copy, { recursive: true })
   await first.heal()
   // Long enough to be in sync again and to acknowledge more, where nothing else is broken.
-  await pause(4_000)
+  await until('it is back', backMsMax, () => registeredEpoch(world.api, broker) > metaOf(copy).bootCount)
+    .catch(() => { /* Other faults keep it away: then the copy is as new as what the others know. */ })
+  await pause(3_000)
   const strike = await down(world, broker, `volume of broker ${broker} rolled back by some seconds`)
+  const { volumeId, bootCount } = metaOf(copy)
+  const isOlder = registeredEpoch(world.api, broker) > bootCount
   clear(volume)
   cpSync(copy, volume, { recursive: true })
   rmSync(copy, { recursive: true })
-  const before = volumeIdOf(volume)
   return {
     ...strike,
     // Taken for what it was it would count as a member of in-sync sets whose records it does not hold.
-    verify: () => volumeIdOf(volume) === before ? `broker ${broker} goes on with a volume that was rolled back` : ''
+    verify: () => isOlder && metaOf(volume).volumeId === volumeId
+      ? `broker ${broker} goes on with a volume that was rolled back`
+      : ''
   }
 }
 
-function volumeIdOf (folder: string): string {
-  return (JSON.parse(readFileSync(join(folder, 'meta.json'), 'utf8')) as { volumeId: string }).volumeId
+function metaOf (folder: string): { volumeId: string, bootCount: number } {
+  return JSON.parse(readFileSync(join(folder, 'meta.json'), 'utf8')) as { volumeId: string, bootCount: number }
 }
 
 function inject (world: World, broker: number, injection: string): ChildProcess {

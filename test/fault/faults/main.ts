@@ -106,7 +106,9 @@ async function main (): Promise<number> {
       '% get what is missing, or leave the kinds out with --but\n')
     return 2
   }
-  const folder = options.folder === undefined ? mkdtempSync(join(tmpdir(), 'millrace-faults-')) : resolve(options.folder)
+  const folder = options.folder === undefined
+    ? mkdtempSync(join(tmpdir(), 'millrace-faults-'))
+    : resolve(options.folder)
   mkdirSync(folder, { recursive: true })
   process.stdout.write(`seed ${options.seed}, everything in ${folder}\n`)
   let interrupted = false
@@ -127,7 +129,8 @@ async function main (): Promise<number> {
   const flags = argv.slice(2).filter((each, index) => each !== '--seed' && argv[index + 1] !== '--seed')
   const again = `npm run faults -- ${flags.map(each => each.includes(' ') ? `'${each}'` : each).join(' ')}`
   if (problems.length > 0) {
-    process.stdout.write(`failed; logs, histories and volumes are in ${folder}\nagain: ${again} --seed ${options.seed}\n`)
+    process.stdout.write(`failed; logs, histories and volumes are in ${folder}\n` +
+      `again: ${again} --seed ${options.seed}\n`)
     return 1
   }
   if (!options.keep) rmSync(folder, { recursive: true, force: true })

@@ -27,7 +27,7 @@ const minutesDefault = 5
 
 export const usage = `Faults on a cluster of real processes, under load; then the checker.
 
-  npm run faults                              each kind alone, ${pairsDefault} pairs, ${minutesDefault} minutes of all mixed
+  npm run faults                              each kind alone, ${pairsDefault} pairs, ${minutesDefault} minutes of the mix
   npm run faults -- --mix --minutes 2         the mix alone
   npm run faults -- --only 'kill,one way'     these kinds alone, one after the other
   npm run faults -- --pairs 20 --only kill,pause,'api down'
@@ -72,10 +72,11 @@ export function parseFaultOptions (args: readonly string[], kinds: readonly Faul
   const chosen = choose(values.only, values.but, kinds).filter(kind => (kind.brokersMin ?? 0) <= brokers)
   const all = values.single !== true && values.pairs === undefined && values.mix !== true
   const onlyKinds = all && values.only !== undefined
+  const pairsOtherwise = all && !onlyKinds ? pairsDefault : 0
   return {
     brokers,
     singles: all || values.single === true ? chosen : [],
-    pairs: values.pairs !== undefined ? number('pairs', values.pairs, 0, 0, 10_000) : all && !onlyKinds ? pairsDefault : 0,
+    pairs: number('pairs', values.pairs, pairsOtherwise, 0, 10_000),
     mixMinutes: values.mix === true || (all && !onlyKinds)
       ? number('minutes', values.minutes, minutesDefault, 0.1, 10_000)
       : 0,

@@ -23,6 +23,12 @@ export function placedRows (api: KubeApi): Placed[] {
   return placed
 }
 
+/** How often the broker's volume had been opened when it registered last (the brokerEpoch), 0 for never. */
+export function registeredEpoch (api: KubeApi, broker: number): number {
+  const tables = api.list('partitiontables.millrace.dev').map(object => decodeTable(object as unknown as PortObject))
+  return Math.max(0, ...tables.map(({ brokers }) => brokers.get(broker)?.brokerEpoch ?? 0))
+}
+
 /** Empty when every partition has a leader and all its replicas in sync; otherwise what is missing. */
 export function notWhole (api: KubeApi): string {
   const lacking = placedRows(api).filter(({ row }) =>
