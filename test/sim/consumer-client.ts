@@ -132,7 +132,7 @@ export class ConsumerClient {
         const committed = this.#consumer.position(place)
         // A partition that came while it was being assigned may have found its start already.
         if (committed !== 0) asked?.offsets.push({ key: place.key, offset: committed })
-        if (committed !== undefined) coverage.reached('a group resumed')
+        if ((committed ?? 0) > 0) coverage.reached('a group resumed')
         this.#positions.set(place.key, committed ?? 0)
         return { key: place.key, offset: committed ?? 0 }
       })

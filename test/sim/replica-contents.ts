@@ -33,7 +33,8 @@ export async function replicaContents (cluster: SimCluster, observer: InvariantO
   }
   let contents: ReplicaContents[] | undefined
   let error: unknown
-  Promise.all(reads).then((all) => { contents = all.filter((each) => each !== undefined) }, (reason: unknown) => { error = reason })
+  Promise.all(reads).then((all) => { contents = all.filter((each) => each !== undefined) },
+    (reason: unknown) => { error = reason })
   await scheduler.run(scheduler.now + readMsMax, () => contents !== undefined || error !== undefined)
   if (error !== undefined) throw SimFailure.from('unreadable log', 'a replica', error)
   if (contents === undefined) {
