@@ -27,9 +27,9 @@ const minutesDefault = 5
 
 export const usage = `Faults on a cluster of real processes, under load; then the checker.
 
-  npm run faults                              each kind alone, ${pairsDefault} pairs, ${minutesDefault} minutes of the mix
-  npm run faults -- --mix --minutes 2         the mix alone
-  npm run faults -- --only 'kill,one way'     these kinds alone, one after the other
+  npm run faults                          each kind alone, ${pairsDefault} pairs, ${minutesDefault} min of the mix
+  npm run faults -- --mix --minutes 2     the mix alone
+  npm run faults -- --only 'kill,one way' these kinds alone, one after the other
   npm run faults -- --pairs 20 --only kill,pause,'api down'
 
   --brokers N       3 to 5 (3)
