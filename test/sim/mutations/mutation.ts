@@ -33,6 +33,8 @@ export interface Mutation {
   readonly finders?: readonly Finder[]
   /** Only a violation of this class counts: others come from the rest of what is taken out. */
   readonly kind?: string
+  /** Why nothing finds it yet: it is listed, and fails nothing. */
+  readonly open?: string
   /** For the table: why several layers go together, say. */
   readonly note?: string
 }

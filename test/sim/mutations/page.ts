@@ -16,7 +16,7 @@ export function describeFound ({ finder, seed }: Attempt): string {
 
 function row (mutation: Mutation, found: Recorded | undefined): string {
   const cells = found === undefined
-    ? ['not found', '', '']
+    ? [`not found yet: ${mutation.open ?? ''}`, '', '']
     : [describeFound(found), String(found.seconds), classOf(found)]
   const without = mutation.note === undefined ? mutation.without : `${mutation.without} (${mutation.note})`
   return `| \`${mutation.name}\` | ${[without, ...cells].map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`
