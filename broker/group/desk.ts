@@ -4,26 +4,15 @@
 // The state says what was done; wishes are dropped when they are seen there.
 import * as limits from '../limits.ts'
 import { WireError } from '../../wire/errors.ts'
-import type { GroupSessionResponse_Assignment } from '../../wire/messages.ts'
 import type { Clock, Timer } from '../../wire/ports.ts'
 import type { Log } from '../io/ports.ts'
 import type { Target } from './assignors.ts'
-import type { GroupChange, Member, MemberWish, PartitionName } from './records.ts'
-import { toHeld } from './held.ts'
+import type { GroupChange, MemberWish, PartitionName } from './records.ts'
+import type { MemberStream } from './presence.ts'
+import { Presence } from './presence.ts'
 import { nextChange, planTarget } from './planning.ts'
 import type { TopicOf } from './planning.ts'
 import type { Group, Verdict } from './state.ts'
-
-/** A member's stream, from rpc/group-session.ts. */
-export interface MemberStream {
-  readonly attempt: number
-  /** The process was a member before, under this id or another. */
-  readonly returns: boolean
-  assign (assignment: GroupSessionResponse_Assignment): void
-  left (): void
-  /** Says why, and ends. */
-  fail (error: WireError): void
-}
 
 export interface DeskHost {
   readonly clock: Clock
@@ -34,19 +23,6 @@ export interface DeskHost {
   /** What is committed of the group. */
   group (name: string): Group | undefined
   append (change: GroupChange, done: (error: WireError | undefined, verdict: Verdict) => void): void
-}
-
-/** What is known of a member beside the log. */
-interface Presence {
-  stream: MemberStream | undefined
-  /** The last message, or the loss of the stream. */
-  heardAt: number
-  /** How long it may say nothing from then on. */
-  patienceMs: number
-  /** Partitions that it has been told to release, with the time. */
-  readonly releasing: Map<PartitionName, number>
-  /** The assignment as last sent. */
-  told: string
 }
 
 const retryMs = 200
@@ -84,7 +60,7 @@ export class GroupDesk {
     for (const member of this.#group.members.values()) {
       // They had another coordinator: they get a session's time to find this one.
       const patienceMs = Math.max(member.sessionTimeoutMs, member.instanceId === '' ? 0 : member.instanceGraceMs)
-      this.#presences.set(member.id, { stream: undefined, heardAt: now, patienceMs, releasing: new Map(), told: '' })
+      this.#presences.set(member.id, new Presence(undefined, now, patienceMs))
     }
   }
 
@@ -112,9 +88,7 @@ export class GroupDesk {
     this.#checkSize(group, wish)
     before?.stream?.fail(new WireError('CANCELLED', 'the member has another stream'))
     const member = group.members.get(wish.id)
-    this.#presences.set(wish.id, {
-      stream, heardAt: this.#host.clock.now(), patienceMs: wish.sessionTimeoutMs, releasing: new Map(), told: ''
-    })
+    this.#presences.set(wish.id, new Presence(stream, this.#host.clock.now(), wish.sessionTimeoutMs, held))
     this.#leaving.delete(wish.id)
     if (member === undefined) this.#welcome(group, wish)
     else {
@@ -235,17 +209,13 @@ export class GroupDesk {
       presence.heardAt += lateMs
       const silentMs = now - presence.heardAt
       const why = silentMs > presence.patienceMs ? `nothing was heard of it for ${Math.round(silentMs)} ms`
-        : this.#isHoldingOn(presence, members.get(id), now) ? 'it did not release what it was told to' : undefined
+        : presence.holdsOn(now, members.get(id)?.releaseTimeoutMs ?? Infinity)
+          ? 'it did not release what it was told to' : undefined
       if (why === undefined) continue
       this.#expel(id, new WireError('FENCED_MEMBER', why))
       this.#planSoon()
     }
     if (this.#planAt === Infinity && this.#topics() !== this.#topicsPlanned) this.#planSoon()
-  }
-
-  #isHoldingOn ({ releasing }: Presence, member: Member | undefined, now: number): boolean {
-    if (member === undefined) return false
-    return [...releasing.values()].some(since => now - since > member.releaseTimeoutMs)
   }
 
   /** What there is to read, in short. */
@@ -356,24 +326,20 @@ export class GroupDesk {
     const now = this.#host.clock.now()
     const meant = new Map<string, number>()
     for (const id of this.#target.values()) meant.set(id, (meant.get(id) ?? 0) + 1)
+    let isFree = false
     for (const member of this.#group.members.values()) {
-      const presence = this.#presences.get(member.id)
-      if (presence === undefined) continue
       const mine = [...member.held].filter(([name]) => this.#target.get(name) === member.id)
       const coming = (meant.get(member.id) ?? 0) - mine.length
-      for (const name of presence.releasing.keys()) {
-        if (!member.held.has(name) || this.#target.get(name) === member.id) presence.releasing.delete(name)
-      }
-      if (mine.length < member.held.size) {
-        for (const name of member.held.keys()) {
-          if (this.#target.get(name) !== member.id && !presence.releasing.has(name)) presence.releasing.set(name, now)
-        }
-      }
-      const told = `${member.epoch} ${coming} ${mine.map(([name, epoch]) => `${name}@${epoch}`).join()}`
-      if (presence.stream === undefined || presence.told === told) continue
-      presence.told = told
-      presence.stream.assign({ memberEpoch: member.epoch, coming, partitions: toHeld(mine, this.#host.topicName) })
+      const unknown = this.#presences.get(member.id)?.tell(member, mine, coming, now, this.#host.topicName) ?? []
+      this.#release(member.id, unknown)
+      isFree ||= unknown.length > 0
     }
+    if (isFree) this.#step()
+  }
+
+  /** A slow member takes messages again. */
+  drained (): void {
+    if (!this.#inFlight && !this.#closed) this.#tell()
   }
 
   /** The coordinator is another broker now, or the broker stops. */

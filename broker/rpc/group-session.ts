@@ -6,7 +6,8 @@ import type {
 } from '../../wire/messages.ts'
 import type { Stream, StreamHandlers } from '../../wire/ports.ts'
 import type { GroupCoordinator } from '../group/coordinator.ts'
-import type { GroupDesk, MemberStream } from '../group/desk.ts'
+import type { GroupDesk } from '../group/desk.ts'
+import type { MemberStream } from '../group/presence.ts'
 import type { MemberWish, PartitionName } from '../group/records.ts'
 import { nameOf } from '../group/records.ts'
 
@@ -21,8 +22,6 @@ export class GroupSession implements StreamHandlers<GroupSessionRequest>, Member
   #memberId = ''
   #desk: GroupDesk | undefined
   #blocked = false
-  /** The newest of what waits for a member that is slow: older ones say nothing beside it. */
-  #waiting: GroupSessionResponse_Assignment | undefined
   #closed = false
 
   constructor (coordinator: GroupCoordinator, stream: Stream<GroupSessionResponse>, peer: string) {
@@ -64,9 +63,7 @@ export class GroupSession implements StreamHandlers<GroupSessionRequest>, Member
 
   drain (): void {
     this.#blocked = false
-    const waiting = this.#waiting
-    this.#waiting = undefined
-    if (waiting !== undefined) this.assign(waiting)
+    this.#desk?.drained()
   }
 
   close (): void {
@@ -76,9 +73,10 @@ export class GroupSession implements StreamHandlers<GroupSessionRequest>, Member
     this.#stream.end()
   }
 
-  assign (assignment: GroupSessionResponse_Assignment): void {
-    if (this.#blocked) this.#waiting = assignment
-    else this.#send({ assignment })
+  assign (assignment: GroupSessionResponse_Assignment): boolean {
+    if (this.#blocked) return false
+    this.#send({ assignment })
+    return true
   }
 
   left (): void {

@@ -120,6 +120,21 @@ describe('members', () => {
     expect(sizes([first!, second])).toEqual([3, 3])
   })
 
+  it('that take no messages for a while are told of the last state alone', async () => {
+    const [first] = await joined(1)
+    const second = world.member(['orders'])
+    second.isBlocked = true
+    second.join()
+    await world.clock.advance(1_000)
+    // It is given partitions that it does not hear of; then they are meant for a third.
+    const others = [world.member(['orders']), world.member(['orders'])]
+    for (const other of others) other.join()
+    await world.clock.advance(1_000)
+    second.drain()
+    await settled(1_000)
+    expect(sizes([first!, second, ...others]).reduce((sum, size) => sum + size, 0)).toBe(6)
+  })
+
   it('read new partitions and new topics', async () => {
     const members = await joined(2)
     world.topics.set('orders', 10)
@@ -174,6 +189,21 @@ describe('a static member', () => {
     await world.clock.advance(29_000)
     expect(other!.held.size).toBe(3)
     await world.clock.until(() => other!.held.size === 6, 3_000)
+  })
+
+  it('is not waited for to release what it inherits and was never told of', async () => {
+    const old = world.member(['orders'], { instanceId: 'worker-1' })
+    old.join()
+    await settled()
+    old.crash()
+    // Another comes first: half of what the static member has is meant for it.
+    const other = world.member(['orders'])
+    other.join()
+    await world.clock.advance(600)
+    const next = world.member(['orders'], { instanceId: 'worker-1' })
+    next.join()
+    await settled(1_000)
+    expect(sizes([next, other])).toEqual([3, 3])
   })
 
   it('is the later of two processes with its name', async () => {

@@ -1,6 +1,7 @@
 // Coordinators over one log, a clock, and members that do as docs/protocol.md says: for tests of groups.
 import { GroupPartition } from '../../../broker/group/group-partition.ts'
-import type { GroupDesk, MemberStream } from '../../../broker/group/desk.ts'
+import type { GroupDesk } from '../../../broker/group/desk.ts'
+import type { MemberStream } from '../../../broker/group/presence.ts'
 import type { MemberWish, PartitionName } from '../../../broker/group/records.ts'
 import { nameOf } from '../../../broker/group/records.ts'
 import type { GroupSessionResponse_Assignment } from '../../../wire/messages.ts'
@@ -125,7 +126,8 @@ export class ModelMember {
     })
   }
 
-  assign ({ memberEpoch, partitions }: GroupSessionResponse_Assignment): void {
+  assign ({ memberEpoch, partitions }: GroupSessionResponse_Assignment): boolean {
+    if (this.isBlocked) return false
     this.epoch = memberEpoch
     const mine = new Map(partitions.flatMap(({ topicId, partitions, epochs }) =>
       partitions.map((partition, index): [string, number] => [nameOf(topicId, partition), epochs[index]!])))
@@ -138,6 +140,15 @@ export class ModelMember {
       this.releasing.delete(name)
       this.held.set(name, epoch)
     }
+    return true
+  }
+
+  /** It takes no messages for now. */
+  isBlocked = false
+
+  drain (): void {
+    this.isBlocked = false
+    this.desk?.drained()
   }
 
   #release (partitions: readonly (readonly [PartitionName, number])[]): void {
