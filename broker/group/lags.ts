@@ -47,7 +47,7 @@ export class GroupLags {
 
   #later (): void {
     this.#timer = this.#ports.clock.setTimer(limits.groupLagMs, () => {
-      this.#look().finally(() => { if (!this.#closed) this.#later() })
+      void this.#look().finally(() => { if (!this.#closed) this.#later() })
     })
   }
 
