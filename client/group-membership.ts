@@ -1,7 +1,7 @@
 // A consumer's membership of a group: the stream to the coordinator, what it gave, what is given back.
 //
 //   seeking ──stream──> joined ──broken, silent, moved──> seeking     what is held is kept
-//   joined ──FENCED_MEMBER──> seeking                                 what is held is lost; another member id
+//   joined ──FENCED_MEMBER──> seeking                                 what is held is lost
 //   any ──leave──> left
 //
 // What is held goes with each join: the coordinator, an old one or a new one, lets the member keep what is
@@ -70,10 +70,9 @@ export class Membership {
   readonly #host: MembershipHost
   /** The leader of the group's partition of __groups. */
   readonly #coordinator: { readonly partition: () => number }
-  #memberId: string
+  /** New with each process; kept for good: epochs tell its times apart. */
+  readonly #memberId: string
   #memberEpoch = 0
-  /** Of this process, under whichever id. */
-  #lastEpoch = 0
   /** By topicId and partition; those that are being released too. */
   readonly #held = new Map<string, Held>()
   readonly #releasing = new Set<string>()
@@ -162,7 +161,7 @@ export class Membership {
     const { topics, ...options } = this.#options
     stream.send({
       join: {
-        ...options, topics, memberId: this.#memberId, memberEpoch: this.#lastEpoch, attempt,
+        ...options, topics, memberId: this.#memberId, memberEpoch: this.#memberEpoch, attempt,
         held: pack([...this.#held.values()])
       }
     })
@@ -252,7 +251,6 @@ export class Membership {
     }
     if (error.code === 'FENCED_MEMBER') {
       this.#loseAll(toMillraceError(error))
-      this.#renew()
       this.#retryLater(error)
     } else if (error.retriable) this.#retryLater(error)
     else {
@@ -261,12 +259,6 @@ export class Membership {
       this.#loseAll(toMillraceError(error))
       this.#host.failed(toMillraceError(error))
     }
-  }
-
-  /** Another member from now on: nothing that this one said counts for it. */
-  #renew (): void {
-    this.#memberId = this.#ports.rng.hex(8)
-    this.#memberEpoch = 0
   }
 
   #loseAll (why: MillraceError): void {
@@ -280,7 +272,6 @@ export class Membership {
 
   #assigned ({ memberEpoch, partitions, coming }: GroupSessionResponse_Assignment): void {
     this.#memberEpoch = memberEpoch
-    this.#lastEpoch = memberEpoch
     this.#coming = coming
     this.#assignedOnce = true
     const mine = new Map(unpack(partitions).map(each => [keyOf(each), each]))
@@ -333,7 +324,6 @@ export class Membership {
     this.#state = 'idle'
     this.#stopTimers()
     this.#loseAll(why)
-    this.#renew()
   }
 
   /**

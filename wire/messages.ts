@@ -370,8 +370,8 @@ export interface GroupSessionRequest_Join {
   /** What people see in `group describe`. */
   client: string
   /**
-   * The last epoch that this process was assigned anything in, under whichever member_id; 0 for none. Of two
-   * processes with one instance_id the one that came later stays: this tells a newcomer from one that returns.
+   * The last epoch in which this process was told what it may read; 0 for none. Of two processes with one
+   * instance_id the one that came later stays: this tells a newcomer from one that returns.
    */
   memberEpoch: number
 }

@@ -7,7 +7,7 @@ import type { Member, PartitionName } from './records.ts'
 /** A member's stream, from rpc/group-session.ts. */
 export interface MemberStream {
   readonly attempt: number
-  /** The process was a member before, under this id or another. */
+  /** The process was a member before. */
   readonly returns: boolean
   /** False: the member is slow, nothing was sent; `drained` of its desk follows. */
   assign (assignment: GroupSessionResponse_Assignment): boolean

@@ -206,6 +206,21 @@ describe('a static member', () => {
     expect(sizes([next, other])).toEqual([3, 3])
   })
 
+  it('comes back after it was taken for gone', async () => {
+    const old = world.member(['orders'], { instanceId: 'worker-1' })
+    old.join()
+    await settled()
+    old.silent = true
+    await world.clock.until(() => old.failure !== undefined, 15_000)
+    // At once: its going is not committed yet.
+    old.silent = false
+    old.join()
+    await world.clock.advance(1_000)
+    if (old.desk === undefined) old.join()
+    await settled()
+    expect([old.failure, old.held.size]).toEqual([undefined, 6])
+  })
+
   it('is the later of two processes with its name', async () => {
     const old = world.member(['orders'], { instanceId: 'worker-1' })
     old.join()
