@@ -42,7 +42,6 @@ export const controller: readonly Mutation[] = [
       ownTablesOnly
     ],
     note: 'two layers: stamps make late writes fail; whoever finds another\'s write gives up',
-    open: 'two controllers must write at once: scenario controller-cut-off had it with other seeds',
     finders: ['scenario controller-cut-off', 'plan takeovers', 'seeds']
   },
   {
@@ -50,7 +49,6 @@ export const controller: readonly Mutation[] = [
     rule,
     without: 'a higher stamp, or a write that is not its own, ends the office',
     edits: [ownTablesOnly],
-    open: 'two controllers must write at once: scenario controller-cut-off had it with other seeds',
     finders: ['scenario controller-cut-off', 'plan takeovers', 'seeds']
   },
   {
