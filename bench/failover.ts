@@ -207,7 +207,8 @@ const lines: readonly Line[] = [
     run: outage
   },
   {
-    name: 'api and kill', what: 'a broker dies meanwhile; its partitions (led): from the return of the API on', once: true,
+    name: 'api and kill', once: true,
+    what: 'a broker dies meanwhile; its partitions (led): from the return of the API on',
     aim: { ledMs: 2_000, otherMs: 500, noErrors: true }, run: outageAndDeath
   }
 ]
