@@ -216,6 +216,7 @@ export class InvariantObserver implements Observer {
       const { logStart, logEnd } = log
       const changes = record.cuts
       const contents = []
+      record.loading()
       try {
         for (let offset = logStart; offset < logEnd;) {
           const bytes = await log.read(offset, logEnd, 1024 * 1024)

@@ -82,6 +82,11 @@ export class ReplicaRecord {
     this.#volume?.whenDurable(() => { this.#epochDurable = Math.max(this.#epochDurable, epoch) })
   }
 
+  /** What was appended until now is read with the rest: only what comes from now on is to be added to it. */
+  loading (): void {
+    this.#appendedWhileLoading = []
+  }
+
   loaded (contents: readonly StoredBatch[], logStart: number): void {
     this.known = true
     this.shadow.reset(logStart, contents)
