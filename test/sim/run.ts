@@ -4,6 +4,7 @@ import type { SimCluster } from './cluster.ts'
 import type { Coverage } from './coverage.ts'
 import { SimFailure } from './failure.ts'
 import type { LogLine } from './log.ts'
+import type { Strike } from './nemesis.ts'
 import type { Plan } from './plan.ts'
 import { drawPlan } from './plan.ts'
 import { SimRng } from './rng.ts'
@@ -19,6 +20,10 @@ export interface RunResult {
   readonly events: number
   readonly virtualMs: number
   readonly faults: number
+  /** What the nemesis did, in order. */
+  readonly strikes: readonly Strike[]
+  /** From its first chance to strike to the end of the run. */
+  readonly sinceFaultsMs: number
   /** From healing until everything was live and complete. */
   readonly healedInMs: number
   readonly coverage: Coverage
@@ -48,8 +53,10 @@ export async function runWith (seed: number, plan: Plan, spectator: Spectator,
   const { scheduler, network, kube } = cluster
   cluster.book.onLine = spectator.onLine
   scheduler.trace.onEntry = spectator.onEvent
+  let faultsAtMs = 0
   try {
     await simulation.setUp()
+    faultsAtMs = scheduler.now
     if (!simulation.failed) await middle(simulation)
     await simulation.finish()
   } catch (error) {
@@ -61,6 +68,7 @@ export async function runWith (seed: number, plan: Plan, spectator: Spectator,
   return {
     seed, plan, failure: scheduler.failure, report: simulation.report, hash: scheduler.trace.hash,
     events: scheduler.events, virtualMs: scheduler.now, faults: simulation.nemesis.total,
+    strikes: simulation.nemesis.struck, sinceFaultsMs: scheduler.now - faultsAtMs,
     healedInMs: simulation.healedInMs, coverage, cluster
   }
 }
