@@ -17,7 +17,7 @@ const adapters = [
 ]
 
 export default tseslint.config(
-  { ignores: ['node_modules/', '.millrace/', 'wire/messages.ts', '**/*.js', '**/*.mjs'] },
+  { ignores: ['dist/', 'node_modules/', '.millrace/', 'wire/messages.ts', '**/*.js', '**/*.mjs'] },
   {
     files: ['**/*.ts'],
     extends: [tseslint.configs.base],

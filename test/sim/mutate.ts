@@ -88,7 +88,7 @@ async function search (mutation: Mutation): Promise<boolean> {
       return true
     }
     console.log(`${name}: ${describeFound(found)}: the source as it is fails too`)
-    task = { ...task, attempts: [], after: found }
+    task = { ...task, attempts: [], after: found, seconds: task.seconds - outcome.seconds }
   }
 }
 
@@ -138,7 +138,8 @@ if (options.try !== undefined) {
   for (const { kind, message } of found) console.log(`${kind}: ${message}`)
   process.exit(found.length === 0 ? 0 : 1)
 }
-const chosen = mutations.filter(({ name }) => names?.includes(name) ?? true)
+const chosen = mutations.filter(({ name, open }) =>
+  names?.includes(name) ?? !(options.quick && open !== undefined))
 const missed: string[] = []
 const queue = [...chosen]
 await Promise.all(Array.from({ length: Number(options.jobs) }, async () => {
