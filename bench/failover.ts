@@ -190,13 +190,13 @@ const lines: readonly Line[] = [
     run: each => kill(each, true)
   },
   {
-    name: 'kill, no operator', what: 'the same while the operator is dead', aim: { ledMs: 1_000, otherMs: 1_000 },
+    name: 'kill without operator', what: 'the same while the operator is dead', aim: { ledMs: 1_000, otherMs: 1_000 },
     run: each => withoutOperator(each, () => kill(each, each.index % 2 === 0))
   },
   { name: 'pause', what: 'SIGSTOP of a broker', aim: { ledMs: 3_000, otherMs: 3_000 }, run: pauseOne },
   { name: 'stop', what: 'graceful stop', aim: { ledMs: 200, otherMs: 200, noErrors: true }, run: stopOne },
   {
-    name: 'stop, no operator', what: 'the same while the operator is dead',
+    name: 'stop without operator', what: 'the same while the operator is dead',
     aim: { ledMs: 200, otherMs: 200, noErrors: true }, run: each => withoutOperator(each, () => stopOne(each))
   },
   {
