@@ -1,8 +1,6 @@
 // Reads what every replica holds, through the replicas themselves.
-import { WireError } from '../../wire/errors.ts'
-import { batches } from '../../wire/record-batch.ts'
-import type { ReplicaLog } from '../../broker/log/contract.ts'
-import type { ReplicaBatch, ReplicaContents } from '../check/replicas.ts'
+import { readAll } from '../check/read-replica.ts'
+import type { ReplicaContents } from '../check/replicas.ts'
 import type { SimCluster } from './cluster.ts'
 import { SimFailure } from './failure.ts'
 import type { InvariantObserver } from './observer.ts'
@@ -41,34 +39,4 @@ export async function replicaContents (cluster: SimCluster, observer: InvariantO
     throw new SimFailure('unreadable log', `the replicas could not be read within ${readMsMax} ms`)
   }
   return contents
-}
-
-/** Begins again where retention has overtaken the reading. */
-async function readAll (name: string, log: ReplicaLog, end: number): Promise<ReplicaContents> {
-  for (;;) {
-    const { logStart } = log
-    try {
-      const found = await readFrom(log, logStart, end)
-      return { name, key: `${log.topic}-${log.partition}`, logStart, highWatermark: end, batches: found }
-    } catch (error) {
-      const outOfRange = error instanceof WireError && error.code === 'OFFSET_OUT_OF_RANGE'
-      if (log.logStart === logStart || !outOfRange) throw error
-    }
-  }
-}
-
-async function readFrom (log: ReplicaLog, logStart: number, end: number): Promise<ReplicaBatch[]> {
-  const found: ReplicaBatch[] = []
-  for (let offset = logStart; offset < Math.min(end, log.logEnd);) {
-    const bytes = await log.read(offset, Math.min(end, log.logEnd), 256 * 1024)
-    if (bytes.length === 0) break
-    for (const header of batches(bytes)) {
-      found.push({
-        baseOffset: header.baseOffset, lastOffset: header.lastOffset,
-        bytes: bytes.slice(header.position, header.position + header.sizeBytes)
-      })
-      offset = header.lastOffset + 1
-    }
-  }
-  return found
 }
