@@ -258,10 +258,13 @@ export async function main (argv: readonly string[]): Promise<number> {
 /** How long the process may take to end by itself. */
 const endMs = 3_000
 
-if (import.meta.main) {
-  process.exitCode = await main(process.argv.slice(2))
+/** The whole process: sets its exit code. */
+export async function run (argv: readonly string[]): Promise<void> {
+  process.exitCode = await main(argv)
   // Not process.exit: right after a busy loop it can hang for ever in Node 24, when a compiler thread waits
   // for a garbage collection that the thread which waits for it would have to do. Everything is closed here,
   // so the process ends by itself; what holds it up nevertheless is cut off.
   setTimeout(() => { process.exit() }, endMs).unref()
 }
+
+if (import.meta.main) await run(process.argv.slice(2))
