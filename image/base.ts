@@ -13,7 +13,7 @@ const certificates = '/etc/ssl/certs/ca-certificates.crt'
 
 /** @param folder emptied first */
 export function makeBase (folder: string): void {
-  if (process.platform !== 'linux') throw new Error('a base is made of the libraries of this machine: it must run Linux')
+  if (process.platform !== 'linux') throw new Error('a base is made of this machine: it must run Linux')
   rmSync(folder, { recursive: true, force: true })
   for (const each of ['etc/ssl/certs', 'tmp', 'home/nonroot', dirname(nodePath)]) {
     mkdirSync(join(folder, each), { recursive: true })
