@@ -55,6 +55,8 @@ export class PartitionReader implements Subscriber {
   highWatermark = -1
   #fetchOffset = -1
   #leaderEpoch = -1
+  /** Everything before it was handed out or has been removed: what the next start must not lie before. */
+  #startMin = 0
   readonly #received: Received[] = []
   #receivedBytes = 0
   #owedBytes = 0
@@ -109,9 +111,9 @@ export class PartitionReader implements Subscriber {
     this.#received.length = 0
     this.#receivedBytes = 0
     this.generation++
-    this.position = offset
-    this.finished = offset
-    this.#fetchOffset = offset
+    this.position = Math.max(offset, this.#startMin)
+    this.finished = this.position
+    this.#fetchOffset = this.position
     this.pump()
   }
 
@@ -184,6 +186,7 @@ export class PartitionReader implements Subscriber {
     this.#receivedBytes = 0
     this.generation++
     this.position = -1
+    this.#startMin = 0
     this.from = from
     this.#host.unresolved(this)
   }
@@ -284,7 +287,10 @@ export class PartitionReader implements Subscriber {
     const isAhead = highWatermark >= 0 && wanted > highWatermark
     const to = reset === 'latest' || (reset === 'nearest' && isAhead) ? 'end' : 'start'
     this.#host.onReset?.({ ...this.place, wanted, logStart, highWatermark, to })
+    const { position } = this
     this.seek(to)
+    // Each broker removes old segments by itself: another leader may have kept what was read long ago.
+    if (!isAhead) this.#startMin = position
   }
 
   #inTrouble (error: WireError): void {

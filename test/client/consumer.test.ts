@@ -282,6 +282,21 @@ describe('failures', () => {
     ])
   })
 
+  it('never goes back when its offset is gone at one leader and the next has kept more', async () => {
+    await fill(world, 0, range(0, 50))
+    const state = cluster.partition('orders', 0)
+    state.logStart = 30
+    let resets = 0
+    const onReset = (): void => {
+      resets++
+      state.logStart = 0
+    }
+    const reader = client.consumer({ onReset })
+    await clock.finish(reader.assign([{ topic: 'orders', partitions: [0], from: 20 }]))
+    expect(await take(world, reader, 30)).toEqual(range(20, 50))
+    expect(resets).toBe(1)
+  })
+
   it('a topic that is made again is read from its start, or is an error if told so', async () => {
     await fill(world, 0, range(0, 10))
     const consumer = client.consumer()
