@@ -142,7 +142,7 @@ export class ColdReader {
       let start = -1
       for (;;) {
         const header = goodBatch(chunk, at)
-        if (header === undefined || header.baseOffset !== next) break
+        if (header === undefined || header.baseOffset !== next || !state.isInItsEpoch(header)) break
         const last = header.lastOffset + 1 > offsetEnd
         const full = start >= 0 && at + header.sizeBytes - start > bytesMax
         if (last || full) return chunk.subarray(Math.max(start, 0), start < 0 ? 0 : at)

@@ -70,6 +70,15 @@ export class LogState {
 
   get lastEpoch (): number { return this.epochs.at(-1)?.epoch ?? -1 }
 
+  /**
+   * Is this batch of its disk stamped with the epoch that its place belongs to? The CRC covers only what the
+   * producer wrote: nothing else would notice a flipped bit there, and followers would take it for a leader's.
+   */
+  isInItsEpoch ({ baseOffset, leaderEpoch }: BatchHeader): boolean {
+    const entry = this.epochs.findLast(({ startOffset }) => startOffset <= baseOffset)
+    return entry === undefined || entry.epoch === leaderEpoch
+  }
+
   /** Appends one batch; true when it began a segment. */
   append (bytes: Uint8Array, header: BatchHeader, sequence: number, rule: RollRule): boolean {
     const { baseOffset: base, leaderEpoch, maxTimestamp } = header
