@@ -18,11 +18,15 @@ export interface Program {
 /** The environment that every child gets; nothing else of ours, above all no NODE_OPTIONS. */
 const inherited = ['PATH', 'HOME', 'TMPDIR', 'TZ', 'LANG', 'LC_ALL', 'NODE_COMPILE_CACHE']
 
-/** @param onOutput gets what it prints on stdout and stderr. */
+/**
+ * @param onOutput gets what it prints on stdout and stderr. @param through a command that becomes the program that
+ * its last arguments name, such as nsenter.
+ */
 export function startChild ({ file, args }: Program, env: Readonly<Record<string, string>>,
-  onOutput: (chunk: Buffer) => void): ChildProcess {
+  onOutput: (chunk: Buffer) => void, through: readonly string[] = []): ChildProcess {
   const base = Object.fromEntries(inherited.map(name => [name, process.env[name]]))
-  const child = spawn(process.execPath, ['--import', leash, file, ...args], {
+  const [command, ...rest] = [...through, process.execPath, '--import', leash, file, ...args]
+  const child = spawn(command!, rest, {
     cwd: rootFolder,
     env: { ...base, ...env },
     // In a process group of its own: Ctrl-C on the terminal is for us, we stop the children in order.

@@ -4,7 +4,7 @@ import { spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { cp, mkdir, mkdtemp, readFile, readdir, rename, rm, stat } from 'node:fs/promises'
 import { homedir, tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 
@@ -51,6 +51,30 @@ async function build (files: readonly string[], version: string, path: string): 
     await rm(work, { recursive: true, force: true })
   }
   process.stderr.write(`% built in ${Math.round((Date.now() - began) / 1000)} s\n`)
+}
+
+/**
+ * Programs of another module, built once per source: the folder that holds them.
+ * @param files below `folder`, all that the build needs @param packages such as './dns' @param note what it costs
+ */
+export async function cachedPrograms (folder: string, files: readonly string[], packages: readonly string[],
+  note: string): Promise<string> {
+  const hash = createHash('sha256')
+  for (const file of files) hash.update(await readFile(join(folder, file))).update('\0')
+  const path = join(cacheFolder, `${packages.map(each => basename(each)).join('-')}-${hash.digest('hex').slice(0, 16)}`)
+  if (await exists(path)) return path
+  process.stderr.write(`% building ${note}\n`)
+  const work = await mkdtemp(join(tmpdir(), 'millrace-programs-'))
+  try {
+    for (const file of files) await cp(join(folder, file), join(work, file))
+    await run('go', ['build', '-trimpath', '-ldflags', '-s -w', '-o', `${join(work, 'out')}/`, ...packages], work)
+    const beside = `${path}.${process.pid}`
+    await cp(join(work, 'out'), beside, { recursive: true })
+    await rename(beside, path)
+  } finally {
+    await rm(work, { recursive: true, force: true })
+  }
+  return path
 }
 
 async function exists (path: string): Promise<boolean> {

@@ -7,9 +7,17 @@ import type { Operation } from '../../check/history.ts'
 import { ended } from '../harness.ts'
 import type { ClientOptions, WorkTopic } from './client-options.ts'
 import { readHistory } from './history-file.ts'
-import type { World } from './world.ts'
 
 type Role = ClientOptions['role']
+
+/** Where the clients run, and what they begin with. */
+export interface ClientHost {
+  readonly folder: string
+  readonly bootstrap: readonly string[]
+  readonly clientPids: Map<string, number>
+  /** See startChild. */
+  readonly through?: readonly string[]
+}
 
 interface Client {
   readonly base: string
@@ -24,7 +32,7 @@ interface Client {
 export class Clients {
   /** What clients said when they ended by themselves: an error that they should not have had. */
   readonly failures: string[] = []
-  readonly #world: World
+  readonly #world: ClientHost
   readonly #topics: readonly WorkTopic[]
   readonly #everyMs: number
   readonly #seed: number
@@ -32,7 +40,7 @@ export class Clients {
   readonly #files: string[] = []
   #lives = 0
 
-  constructor (world: World, topics: readonly WorkTopic[], seed: number, everyMs: number) {
+  constructor (world: ClientHost, topics: readonly WorkTopic[], seed: number, everyMs: number) {
     this.#world = world
     this.#topics = topics
     this.#seed = seed
@@ -111,7 +119,7 @@ export class Clients {
     const child = startChild({ file, args: [JSON.stringify(options)] }, {}, chunk => {
       log.write(chunk)
       said = (said + chunk.toString()).slice(-2_000)
-    })
+    }, this.#world.through)
     const client: Client = { base, role, group, child, killed: false, ended: ended(child) }
     this.#clients.set(name, client)
     this.#files.push(historyFile)

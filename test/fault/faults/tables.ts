@@ -4,6 +4,9 @@ import type { KubeObject as PortObject } from '../../../broker/io/ports.ts'
 import type { PartitionRow } from '../../../broker/row.ts'
 import type { KubeApi } from '../../../local/kube/api.ts'
 
+/** What is read of the API: the embedded one, or what a real one has answered. */
+export type Tables = Pick<KubeApi, 'list'>
+
 export interface Placed {
   /** 'orders-3' */
   readonly key: string
@@ -11,7 +14,7 @@ export interface Placed {
   readonly row: PartitionRow
 }
 
-export function placedRows (api: KubeApi): Placed[] {
+export function placedRows (api: Tables): Placed[] {
   const placed: Placed[] = []
   for (const object of api.list('partitiontables.millrace.dev')) {
     const table = decodeTable(object as unknown as PortObject)
@@ -24,13 +27,13 @@ export function placedRows (api: KubeApi): Placed[] {
 }
 
 /** How often the broker's volume had been opened when it registered last (the brokerEpoch), 0 for never. */
-export function registeredEpoch (api: KubeApi, broker: number): number {
+export function registeredEpoch (api: Tables, broker: number): number {
   const tables = api.list('partitiontables.millrace.dev').map(object => decodeTable(object as unknown as PortObject))
   return Math.max(0, ...tables.map(({ brokers }) => brokers.get(broker)?.brokerEpoch ?? 0))
 }
 
 /** Empty when every partition has a leader and all its replicas in sync; otherwise what is missing. */
-export function notWhole (api: KubeApi): string {
+export function notWhole (api: Tables): string {
   const lacking = placedRows(api).filter(({ row }) =>
     row.leader < 0 || row.inSync.length !== row.replicas.length || row.adding.length + row.removing.length > 0)
   const [first] = lacking

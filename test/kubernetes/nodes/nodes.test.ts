@@ -1,0 +1,218 @@
+// millrace on three real nodes: the image in containers, the chart by helm, volumes, Services and DNS of the cluster;
+// then what happens to nodes and pods happens to it under load, and the checker judges what clients saw.
+import { execFileSync } from 'node:child_process'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import type { Any } from '../../local/kube/client.ts'
+import { table } from '../../fault/faults/verdict.ts'
+import { helm } from '../helm.ts'
+import { pathOf } from '../objects.ts'
+import { Nodes } from './nodes.ts'
+import { Trial } from './trial.ts'
+
+const root = join(import.meta.dirname, '../../..')
+const archive = join(root, 'dist/millrace-image.tar')
+const image = 'localhost/millrace'
+const tag = 'nodes'
+const graceSeconds = 20
+const apiOutageMs = 60_000
+const cutMs = 20_000
+const topics = [{ name: 'orders', partitions: 6, replicas: 3, minInSync: 2 }]
+const entry = ['/nodejs/bin/node', '/millrace/image/entry.js']
+
+let nodes: Nodes
+let trial: Trial
+let failed = false
+
+beforeAll(async () => {
+  // Two names of one image: a roll to the second one changes nothing but the name.
+  execFileSync(process.execPath, [join(root, 'image/main.ts'), '--name', `${image}:${tag}`, '--out', archive])
+  nodes = await Nodes.start({ count: 3, images: [archive], nodeGraceSeconds: graceSeconds })
+  for (const node of nodes.nodes) await node.ctr('images', 'tag', `${image}:${tag}`, `${image}:${tag}-2`)
+})
+afterAll(async () => {
+  trial?.killClients()
+  await nodes?.stop(failed)
+})
+
+async function pause (ms: number): Promise<void> {
+  await new Promise(resolve => setTimeout(resolve, ms))
+}
+
+/** kubectl wait knows what it waits for, and prints it when it does not come. */
+async function condition (what: string, name: string, seconds = 120): Promise<void> {
+  await nodes.kubectl('wait', what, `--for=condition=${name}`, `--timeout=${seconds}s`)
+}
+
+async function nodeOf (pod: string): Promise<Nodes['nodes'][number]> {
+  const name = await nodes.kubectl('get', 'pod', pod, '-o', 'jsonpath={.spec.nodeName}')
+  return nodes.nodes.find(node => node.name === name)!
+}
+
+async function controllerPod (): Promise<string> {
+  const { body } = await nodes.client().get(pathOf('leases.coordination.k8s.io', 'default', 'events-controller'))
+  return `events-${(body as Any).spec.holderIdentity as string}`
+}
+
+async function uids (): Promise<Record<string, string>> {
+  const { body } = await nodes.client()
+    .get(`${pathOf('pods', 'default')}?labelSelector=app.kubernetes.io/component=broker`)
+  return Object.fromEntries((body as Any).items.map(({ metadata }: Any) => [metadata.name, metadata.uid]))
+}
+
+/** A test whose failure keeps the folder with all logs. */
+function step (name: string, body: () => Promise<void>, timeoutMs = 300_000): void {
+  it(name, async () => {
+    try {
+      await body()
+    } catch (error) {
+      failed = true
+      throw error
+    }
+  }, timeoutMs)
+}
+
+describe('from the chart to the first record', () => {
+  step('helm install, and the operator runs', async () => {
+    const run = await helm(nodes.kubeconfig)
+    await run('install', 'millrace', join(root, 'charts/millrace'), '--set', `image.repository=${image}`,
+      '--set', `image.tag=${tag}`, '--set', 'image.pullPolicy=Never')
+    await condition('deployment/millrace', 'Available')
+  })
+
+  step('a Cluster and a Topic are ready', async () => {
+    await nodes.kubectlWith(`---
+apiVersion: millrace.dev/v1alpha1
+kind: Cluster
+metadata: {name: events}
+spec: {brokers: 3, storage: {size: 1Gi}}
+---
+apiVersion: millrace.dev/v1alpha1
+kind: Topic
+metadata: {name: orders}
+spec: {cluster: events, partitions: ${topics[0]!.partitions}}
+`, 'apply', '-f', '-')
+    await condition('cluster/events', 'Ready')
+    await condition('topic/orders', 'Ready')
+    const spread = await Promise.all(['events-0', 'events-1', 'events-2'].map(nodeOf))
+    expect(new Set(spread).size).toBe(3)
+  })
+
+  step('the command line in a pod writes and reads', async () => {
+    await nodes.kubectlWith(`---
+apiVersion: millrace.dev/v1alpha1
+kind: Topic
+metadata: {name: lines}
+spec: {cluster: events, partitions: 3}
+`, 'apply', '-f', '-')
+    await condition('topic/lines', 'Ready')
+    const lines = Array.from({ length: 10_000 }, (_, index) => String(index))
+    await nodes.kubectlWith(lines.join('\n'), 'exec', '-i', 'events-0', '--', ...entry, 'produce', 'lines')
+    const read = await nodes.kubectl('exec', 'events-1', '--', ...entry, 'consume', 'lines', '-o', 'start', '-e')
+    expect(read.trim().split('\n').sort()).toEqual([...lines].sort())
+  })
+})
+
+describe('under load', () => {
+  step('clients outside of pods find brokers by the names of the cluster', async () => {
+    trial = new Trial(nodes, 'events', topics, 1)
+    trial.begin()
+    await trial.round('nothing', async () => { await pause(5_000) })
+  })
+
+  step('a pod is killed at once', async () => {
+    await trial.round('pod killed', async () => {
+      await nodes.kubectl('delete', 'pod', 'events-1', '--grace-period=0', '--force')
+    })
+  })
+
+  step('the pod of the controller is deleted', async () => {
+    await trial.round('controller deleted', async () => {
+      await nodes.kubectl('delete', 'pod', await controllerPod())
+    })
+  })
+
+  step('a node loses its power and comes back', async () => {
+    const node = await nodeOf('events-2')
+    await trial.round('node killed', async () => {
+      await node.kill()
+      await nodes.ready(node, false)
+    }, async () => {
+      await node.startKubelet()
+      await nodes.ready(node)
+    })
+  })
+
+  step('two nodes are cut apart', async () => {
+    const [one, other] = [(await nodeOf('events-0')).index, (await nodeOf('events-1')).index]
+    await trial.round('nodes cut apart', async () => {
+      await nodes.network.cut(one, other)
+      await pause(cutMs)
+    }, async () => { await nodes.network.heal(one, other) })
+  })
+
+  step('packets pass in one direction only', async () => {
+    const [one, other] = [(await nodeOf('events-1')).index, (await nodeOf('events-2')).index]
+    await trial.round('one way', async () => {
+      await nodes.network.cut(one, other, true)
+      await pause(cutMs)
+    }, async () => { await nodes.network.heal(one, other, true) })
+  })
+
+  step('the API server is killed for a minute', async () => {
+    await trial.round('API server killed', async () => {
+      await nodes.killApi()
+      await pause(apiOutageMs)
+    }, async () => { await nodes.resumeApi() })
+  })
+
+  step('a node is drained', async () => {
+    const node = await nodeOf('events-0')
+    await trial.round('node drained', async () => {
+      await nodes.kubectl('drain', node.name, '--ignore-daemonsets', '--delete-emptydir-data', '--timeout=120s')
+    }, async () => { await nodes.kubectl('uncordon', node.name) })
+  })
+
+  step('every broker is restarted for another image', async () => {
+    const before = await uids()
+    await trial.round('rolled', async () => {
+      await nodes.kubectl('patch', 'cluster/events', '--type=merge', '-p',
+        JSON.stringify({ spec: { image: `${image}:${tag}-2` } }))
+      await nodes.client().eventually(`${pathOf('pods', 'default')}?labelSelector=app.kubernetes.io/component=broker`,
+        ({ body }) => (body as Any).items.length === 3 &&
+          (body as Any).items.every(({ metadata }: Any) => metadata.uid !== before[metadata.name]), 180_000)
+    })
+  })
+
+  step('a broker is added, and taken away again', async () => {
+    await trial.round('scaled up', async () => {
+      await nodes.kubectl('scale', 'cluster/events', '--replicas=4')
+      await nodes.client().eventually(pathOf('clusters.millrace.dev', 'default', 'events'),
+        ({ body }) => (body as Any).status?.brokers?.ready === 4, 120_000)
+    })
+    await trial.round('scaled down', async () => {
+      await nodes.kubectl('scale', 'cluster/events', '--replicas=3')
+      await nodes.client().eventually(pathOf('pods', 'default', 'events-3'), ({ status }) => status === 404, 120_000)
+    })
+  })
+
+  step('nothing is lost, repeated or out of order', async () => {
+    const { report, anomalies, measured, failures } = await trial.verdict()
+    const { ok, failed: refused, unknown } = report.sends
+    console.log(`${table(trial.rounds, measured)}\n\n${ok} records acknowledged, ${refused} failed, ` +
+      `${unknown} unknown; ${report.recordsPolled} read; ${anomalies.length} anomalies; Kubernetes ${nodes.version}`)
+    expect(anomalies).toEqual([])
+    expect(failures).toEqual([])
+    expect(ok).toBeGreaterThan(0)
+  })
+})
+
+describe('the end', () => {
+  step('helm uninstall leaves definitions and volumes', async () => {
+    const run = await helm(nodes.kubeconfig)
+    await run('uninstall', 'millrace')
+    const claims = await nodes.kubectl('get', 'pvc', '-o', 'name')
+    expect(claims.trim().split('\n')).toContain('persistentvolumeclaim/data-events-0')
+    await nodes.kubectl('get', 'crd', 'clusters.millrace.dev')
+  })
+})
