@@ -19,8 +19,8 @@ export const quietMs = 2_000
 export const unknownTopicMs = 1_000
 /** The same for a topic that was there: longer than a broker takes to notice that it has lost its session. */
 export const goneTopicMs = 5_000
-/** Former ids of a topic name that are remembered, so that a stale broker cannot bring one back. */
-export const formerTopicIdsMax = 8
+/** How long brokers may go on saying that a name is another topic now, unanimously: one of them may lag behind. */
+export const anotherTopicMs = 1_000
 /** First pause after a failure; doubles up to the next, with jitter. A failover takes under a second. */
 export const backoffMs = 20
 export const backoffMsMax = 500

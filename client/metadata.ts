@@ -8,7 +8,7 @@ import { Backoff } from './backoff.ts'
 import { BrokerAddresses } from './broker-addresses.ts'
 import { errorOf, toMillraceError } from './errors.ts'
 import type { MillraceError } from './errors.ts'
-import { formerTopicIdsMax, goneTopicMs, metadataAgeMsMax, unknownTopicMs } from './limits.ts'
+import { anotherTopicMs, goneTopicMs, metadataAgeMsMax, unknownTopicMs } from './limits.ts'
 import { askForMetadata } from './metadata-request.ts'
 import { cancelled } from './waiting.ts'
 
@@ -38,8 +38,11 @@ export interface TopicView {
 interface TopicState extends TopicView {
   info: TopicInfo
   topicId: string
-  readonly formerIds: string[]
   partitions: PartitionRow[]
+  /** A broker with a session has said that the name is this topic. */
+  isSure: boolean
+  /** What brokers with a session call by the name since then, and none has contradicted. */
+  rival: { readonly topicId: string, readonly since: number } | undefined
 }
 
 function isNewer (row: PartitionRow, than: PartitionRow): boolean {
@@ -175,7 +178,9 @@ export class Metadata {
   /** A tracked topic that is not known, or in doubt, and not known to be gone. */
   #unresolved (): string | undefined {
     for (const name of this.#tracked.keys()) {
-      if (!this.isGone(name) && (!this.#topics.has(name) || this.#unknownSince.has(name))) return name
+      if (this.isGone(name)) continue
+      const known = this.#topics.get(name)
+      if (known === undefined || known.rival !== undefined || this.#unknownSince.has(name)) return name
     }
     return undefined
   }
@@ -194,7 +199,7 @@ export class Metadata {
     }
     for (const metadata of response.topics) {
       if (metadata.topic !== undefined && metadata.error === undefined) {
-        news = this.#applyTopic(metadata, metadata.topic, current) || news
+        news = this.#applyTopic(metadata, metadata.topic, current, current && response.controller >= 0) || news
       }
     }
     // A broker without a session does not know what exists.
@@ -219,24 +224,25 @@ export class Metadata {
     }
   }
 
-  #applyTopic (metadata: TopicMetadata, info: TopicInfo, current: boolean): boolean {
+  #applyTopic (metadata: TopicMetadata, info: TopicInfo, current: boolean, isSure: boolean): boolean {
     const { name, topicId } = info
     const rows = [...metadata.partitions].sort((a, b) => a.partition - b.partition)
     if (!this.#tracked.has(name) || rows.some((row, index) => row.partition !== index)) return false
     const known = this.#topics.get(name)
     if (known === undefined) {
       if (rows.length === 0) return false
-      this.#topics.set(name, { name, topicId, info, formerIds: [], partitions: rows })
+      this.#topics.set(name, { name, topicId, info, partitions: rows, isSure, rival: undefined })
       return true
     }
     if (known.topicId !== topicId) {
-      if (!current || known.formerIds.includes(topicId)) return false
-      known.formerIds.push(known.topicId)
-      if (known.formerIds.length > formerTopicIdsMax) known.formerIds.shift()
-      known.topicId = topicId
-      known.info = info
-      known.partitions = rows
+      // What a broker without a session knows may be long gone: it cannot replace anything.
+      if (!isSure || !this.#isReplaced(known, topicId)) return false
+      Object.assign(known, { topicId, info, partitions: rows, isSure, rival: undefined })
       return true
+    }
+    if (isSure) {
+      known.isSure = true
+      known.rival = undefined
     }
     if (current) known.info = info
     let news = false
@@ -247,6 +253,13 @@ export class Metadata {
       known.partitions[index] = row
     }
     return news
+  }
+
+  /** A broker with a session calls another topic by the name: this one was deleted and made again, or that one lags. */
+  #isReplaced (known: TopicState, topicId: string): boolean {
+    const now = this.#ports.clock.now()
+    if (known.rival?.topicId !== topicId) known.rival = { topicId, since: now }
+    return !known.isSure || now - known.rival.since >= anotherTopicMs
   }
 
   /** Takes over what an error says about the leader. True when it is news. */

@@ -7,9 +7,12 @@ import type { Net } from '../../wire/ports.ts'
 import { SimRng } from '../sim/rng.ts'
 import { FakeClock } from './fake-clock.ts'
 
-function answer (controller: number, known: boolean): GetMetadataResponse {
+const first = '0123456789abcdef'
+const second = 'fedcba9876543210'
+
+function answer (controller: number, known: boolean, topicId = first): GetMetadataResponse {
   const info = {
-    topicId: '0123456789abcdef', name: 't', internal: false, partitions: 1, replicas: 1, minInSync: 1,
+    topicId, name: 't', internal: false, partitions: 1, replicas: 1, minInSync: 1,
     retentionMs: -1, retentionBytes: -1, segmentBytes: 1, deleting: false, orphaned: false
   }
   const row = {
@@ -63,4 +66,38 @@ test('a topic that was never there is unknown soon, one that was there later', a
   expect(deleted.metadata.isGone('t')).toBe(false)
   await deleted.clock.advance(5_000)
   expect([deleted.metadata.isGone('t'), deleted.metadata.topic('t')]).toEqual([true, undefined])
+})
+
+test('a topic that was made again is the new one soon, whatever brokers say that lag behind', async () => {
+  let answers = 0
+  let say = (): GetMetadataResponse => answer(0, true, first)
+  const { clock, metadata } = follow(() => {
+    answers++
+    return say()
+  })
+  await clock.advance(1_000)
+  // One of three brokers has lost its session, or does not know yet that it has.
+  say = () => answers % 3 === 0 ? answer(-1, true, first) : answer(0, true, second)
+  metadata.requestRefresh()
+  await clock.advance(5_000)
+  expect(metadata.topic('t')?.topicId).toBe(second)
+  for (const controller of [-1, 0]) {
+    say = () => answers % 3 === 0 ? answer(controller, true, first) : answer(0, true, second)
+    for (let i = 0; i < 10; i++) {
+      metadata.requestRefresh()
+      await clock.advance(1_000)
+      expect(metadata.topic('t')?.topicId).toBe(second)
+    }
+  }
+})
+
+test('what a broker without a session knew counts until another broker answers', async () => {
+  let lost = true
+  const { clock, metadata } = follow(() => answer(lost ? -1 : 0, true, lost ? first : second))
+  await clock.advance(1_000)
+  expect(metadata.topic('t')?.topicId).toBe(first)
+  lost = false
+  metadata.requestRefresh()
+  await clock.advance(100)
+  expect(metadata.topic('t')?.topicId).toBe(second)
 })

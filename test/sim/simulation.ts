@@ -125,7 +125,7 @@ export class Simulation {
       for (let partition = 0; partition < partitionsThere; partition++) probe.send(name, partition, true)
     }
     await this.#until(healedAtMs + healMsMax, 'writes do not end',
-      () => probe.idle && this.#producers.every((each) => each.idle))
+      () => probe.idle && this.#producers.every((each) => each.idle), () => probe.idle ? '' : `  ${probe.waitsFor}`)
     for (const consumer of this.#consumers) consumer.stop()
     const drain = new ConsumerClient(this.#world, 'drain', 'drain', { group: false, drain: true })
     const ends = new Map([...this.observer.partitions].map(({ key, end }) => [key, end]))
