@@ -93,6 +93,8 @@ export class ProducerTopic {
   /** The partition itself, if there is one. */
   checked (partition: number): number {
     if (partition < this.#partitions) return partition
+    // It may have been added just now: the next try will know.
+    this.#host.metadata.requestRefresh()
     throw errorOf('UNKNOWN_PARTITION', `topic ${this.name} has partitions 0 to ${this.#partitions - 1}, ` +
       `not ${partition}`, { topic: this.name, partition })
   }

@@ -80,6 +80,8 @@ export class ReaderSet {
     if (Number.isInteger(partition) && partition >= 0 && partition < count) {
       return new PartitionReader(this.#host.readerHost, view.name, partition, view.topicId, from)
     }
+    // It may have been added just now: the next try will know.
+    this.#host.metadata.requestRefresh()
     throw errorOf('UNKNOWN_PARTITION', `topic ${view.name} has partitions 0 to ${count - 1}, not ${partition}`,
       { topic: view.name, partition })
   }

@@ -81,6 +81,16 @@ describe('sending', () => {
     expect(await codeOf(clock.finish(own.send({ topic: 'orders', value: 'xxx' })))).toBe('INVALID_REQUEST')
   })
 
+  it('knows a partition that was added soon after it has refused to send there', async () => {
+    const producer = client.producer()
+    await clock.finish(producer.send({ topic: 'orders', value: 'v' }))
+    cluster.grow('orders', 4)
+    const send = (): Promise<string> => codeOf(clock.finish(producer.send({ topic: 'orders', value: 'v', partition: 3 })))
+    expect(await send()).toBe('UNKNOWN_PARTITION')
+    await clock.advance(100)
+    expect(await send()).toBe('none')
+  })
+
   it('refuses what cannot be sent, and goes on', async () => {
     const producer = client.producer()
     const send = (record: object): Promise<string> =>
