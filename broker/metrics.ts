@@ -2,6 +2,7 @@
 // broker count in plain objects; they are read when somebody scrapes.
 import { collectDefaultMetrics, Registry } from 'prom-client'
 import type { AgentCounters } from './controller/counters.ts'
+import type { Census } from './controller/describe.ts'
 import type { GroupCoordinator } from './group/coordinator.ts'
 import type { Volume } from './log/contract.ts'
 import { commitLatencyBucketsMs, type PartitionStats } from './partition/stats.ts'
@@ -11,6 +12,8 @@ export interface MetricSources {
   readonly agent: AgentCounters
   readonly volume: Pick<Volume, 'counters' | 'queuedBytes' | 'full' | 'fsyncAgeMs'>
   readonly groups: Pick<GroupCoordinator, 'groupsCount' | 'membersCount' | 'lags'>
+  /** While this broker is the controller. */
+  readonly census: Census | undefined
   readonly ready: boolean
 }
 
@@ -33,6 +36,12 @@ function counter (name: string, help: string, read: (sources: MetricSources) => 
 
 function gauge (name: string, help: string, read: (sources: MetricSources) => number): MetricEntry {
   return { name: `millrace_${name}`, type: 'gauge', help, read }
+}
+
+/** What only the controller tells: no sample elsewhere. */
+function clusterGauge (name: string, help: string, of: keyof Census): MetricEntry {
+  const read = ({ census }: MetricSources): Sample[] => census === undefined ? [] : [{ labels: {}, value: census[of] }]
+  return { name: `millrace_cluster_${name}`, type: 'gauge', help: `${help} From the controller.`, read }
 }
 
 export const metricTable: readonly MetricEntry[] = [
@@ -77,6 +86,14 @@ export const metricTable: readonly MetricEntry[] = [
   gauge('disk_full', '1 while appends are refused for want of space.', s => Number(s.volume.full)),
   gauge('controller', '1 while this broker is the controller.', s => s.agent.isController),
   gauge('controller_sessions', 'Brokers registered with this controller.', s => s.agent.sessions),
+  clusterGauge('brokers', 'Brokers that are known.', 'brokers'),
+  clusterGauge('brokers_fenced', 'Brokers that are known and away.', 'brokersFenced'),
+  clusterGauge('partitions', 'Partitions of all topics.', 'partitions'),
+  clusterGauge('partitions_offline', 'Partitions without a leader.', 'offline'),
+  clusterGauge('partitions_under_replicated', 'Partitions with fewer live in-sync members than replicas.',
+    'underReplicated'),
+  clusterGauge('partitions_under_min_in_sync', 'Partitions that refuse writes for want of in-sync members.',
+    'underMinInSync'),
   counter('controller_takeovers', 'Times this broker took the office of controller.', s => s.agent.takeovers),
   counter('controller_elections', 'Leaders elected by this broker as controller.', s => s.agent.elections),
   counter('controller_elections_failed', 'Elections without a candidate.', s => s.agent.electionsFailed),

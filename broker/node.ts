@@ -125,7 +125,8 @@ export class BrokerNode {
   metrics (): MetricSources | undefined {
     if (this.#parts === undefined) return undefined
     const { host, agent, volume, groups } = this.#parts
-    return { stats: host.stats, agent: agent.counters, volume, groups, ready: this.notReady() === '' }
+    const census = agent.office?.census()
+    return { stats: host.stats, agent: agent.counters, volume, groups, census, ready: this.notReady() === '' }
   }
 
   /** For the simulator's invariants and for tests: read, never change. */

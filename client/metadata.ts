@@ -255,7 +255,7 @@ export class Metadata {
     return news
   }
 
-  /** A broker with a session calls another topic by the name: this one was deleted and made again, or that one lags. */
+  /** A broker with a session calls another topic by the name: this one was made again, or that one lags. */
   #isReplaced (known: TopicState, topicId: string): boolean {
     const now = this.#ports.clock.now()
     if (known.rival?.topicId !== topicId) known.rival = { topicId, since: now }

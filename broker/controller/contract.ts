@@ -8,6 +8,7 @@ import type {
   SessionResponse
 } from '../../wire/messages.ts'
 import type { Stream, StreamHandlers } from '../../wire/ports.ts'
+import type { Census } from './describe.ts'
 
 /** What a person asks for when the rules cannot go on by themselves. */
 export interface RepairOffice {
@@ -33,4 +34,6 @@ export interface ControllerOffice {
   applyTopic (request: ApplyTopicRequest): Promise<Sent<ApplyTopicResponse>>
   deleteTopic (request: DeleteTopicRequest): Promise<Sent<DeleteTopicResponse>>
   describeCluster (request: DescribeClusterRequest): Promise<Sent<DescribeClusterResponse>>
+  /** For metrics. */
+  census (): Census
 }

@@ -13,7 +13,8 @@ import type { Self } from '../session/contract.ts'
 import type { Api } from './api.ts'
 import type { ControllerOffice } from './contract.ts'
 import type { AgentCounters } from './counters.ts'
-import { describeTables } from './describe.ts'
+import { describeTables, takeCensus } from './describe.ts'
+import type { Census } from './describe.ts'
 import type { Bureau } from './desk.ts'
 import { Elections } from './elections.ts'
 import { LeaseKeeper } from './lease-keeper.ts'
@@ -194,6 +195,8 @@ export class Controller implements ControllerOffice {
       controllerEpoch: this.controllerEpoch
     })
   }
+
+  census (): Census { return takeCensus(this.#tables.all()) }
 
   /** Gives the office up for good; the Lease stays as it is. Idempotent. */
   end (reason: string, how: OfficeEnd = {}): void {

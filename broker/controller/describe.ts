@@ -14,20 +14,48 @@ interface Counts {
 
 /** @param names of the topics to tell of, every topic when empty; the counts are of all */
 export function describeTables (tables: readonly Table[], names: readonly string[]): Sent<DescribeClusterResponse> {
-  const brokers = new Map<number, BrokerInfo>()
-  for (const table of tables) for (const [brokerId, broker] of table.brokers) brokers.set(brokerId, broker)
-  const total: Counts = { partitions: 0, underReplicated: 0, underMinInSync: 0, offline: 0 }
+  const brokers = brokersOf(tables)
   const topics: Sent<TopicStatus>[] = []
   const wanted = new Set(names)
   for (const table of tables) {
     for (const topic of table.topics.values()) {
       const rows = table.rows.get(topic.topicId) ?? []
-      if (!topic.deleting) for (const row of rows) countRow(total, row, brokers)
       if (wanted.size === 0 || wanted.has(topic.name)) topics.push(describeTopic(topic, rows, brokers))
     }
   }
   topics.sort((a, b) => compare(a.topic?.name ?? '', b.topic?.name ?? ''))
-  return { brokers: [...brokers.values()].sort((a, b) => a.brokerId - b.brokerId), topics, ...total }
+  const sorted = [...brokers.values()].sort((a, b) => a.brokerId - b.brokerId)
+  return { brokers: sorted, topics, ...countAll(tables, brokers) }
+}
+
+/** What the tables say of the whole cluster, in numbers. */
+export interface Census extends Readonly<Counts> {
+  readonly brokers: number
+  readonly brokersFenced: number
+}
+
+export function takeCensus (tables: readonly Table[]): Census {
+  const brokers = brokersOf(tables)
+  return {
+    ...countAll(tables, brokers),
+    brokers: brokers.size,
+    brokersFenced: [...brokers.values()].filter(({ fenced }) => fenced).length
+  }
+}
+
+function brokersOf (tables: readonly Table[]): Map<number, BrokerInfo> {
+  return new Map(tables.flatMap(table => [...table.brokers]))
+}
+
+function countAll (tables: readonly Table[], brokers: ReadonlyMap<number, BrokerInfo>): Counts {
+  const counts: Counts = { partitions: 0, underReplicated: 0, underMinInSync: 0, offline: 0 }
+  for (const table of tables) {
+    for (const topic of table.topics.values()) {
+      if (topic.deleting) continue
+      for (const row of table.rows.get(topic.topicId) ?? []) countRow(counts, row, brokers)
+    }
+  }
+  return counts
 }
 
 export function describeTopic (topic: TopicEntry, rows: readonly PartitionRow[],

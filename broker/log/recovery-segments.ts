@@ -145,7 +145,8 @@ Promise<{ offset: number, position: number }> {
   if (!present.has(segmentName(segment.base, logSuffix))) return { offset: segment.base, position: 0 }
   const path = files.path(state, segment, logSuffix)
   return await scanBatches((position, length) => files.read(path, position, length),
-    { position: 0, offset: segment.base }, segment.writtenBytes, header => header.lastOffset < segment.end && state.isInItsEpoch(header))
+    { position: 0, offset: segment.base }, segment.writtenBytes,
+    header => header.lastOffset < segment.end && state.isInItsEpoch(header))
 }
 
 /** Keeps the log below the damage; files that leave it are kept for a person to look at. */

@@ -1,15 +1,17 @@
 import { expect, it } from 'vitest'
 import { newCounters } from '../../broker/controller/counters.ts'
+import type { Census } from '../../broker/controller/describe.ts'
 import { brokerRegistry, metricTable } from '../../broker/metrics.ts'
 import { countCommit, makeStats } from '../../broker/partition/stats.ts'
 
-function setup () {
+function setup (census?: Census) {
   const counters = { journalFrames: 3, journalBytes: 4, fsyncs: 5, segmentBytes: 6, coldReads: 7, segments: 8 }
   return {
     stats: makeStats(),
     agent: newCounters(),
     volume: { counters, queuedBytes: 9, full: false, fsyncAgeMs: () => 1500 },
     groups: { groupsCount: 2, membersCount: 0, lags: [{ group: 'audit', topic: 'orders', records: 7 }] },
+    census,
     ready: true
   }
 }
@@ -26,6 +28,15 @@ it('exposes what the parts count, in the exposition format', async () => {
   expect(text).toContain('millrace_commit_latency_seconds_count 4\n')
   expect(text).toContain('millrace_group_lag_records{group="audit",topic="orders"} 7\n')
   expect(text).toContain('process_resident_memory_bytes')
+})
+
+it('tells of the whole cluster where the controller is, and nothing elsewhere', async () => {
+  const census = { brokers: 3, brokersFenced: 1, partitions: 12, offline: 0, underReplicated: 4, underMinInSync: 2 }
+  const text = await brokerRegistry(() => setup(census)).metrics()
+  expect(text).toContain('millrace_cluster_brokers_fenced 1\n')
+  expect(text).toContain('millrace_cluster_partitions 12\n')
+  expect(text).toContain('millrace_cluster_partitions_under_replicated 4\n')
+  expect(await brokerRegistry(() => setup()).metrics()).not.toMatch(/^millrace_cluster_/m)
 })
 
 it('answers before the broker has recovered', async () => {

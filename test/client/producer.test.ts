@@ -85,7 +85,8 @@ describe('sending', () => {
     const producer = client.producer()
     await clock.finish(producer.send({ topic: 'orders', value: 'v' }))
     cluster.grow('orders', 4)
-    const send = (): Promise<string> => codeOf(clock.finish(producer.send({ topic: 'orders', value: 'v', partition: 3 })))
+    const record = { topic: 'orders', value: 'v', partition: 3 }
+    const send = (): Promise<string> => codeOf(clock.finish(producer.send(record)))
     expect(await send()).toBe('UNKNOWN_PARTITION')
     await clock.advance(100)
     expect(await send()).toBe('none')

@@ -186,7 +186,7 @@ describe('recovery', () => {
     ['record', 500],
     // Its CRC covers what the producer wrote, not what the leader stamps.
     ['leader epoch', 14]
-  ])('never serves a batch with a damaged %s: the read says so, the next opening makes a new learner', async (_, at) => {
+  ])('never serves a batch with a damaged %s: a read says so, the next opening makes a learner', async (_, at) => {
     const { bench } = await filled(6)
     await bench.close()
     const path = bench.disk.files().find(name => /orders-0.*\.log$/.test(name))!
