@@ -1,6 +1,6 @@
 // Faults on demand, for tests: an API server that resets, stalls, refuses, forgets to answer or lies
 // by omission. Without a `Faults` in the options none of this is reached.
-import type { WatchEvent } from './api.ts'
+import type { WatchEvent } from './object.ts'
 
 /** What a fault decides on: one HTTP request, before it is handled. */
 export interface FaultRequest {

@@ -89,3 +89,11 @@ export function equal (left: unknown, right: unknown): boolean {
   return keys.length === Object.keys(right).length &&
     keys.every(key => Object.hasOwn(right, key) && equal(getOwn(left, key), getOwn(right, key)))
 }
+
+export type WatchEventType = 'ADDED' | 'MODIFIED' | 'DELETED'
+
+export interface WatchEvent {
+  readonly type: WatchEventType
+  /** Shared and frozen in spirit: copy (structuredClone) before changing it. */
+  readonly object: KubeObject
+}

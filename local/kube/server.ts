@@ -2,7 +2,7 @@
 import { join } from 'node:path'
 import type {
   KubeApi, KubeApiOptions, ListOptions, LogProvider, ResourceName, WatchEvent, Writable, WriteOptions
-} from './api.ts'
+} from './contract.ts'
 import { builtinTypes } from './builtin/types.ts'
 import { CrdController } from './controllers/crds.ts'
 import { GarbageCollector } from './controllers/gc.ts'

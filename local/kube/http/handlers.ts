@@ -1,5 +1,5 @@
 // One function per verb on a resource: from the parts of a request to the answer's code and body.
-import type { DeleteOptions } from '../api.ts'
+import type { DeleteOptions } from '../contract.ts'
 import type { Json, JsonObject, KubeObject } from '../object.ts'
 import { isObject } from '../object.ts'
 import { applyJsonPatch } from '../patch/json-patch.ts'

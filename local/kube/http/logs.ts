@@ -1,7 +1,7 @@
 // `kubectl logs`: whoever runs the pods provides the text.
 import type { ServerResponse } from 'node:http'
 import { once } from 'node:events'
-import type { LogOptions, LogProvider } from '../api.ts'
+import type { LogOptions, LogProvider } from '../contract.ts'
 import type { KubeObject } from '../object.ts'
 import { isObject } from '../object.ts'
 import { ApiError, badRequest } from '../status.ts'

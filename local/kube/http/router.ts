@@ -1,6 +1,6 @@
 // From a request to its answer: health, version, discovery, OpenAPI, resources, logs.
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import type { LogProvider } from '../api.ts'
+import type { LogProvider } from '../contract.ts'
 import type { FaultRequest, Faults } from '../faults.ts'
 import type { Catalog } from '../registry/catalog.ts'
 import type { ResourceType } from '../registry/resource.ts'

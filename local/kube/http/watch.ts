@@ -1,6 +1,6 @@
 // The stream that answers `?watch=true`: one JSON object a line, bookmarks in between.
 import type { ServerResponse } from 'node:http'
-import type { WatchEvent } from '../api.ts'
+import type { WatchEvent } from '../contract.ts'
 import type { FaultRequest, Faults } from '../faults.ts'
 import type { JsonObject, KubeObject } from '../object.ts'
 import { apiVersionOf } from '../registry/resource.ts'

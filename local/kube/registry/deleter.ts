@@ -1,6 +1,6 @@
 // Deletes: at once, or by deletionTimestamp while finalizers, a grace period or the kind itself keep
 // the object. What dependents do is decided here by finalizers and carried out by controllers/gc.ts.
-import type { DeleteOptions } from '../api.ts'
+import type { DeleteOptions } from '../contract.ts'
 import type { KubeObject } from '../object.ts'
 import { equal } from '../object.ts'
 import { formatTime } from '../schema/time.ts'

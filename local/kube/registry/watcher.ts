@@ -1,5 +1,5 @@
 // Watches: which of the store's changes a watcher sees, and as which event.
-import type { WatchEvent } from '../api.ts'
+import type { WatchEvent } from '../contract.ts'
 import type { KubeObject } from '../object.ts'
 import type { Change, Store } from '../storage/store.ts'
 import type { ResourceType } from './resource.ts'
