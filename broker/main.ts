@@ -1,5 +1,6 @@
 // The broker process: reads the environment, gives BrokerNode the real ports, serves health and metrics.
 import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { pino } from 'pino'
 import { NodeClock } from '../wire/adapters/node-clock.ts'
 import { NodeRng } from '../wire/adapters/node-rng.ts'
@@ -19,6 +20,9 @@ const stopDeadlineMs = 15_000
 /** What is left open after a clean stop gets so long to end. */
 const lingerMs = 300
 
+const { version } = JSON.parse(readFileSync(join(import.meta.dirname, '../package.json'), 'utf8')) as
+  { version: string }
+
 function readConfig (): BrokerConfig {
   const path = process.env.MILLRACE_CONFIG ?? ''
   return parseConfig(process.env, path === '' ? '{}' : readFileSync(path, 'utf8'))
@@ -32,7 +36,7 @@ async function main (): Promise<void> {
   const ports = { clock: new NodeClock(), rng: new NodeRng(), net, disk, kube: HttpKube.fromEnvironment(), log }
   const node = new BrokerNode(ports, config, () => { process.exit(exitError) })
   await serveHealth(config.listenMetrics, {
-    registry: brokerRegistry(() => node.metrics()),
+    registry: brokerRegistry(version, () => node.metrics()),
     notReady: () => node.notReady(),
     notAlive: () => ''
   })

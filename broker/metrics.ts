@@ -5,23 +5,30 @@ import type { AgentCounters } from './controller/counters.ts'
 import type { Census } from './controller/describe.ts'
 import type { GroupCoordinator } from './group/coordinator.ts'
 import type { Volume } from './log/contract.ts'
-import { commitLatencyBucketsMs, type PartitionStats } from './partition/stats.ts'
+import { LatencyHistogram, latencyBucketsMs } from './histogram.ts'
+import type { PartitionStats } from './partition/stats.ts'
 
-export interface MetricSources {
+/** What a broker knows of itself, at one moment. */
+export interface BrokerSources {
   readonly stats: PartitionStats
   readonly agent: AgentCounters
-  readonly volume: Pick<Volume, 'counters' | 'queuedBytes' | 'full' | 'fsyncAgeMs'>
+  readonly volume: Pick<Volume, 'counters' | 'queuedBytes' | 'full' | 'space' | 'syncLatency' | 'fsyncAgeMs'>
   readonly groups: Pick<GroupCoordinator, 'groupsCount' | 'membersCount' | 'lags'>
   /** While this broker is the controller. */
   readonly census: Census | undefined
   readonly ready: boolean
 }
 
+export interface MetricSources extends BrokerSources {
+  /** Of this program. */
+  readonly version: string
+}
+
 export interface MetricEntry {
   readonly name: string
   readonly type: 'counter' | 'gauge' | 'histogram'
   readonly help: string
-  readonly read: (sources: MetricSources) => number | readonly number[] | readonly Sample[]
+  readonly read: (sources: MetricSources) => number | LatencyHistogram | readonly Sample[]
 }
 
 export interface Sample {
@@ -45,12 +52,23 @@ function clusterGauge (name: string, help: string, of: keyof Census): MetricEntr
 }
 
 export const metricTable: readonly MetricEntry[] = [
+  {
+    name: 'millrace_build_info',
+    type: 'gauge',
+    help: '1; the version of the program is a label.',
+    read: s => buildInfo(s.version)
+  },
   gauge('broker_ready', '1 when the broker has recovered its volume and is registered.', s => Number(s.ready)),
   counter('produce_batches', 'Record batches appended here as leader, repeats not counted.', s => s.stats.appends),
   counter('produce_records', 'Records appended here as leader.', s => s.stats.appendedRecords),
   counter('produce_bytes', 'Bytes of record batches appended here as leader.', s => s.stats.appendedBytes),
   counter('produce_duplicates', 'Batches that repeated one the log held already.', s => s.stats.duplicates),
-  counter('produce_errors', 'Batches refused, or not known to be committed.', s => s.stats.appendErrors),
+  {
+    name: 'millrace_produce_errors_total',
+    type: 'counter',
+    help: 'Batches refused, or not known to be committed, by what the producer was told (errors.md).',
+    read: s => [...s.stats.appendErrors].map(([code, value]): Sample => ({ labels: { code }, value }))
+  },
   {
     name: 'millrace_commit_latency_seconds',
     type: 'histogram',
@@ -82,7 +100,15 @@ export const metricTable: readonly MetricEntry[] = [
   counter('segment_bytes', 'Bytes written to segments.', s => s.volume.counters.segmentBytes),
   gauge('segments', 'Segments on the volume.', s => s.volume.counters.segments),
   gauge('journal_queued_bytes', 'Bytes that wait for the journal.', s => s.volume.queuedBytes),
+  {
+    name: 'millrace_fsync_seconds',
+    type: 'histogram',
+    help: 'How long each fsync of the journal took; what is acknowledged has waited for one.',
+    read: s => s.volume.syncLatency
+  },
   gauge('fsync_age_seconds', 'Age of the oldest fsync that has not returned.', s => s.volume.fsyncAgeMs() / 1000),
+  gauge('volume_free_bytes', 'Bytes of the volume that may still be used.', s => s.volume.space.freeBytes),
+  gauge('volume_size_bytes', 'Bytes of the whole volume.', s => s.volume.space.sizeBytes),
   gauge('disk_full', '1 while appends are refused for want of space.', s => Number(s.volume.full)),
   gauge('controller', '1 while this broker is the controller.', s => s.agent.isController),
   gauge('controller_sessions', 'Brokers registered with this controller.', s => s.agent.sessions),
@@ -118,11 +144,11 @@ export const metricTable: readonly MetricEntry[] = [
 ]
 
 /** Cumulative buckets, as the exposition format wants them. */
-function histogramSamples (name: string, counts: readonly number[], sumMs: number): Sample[] {
+function histogramSamples (name: string, { counts, sumMs }: LatencyHistogram): Sample[] {
   let total = 0
   const samples = counts.map((count, index): Sample => {
     total += count
-    const bound = commitLatencyBucketsMs[index]
+    const bound = latencyBucketsMs[index]
     return {
       metricName: `${name}_bucket`, labels: { le: bound === undefined ? '+Inf' : String(bound / 1000) }, value: total
     }
@@ -132,23 +158,29 @@ function histogramSamples (name: string, counts: readonly number[], sumMs: numbe
   return samples
 }
 
-function samples (name: string, type: MetricEntry['type'], read: ReturnType<MetricEntry['read']>,
-  now: MetricSources): readonly Sample[] {
+function samples (name: string, read: ReturnType<MetricEntry['read']>): readonly Sample[] {
   if (typeof read === 'number') return [{ labels: {}, value: read }]
-  if (type === 'histogram') return histogramSamples(name, read as readonly number[], now.stats.commitLatencySumMs)
-  return read as readonly Sample[]
+  return read instanceof LatencyHistogram ? histogramSamples(name, read) : read
 }
 
-/** @param sources read anew at each scrape; undefined while the broker is still recovering */
-export function brokerRegistry (sources: () => MetricSources | undefined): Registry {
+function buildInfo (version: string): Sample[] {
+  return [{ labels: { version }, value: 1 }]
+}
+
+/**
+ * @param sources read anew at each scrape; undefined while the broker is still recovering
+ */
+export function brokerRegistry (version: string, sources: () => BrokerSources | undefined): Registry {
   const registry = new Registry()
   collectDefaultMetrics({ register: registry })
+  // Not ready, and nothing else is known.
+  const recovering: Readonly<Record<string, readonly Sample[]>> =
+    { millrace_build_info: buildInfo(version), millrace_broker_ready: [{ labels: {}, value: 0 }] }
   for (const entry of metricTable) {
     const get = (): { name: string, help: string, type: string, values: readonly Sample[], aggregator: string } => {
       const { name, help, type } = entry
       const now = sources()
-      const read = now === undefined ? undefined : entry.read(now)
-      const values = now === undefined || read === undefined ? [] : samples(name, type, read, now)
+      const values = now === undefined ? recovering[name] ?? [] : samples(name, entry.read({ ...now, version }))
       return { name, help, type, values, aggregator: 'sum' }
     }
     registry.registerMetric({ name: entry.name, get } as unknown as Parameters<Registry['registerMetric']>[0])

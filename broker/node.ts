@@ -7,7 +7,7 @@ import type { Disk, Kube, Log } from './io/ports.ts'
 import type { Volume } from './log/contract.ts'
 import type { VolumeSettings } from './log/settings.ts'
 import { openVolume } from './log/volume.ts'
-import type { MetricSources } from './metrics.ts'
+import type { BrokerSources } from './metrics.ts'
 import { PartitionHost } from './partition/host.ts'
 import { adminServices } from './rpc/admin.ts'
 import { fetchServices } from './rpc/fetch.ts'
@@ -122,7 +122,7 @@ export class BrokerNode {
     return ''
   }
 
-  metrics (): MetricSources | undefined {
+  metrics (): BrokerSources | undefined {
     if (this.#parts === undefined) return undefined
     const { host, agent, volume, groups } = this.#parts
     const census = agent.office?.census()

@@ -8,6 +8,7 @@ import { NodeRng } from '../wire/adapters/node-rng.ts'
 import { parseConfig, type OperatorConfig } from './config.ts'
 import { serveHealth } from './health.ts'
 import { loadCredentials } from './kube/credentials.ts'
+import { isEverydayAnswer } from './kube/api.ts'
 import { HttpApi } from './kube/http-api.ts'
 import { LeaderLease } from './kube/lease.ts'
 import { operatorMetrics, type OperatorMetrics } from './metrics.ts'
@@ -35,7 +36,11 @@ async function main (): Promise<void> {
     credentials,
     clock,
     userAgent: `millrace-operator/${version}`,
-    onWrite: (verb, kind) => { metrics.writes.inc({ verb, kind: kind.kind }) }
+    onWrite: (verb, kind) => { metrics.writes.inc({ verb, kind: kind.kind }) },
+    onAnswer: error => {
+      metrics.requests.inc()
+      if (error !== undefined && !isEverydayAnswer(error)) metrics.errors.inc()
+    }
   })
   const operator = new Operator({
     api,
@@ -88,7 +93,7 @@ async function serve (config: OperatorConfig, operator: Operator, { registry }: 
 function measure (operator: Operator, lease: LeaderLease): OperatorMetrics {
   const byKind = (read: (reflector: typeof operator.caches.all[number]) => number): Record<string, number> =>
     Object.fromEntries(operator.caches.all.map(reflector => [reflector.kind.kind, read(reflector)]))
-  return operatorMetrics({
+  return operatorMetrics(version, {
     queueDepth: () => ({ Cluster: operator.clusterQueue.depth, Topic: operator.topicQueue.depth }),
     watchSilenceSeconds: () => byKind(({ silenceMs }) => silenceMs / 1000),
     watchRestarts: () => byKind(({ restarts }) => restarts),

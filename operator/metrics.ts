@@ -1,11 +1,13 @@
 // Every metric of the operator, registered in one place. docs/metrics.md lists them.
-import { Counter, Gauge, Histogram, Registry } from 'prom-client'
+import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client'
 
 export interface OperatorMetrics {
   readonly registry: Registry
   readonly reconciles: Counter<'kind' | 'result'>
   readonly reconcileSeconds: Histogram<'kind'>
   readonly writes: Counter<'verb' | 'kind'>
+  readonly requests: Counter
+  readonly errors: Counter
 }
 
 /** Read when metrics are scraped. */
@@ -17,29 +19,18 @@ export interface Readings {
   isLeader (): boolean
 }
 
-export function operatorMetrics (readings: Readings): OperatorMetrics {
+/** @param version of this program */
+export function operatorMetrics (version: string, readings: Readings): OperatorMetrics {
   const registry = new Registry()
-  const registers = [registry]
-  const gauge = (name: string, help: string, label: string, read: () => Readonly<Record<string, number>>): Gauge =>
-    new Gauge({
-      name,
-      help,
-      labelNames: [label],
-      registers,
-      collect () { for (const [value, number] of Object.entries(read())) this.set({ [label]: value }, number) }
-    })
-  gauge('millrace_operator_queue_depth', 'Objects that wait to be reconciled.', 'kind', () => readings.queueDepth())
-  gauge('millrace_operator_objects', 'Objects in the local copies.', 'kind', () => readings.objects())
-  gauge('millrace_operator_watch_silence_seconds', 'Seconds since the last list, event or bookmark.', 'kind',
-    () => readings.watchSilenceSeconds())
-  gauge('millrace_operator_watch_restarts', 'How often a list or watch failed and was begun again.', 'kind',
-    () => readings.watchRestarts())
+  collectDefaultMetrics({ register: registry })
   new Gauge({
-    name: 'millrace_operator_leader',
-    help: '1 while this process holds the Lease.',
-    registers,
-    collect () { this.set(readings.isLeader() ? 1 : 0) }
-  })
+    name: 'millrace_build_info',
+    help: '1; the version of the program is a label.',
+    labelNames: ['version'],
+    registers: [registry]
+  }).set({ version }, 1)
+  registerReadings(registry, readings)
+  const registers = [registry]
   return {
     registry,
     reconciles: new Counter({
@@ -60,6 +51,48 @@ export function operatorMetrics (readings: Readings): OperatorMetrics {
       help: 'Writes to the Kubernetes API by verb and kind; none while everything is as wished.',
       labelNames: ['verb', 'kind'],
       registers
+    }),
+    requests: new Counter({
+      name: 'millrace_kubernetes_requests_total',
+      help: 'Requests to the Kubernetes API.',
+      registers
+    }),
+    errors: new Counter({
+      name: 'millrace_kubernetes_errors_total',
+      help: 'Requests to the Kubernetes API that failed; conflicts, and objects that are not there, are none.',
+      registers
     })
   }
+}
+
+function registerReadings (registry: Registry, readings: Readings): void {
+  const registers = [registry]
+  const gauge = (name: string, help: string, label: string, read: () => Readonly<Record<string, number>>): Gauge =>
+    new Gauge({
+      name,
+      help,
+      labelNames: [label],
+      registers,
+      collect () { for (const [value, number] of Object.entries(read())) this.set({ [label]: value }, number) }
+    })
+  gauge('millrace_operator_queue_depth', 'Objects that wait to be reconciled.', 'kind', () => readings.queueDepth())
+  gauge('millrace_operator_objects', 'Objects in the local copies.', 'kind', () => readings.objects())
+  gauge('millrace_operator_watch_silence_seconds', 'Seconds since the last list, event or bookmark.', 'kind',
+    () => readings.watchSilenceSeconds())
+  new Counter({
+    name: 'millrace_operator_watch_restarts_total',
+    help: 'How often a list or watch failed and was begun again.',
+    labelNames: ['kind'],
+    registers,
+    collect () {
+      this.reset()
+      for (const [kind, restarts] of Object.entries(readings.watchRestarts())) this.inc({ kind }, restarts)
+    }
+  })
+  new Gauge({
+    name: 'millrace_operator_leader',
+    help: '1 while this process holds the Lease.',
+    registers,
+    collect () { this.set(readings.isLeader() ? 1 : 0) }
+  })
 }

@@ -63,16 +63,17 @@ function limitsPage (): string {
 
 async function metricsPage (): Promise<string> {
   const none = (): Record<string, number> => ({})
-  const operator = await operatorMetrics({
+  const operator = await operatorMetrics('', {
     queueDepth: none, watchSilenceSeconds: none, watchRestarts: none, objects: none, isLeader: () => false
   }).registry.getMetricsAsJSON()
+  const own = operator.filter(({ name }) => name.startsWith('millrace_'))
   const row = ({ name, type, help }: { name: string, type: unknown, help: string }): string =>
     `| \`${name}\` | ${String(type)} | ${help} |`
   const table = (rows: readonly string[]): string => `| metric | type | meaning |\n|---|---|---|\n${rows.join('\n')}\n`
   return '# Metrics\n\nBrokers and operator serve `/metrics` (Prometheus), `/livez` and `/readyz` on port 9100; ' +
-    'on a laptop on the\nports that `npm start` prints. Besides these, brokers give the process metrics of ' +
+    'on a laptop on the\nports that `npm start` prints. Besides these, both give the process metrics of ' +
     '`prom-client` (`process_*`,\n`nodejs_*`). Written by `scripts/generate-docs.ts`.\n\n' +
-    `## Broker\n\n${table(metricTable.map(row))}\n## Operator\n\n${table(operator.map(row))}`
+    `## Broker\n\n${table(metricTable.map(row))}\n## Operator\n\n${table(own.map(row))}`
 }
 
 const commands = [

@@ -22,8 +22,13 @@ export interface Disk {
   remove (path: string): Promise<void>
   /** fsync of a folder: creations, renames and removals in it are durable afterwards. */
   syncFolder (path: string): Promise<void>
-  /** Free bytes that this process may use. */
-  freeBytes (): Promise<number>
+  /** Bytes that this process may still use, and bytes of the whole volume. */
+  space (): Promise<DiskSpace>
+}
+
+export interface DiskSpace {
+  readonly freeBytes: number
+  readonly sizeBytes: number
 }
 
 export interface DiskEntry {

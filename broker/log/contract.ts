@@ -1,5 +1,7 @@
 // What the rest of the broker knows of storage. Implemented by volume.ts and replica-log.ts.
 import type { PartitionRow } from '../../wire/messages.ts'
+import type { LatencyHistogram } from '../histogram.ts'
+import type { DiskSpace } from '../io/ports.ts'
 
 /** `epoch` begins at `startOffset`; entries ascend in both. */
 export interface EpochEntry {
@@ -42,6 +44,10 @@ export interface Volume {
   fsyncAgeMs (): number
   /** Bytes that wait for the journal. Beyond limits.journalQueueBytesMax appends are to be refused. */
   readonly queuedBytes: number
+  /** Of the disk, as of the last look: at opening and whenever `maintain` ran. */
+  readonly space: DiskSpace
+  /** How long each fsync of the journal took. */
+  readonly syncLatency: LatencyHistogram
   /** True below the second free-space watermark: appends are to be refused with DISK_FULL. */
   readonly full: boolean
   /**

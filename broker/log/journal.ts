@@ -1,6 +1,7 @@
 // The writer of the journal. Group commit without a timer: while one frame is written and fsynced, the
 // next one gathers what all replicas have; it is written when the first is durable.
 import { assert } from '../assert.ts'
+import { LatencyHistogram } from '../histogram.ts'
 import type { Clock, Timer } from '../../wire/ports.ts'
 import { FRAME_HEADER_BYTES, FrameBuilder } from './frame.ts'
 import type { JournalFiles } from './journal-files.ts'
@@ -53,6 +54,7 @@ export class Journal {
   frames = 0
   bytes = 0
   fsyncs = 0
+  readonly syncLatency = new LatencyHistogram()
 
   constructor (options: JournalOptions) {
     this.#options = options
@@ -177,8 +179,10 @@ export class Journal {
       this.#cut = { sequence: frame.sequence, ordinal: files.ordinal, position }
     }
     await file.write(parts, position)
+    const beganMs = clock.now()
     await file.sync()
     if (this.#failed) return
+    this.syncLatency.observe(clock.now() - beganMs)
     this.#writing = undefined
     this.#waitingBytes -= bytes
     this.frames++

@@ -2,7 +2,8 @@
 import { assert } from '../assert.ts'
 import type { Clock, Rng } from '../../wire/ports.ts'
 import { WireError } from '../../wire/errors.ts'
-import type { Disk } from '../io/ports.ts'
+import type { LatencyHistogram } from '../histogram.ts'
+import type { Disk, DiskSpace } from '../io/ports.ts'
 import { DiskError } from '../io/ports.ts'
 import { Checkpointer } from './checkpointer.ts'
 import { ColdReader } from './cold-reader.ts'
@@ -49,7 +50,7 @@ export async function openVolume (options: VolumeOptions): Promise<Volume> {
     const recovered = await recover({ ...options, settings })
     for (const note of recovered.notes) options.onNote?.(note)
     // A broker that starts on a full disk must know it before it takes anything in.
-    return new VolumeImpl(options, settings, recovered, await options.disk.freeBytes())
+    return new VolumeImpl(options, settings, recovered, await options.disk.space())
   } catch (error) {
     if (!(error instanceof DiskError)) throw error
     throw new WireError('VOLUME_FAILED', `the volume cannot be opened: ${error.message}`, {}, { cause: error })
@@ -80,21 +81,21 @@ class VolumeImpl implements Volume, LogHost {
   #closed = false
   #full = false
   /** As of the last look, and what had been used by then: between two looks the reserve could be written away. */
-  #freeBytes: number
+  #space: DiskSpace
   #usedAtLook = 0
   #departures = 0
   #checkpointAt: number
   #purgeAt = 0
   #maintaining: Promise<void> | undefined
 
-  constructor (options: VolumeOptions, settings: VolumeSettings, recovered: Recovered, freeBytes: number) {
+  constructor (options: VolumeOptions, settings: VolumeSettings, recovered: Recovered, space: DiskSpace) {
     const { disk, clock } = options
     const { files, indexes, table, journal } = recovered
     this.#options = options
     this.#settings = settings
     this.#recovered = recovered
     this.#meta = recovered.meta
-    this.#freeBytes = freeBytes
+    this.#space = space
     this.clock = clock
     this.ring = new Ring(settings.ringBytesMax)
     this.segmentAgeMsMax = settings.segmentAgeMsMax
@@ -142,13 +143,16 @@ class VolumeImpl implements Volume, LogHost {
   get meta (): VolumeMeta { return this.#meta }
   get controllerEpoch (): number { return this.#recovered.table.controllerEpoch }
   get full (): boolean {
-    return this.#full || this.#freeBytes - (this.#usedBytes() - this.#usedAtLook) < this.#settings.reserveBytes
+    return this.#full || this.#space.freeBytes - (this.#usedBytes() - this.#usedAtLook) < this.#settings.reserveBytes
   }
 
   /** Grows by at least what the disk loses: everything accepted goes to the journal and to a segment. */
   #usedBytes (): number {
     return this.#journal.bytes + this.#journal.queuedBytes + this.#writer.bytes + this.#writer.unwrittenBytes
   }
+
+  get space (): DiskSpace { return this.#space }
+  get syncLatency (): LatencyHistogram { return this.#journal.syncLatency }
 
   get queuedBytes (): number {
     if (this.#failure !== undefined) return Infinity
@@ -334,9 +338,9 @@ class VolumeImpl implements Volume, LogHost {
   async #maintain (): Promise<void> {
     const { disk } = this.#options
     const used = this.#usedBytes()
-    this.#freeBytes = await disk.freeBytes()
+    this.#space = await disk.space()
     this.#usedAtLook = used
-    this.#full = this.#freeBytes < this.#settings.reserveBytes
+    this.#full = this.#space.freeBytes < this.#settings.reserveBytes
     if (!this.#full) this.#journalFiles.retry()
     const wallTime = this.clock.wallTime()
     for (const log of [...this.#logs.values()]) {

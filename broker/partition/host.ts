@@ -23,7 +23,7 @@ import type { Replica } from './replica.ts'
 import { Reader } from './reader.ts'
 import { Replicator } from './replicator.ts'
 import { Roster } from './roster.ts'
-import { makeStats } from './stats.ts'
+import { countError, makeStats } from './stats.ts'
 import { gauge } from './gauges.ts'
 
 export interface PartitionHostOptions {
@@ -227,14 +227,15 @@ export class PartitionHost implements Partitions {
   // Partitions
 
   append (ref: PartitionRef, batch: Uint8Array, done: AppendDone): void {
-    const leader = this.#leader(ref)
-    const refusal = leader instanceof WireError ? leader : this.#overloaded(batch.length)
-    if (leader instanceof WireError || refusal !== undefined) {
-      this.stats.appendErrors++
+    const replica = this.#leader(ref)
+    const refusal = replica instanceof WireError ? replica : this.#overloaded(batch.length)
+    if (refusal !== undefined) {
+      countError(this.stats, refusal.code)
       done(refusal, -1, -1)
       return
     }
-    leader.leader!.append(batch, this.clock.wallTime() + limits.timestampAheadMsMax, this.clock.now(), done)
+    const { leader } = replica as Replica
+    leader!.append(batch, this.clock.wallTime() + limits.timestampAheadMsMax, this.clock.now(), done)
   }
 
   #overloaded (bytes: number): WireError | undefined {

@@ -1,7 +1,7 @@
 // Appended batches whose producers wait for the commit, in order of their offsets.
 import type { WireError } from '../../wire/errors.ts'
 import type { AppendDone } from './contract.ts'
-import { countCommit } from './stats.ts'
+import { countError } from './stats.ts'
 import type { PartitionStats } from './stats.ts'
 
 interface PendingAppend {
@@ -45,7 +45,7 @@ export class PendingAppends {
 
   /** Refuses a batch: after those before it have got their answers. */
   refuse (error: WireError, done: AppendDone): void {
-    this.#stats.appendErrors++
+    countError(this.#stats, error.code)
     const last = this.#items.at(-1)
     if (this.length === 0 || last === undefined) {
       done(error, -1, -1)
@@ -64,7 +64,7 @@ export class PendingAppends {
         item.done(item.error, -1, -1)
         continue
       }
-      countCommit(this.#stats, nowMs - item.appendedMs)
+      this.#stats.commitLatency.observe(nowMs - item.appendedMs)
       item.done(undefined, item.baseOffset, item.leaderEpoch)
     }
   }
@@ -74,7 +74,7 @@ export class PendingAppends {
     while (this.#head < this.#items.length) {
       const item = this.#items[this.#head]!
       this.#shift(item)
-      if (item.error === undefined) this.#stats.appendErrors++
+      if (item.error === undefined) countError(this.#stats, error.code)
       item.done(item.error ?? error, -1, -1)
     }
   }

@@ -1,9 +1,7 @@
 // What the replicas of a broker count; metrics.ts exports it. Counters only grow while the process lives;
 // gauges are set by the host's tick.
-
-/** Upper bounds of the buckets of commit latency, in ms; one more bucket holds what is slower. */
-export const commitLatencyBucketsMs =
-  [0.5, 1, 2, 3, 5, 7.5, 10, 15, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10_000] as const
+import type { ErrorCode } from '../../wire/errors.ts'
+import { LatencyHistogram } from '../histogram.ts'
 
 export interface PartitionStats {
   /** Counters: batches, records and bytes appended by producers here (as leader; repeats not counted). */
@@ -12,8 +10,8 @@ export interface PartitionStats {
   appendedBytes: number
   /** Counter: batches of producers that were repeats of one that the log held. */
   duplicates: number
-  /** Counter: batches refused, or not known to be committed, for any reason. */
-  appendErrors: number
+  /** Counters: batches refused, or not known to be committed, by what the producer was told. */
+  readonly appendErrors: Map<ErrorCode, number>
   /** Counters: bytes given to consumers; reads for them that had to go to disk. */
   fetchedBytes: number
   coldFetches: number
@@ -43,11 +41,11 @@ export interface PartitionStats {
   /** Gauges: appended and not yet committed. */
   pendingAppends: number
   pendingBytes: number
-  /** Histogram of ms from append to commit: counts per bucket of commitLatencyBucketsMs, then slower. */
-  readonly commitLatency: number[]
-  commitLatencySumMs: number
-  commitLatencyCount: number
+  /** From append to commit. */
+  readonly commitLatency: LatencyHistogram
 }
+
+const watchedErrors = ['NOT_ENOUGH_REPLICAS', 'NOT_ENOUGH_REPLICAS_AFTER_APPEND', 'DISK_FULL', 'BROKER_BUSY'] as const
 
 export function makeStats (): PartitionStats {
   return {
@@ -55,7 +53,8 @@ export function makeStats (): PartitionStats {
     appendedRecords: 0,
     appendedBytes: 0,
     duplicates: 0,
-    appendErrors: 0,
+    // Those that an operator should hear of are there from the first scrape: their first one is then an increase.
+    appendErrors: new Map(watchedErrors.map(code => [code, 0])),
     fetchedBytes: 0,
     coldFetches: 0,
     replicatedOutBytes: 0,
@@ -74,16 +73,10 @@ export function makeStats (): PartitionStats {
     damaged: 0,
     pendingAppends: 0,
     pendingBytes: 0,
-    commitLatency: new Array<number>(commitLatencyBucketsMs.length + 1).fill(0),
-    commitLatencySumMs: 0,
-    commitLatencyCount: 0
+    commitLatency: new LatencyHistogram()
   }
 }
 
-export function countCommit (stats: PartitionStats, latencyMs: number): void {
-  let bucket = 0
-  while (bucket < commitLatencyBucketsMs.length && latencyMs > commitLatencyBucketsMs[bucket]!) bucket++
-  stats.commitLatency[bucket]!++
-  stats.commitLatencySumMs += latencyMs
-  stats.commitLatencyCount++
+export function countError (stats: PartitionStats, code: ErrorCode): void {
+  stats.appendErrors.set(code, (stats.appendErrors.get(code) ?? 0) + 1)
 }

@@ -33,6 +33,11 @@ export function isKubeError (error: unknown, ...reasons: readonly string[]): err
   return error instanceof KubeError && (reasons.length === 0 || reasons.includes(error.reason))
 }
 
+/** Not there, there already, changed meanwhile, too old to watch from: an answer, not a failure of the API. */
+export function isEverydayAnswer ({ status }: KubeError): boolean {
+  return status === 404 || status === 409 || status === 410
+}
+
 export interface Query {
   /** Empty: all namespaces. */
   readonly namespace: string

@@ -22,6 +22,8 @@ export interface HttpApiOptions {
   readonly fieldManager?: string
   /** Told of every write, for metrics. */
   readonly onWrite?: (verb: string, kind: Kind) => void
+  /** Told of every request, watches too: what it failed with, undefined when it was answered with a 2xx. */
+  readonly onAnswer?: (error: KubeError | undefined) => void
 }
 
 interface Call {
@@ -172,6 +174,18 @@ export class HttpApi implements KubeApi {
 
   /** Resolves with a 2xx answer whose body has not been read. */
   async #open (call: Call): Promise<{ request: ClientRequest, response: IncomingMessage }> {
+    try {
+      const answer = await this.#ask(call)
+      this.#options.onAnswer?.(undefined)
+      return answer
+    } catch (error) {
+      const failure = asKubeError(error)
+      this.#options.onAnswer?.(failure)
+      throw failure
+    }
+  }
+
+  async #ask (call: Call): Promise<{ request: ClientRequest, response: IncomingMessage }> {
     const { credentials, clock, userAgent } = this.#options
     const url = new URL(credentials.server + call.path)
     for (const [name, value] of Object.entries(call.query ?? {})) {

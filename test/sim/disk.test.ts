@@ -102,7 +102,7 @@ describe('SimDisk', () => {
     const file = await disk.create('a')
     await file.write([new Uint8Array(90)], 0)
     await expect(file.write([new Uint8Array(20)], 90)).rejects.toMatchObject({ kind: 'no-space' })
-    expect(await disk.freeBytes()).toBe(10)
+    expect(await disk.space()).toEqual({ freeBytes: 10, sizeBytes: 100 })
     disk.flipBit('a', 5)
     await file.sync()
     expect(disk.contents('a')[5]).not.toBe(0)

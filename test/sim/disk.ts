@@ -2,7 +2,7 @@
 // sectors of the rest, syncs fail for good, bits flip. Everything comes from one Rng: same seed, same run.
 import type { Clock, Rng } from '../../wire/ports.ts'
 import { DiskError } from '../../broker/io/ports.ts'
-import type { Disk, DiskEntry, DiskErrorKind, DiskFile } from '../../broker/io/ports.ts'
+import type { Disk, DiskEntry, DiskErrorKind, DiskFile, DiskSpace } from '../../broker/io/ports.ts'
 import { Folder, Image, Inode, parentOf, split } from './disk-image.ts'
 
 export type DiskOperation = 'read' | 'write' | 'sync' | 'name'
@@ -195,9 +195,12 @@ export class SimDisk implements Disk {
     })
   }
 
-  freeBytes (): Promise<number> {
+  space (): Promise<DiskSpace> {
     const { image } = this.#platter
-    return this.#operate('name', '', 0, () => Math.max(0, this.#platter.capacity - image.bytesUsed()))
+    return this.#operate('name', '', 0, () => {
+      const { capacity } = this.#platter
+      return { freeBytes: Math.max(0, capacity - image.bytesUsed()), sizeBytes: capacity }
+    })
   }
 
   // For SimFile.

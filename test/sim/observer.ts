@@ -110,7 +110,8 @@ export class InvariantObserver implements Observer {
     if (parts === undefined) return
     const { stats } = parts.host
     this.#coverage.reached('a batch was repeated', stats.duplicates)
-    this.#coverage.reached('an append was refused or unanswered', stats.appendErrors)
+    this.#coverage.reached('an append was refused or unanswered', 
+      [...stats.appendErrors.values()].reduce((sum, each) => sum + each, 0))
     this.#coverage.reached('a segment was read', parts.volume.counters.coldReads)
     this.#coverage.reached('an API write conflicted', parts.agent.counters.tableConflicts)
     this.#coverage.reached('a change of a set was refused', parts.agent.counters.inSyncRefused)

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { WireError } from '../../../wire/errors.ts'
 import { assert } from '../../assert.ts'
 import { DiskError } from '../ports.ts'
-import type { Disk, DiskEntry, DiskFile } from '../ports.ts'
+import type { Disk, DiskEntry, DiskFile, DiskSpace } from '../ports.ts'
 import { FolderLock, lockName } from './folder-lock.ts'
 import { diskError, NodeFile, typed } from './node-file.ts'
 
@@ -90,9 +90,9 @@ export class NodeDisk implements Disk {
     }
   }
 
-  async freeBytes (): Promise<number> {
-    const { bavail, bsize } = await typed(statfs(this.#root))
-    return bavail * bsize
+  async space (): Promise<DiskSpace> {
+    const { bavail, blocks, bsize } = await typed(statfs(this.#root))
+    return { freeBytes: bavail * bsize, sizeBytes: blocks * bsize }
   }
 
   async #openFile (path: string, flags: string): Promise<DiskFile> {

@@ -155,6 +155,9 @@ describe('group commit', () => {
     await bench.durable()
     expect(volume.counters.journalFrames - before.journalFrames).toBeLessThanOrEqual(6)
     expect(volume.counters.fsyncs - before.fsyncs).toBe(volume.counters.journalFrames - before.journalFrames)
+    const measured = volume.syncLatency.counts.reduce((sum, each) => sum + each)
+    expect(measured).toBe(volume.counters.journalFrames)
+    expect(volume.syncLatency.sumMs).toBeGreaterThan(0)
     expect(logs.every(log => log.durableEnd === 10)).toBe(true)
   })
 
@@ -284,7 +287,19 @@ describe('a volume whose disk fails', () => {
       await bench.durable()
     }
     expect([volume.full, bench.failures]).toEqual([true, []])
-    expect(await bench.wait(bench.disk.freeBytes())).toBeGreaterThan(100_000)
+    expect((await bench.wait(bench.disk.space())).freeBytes).toBeGreaterThan(100_000)
+  })
+
+  it('tells how large the disk is and what is free, also when it has grown', async () => {
+    const bench = new Bench(1, small, { capacity: 900_000 })
+    const volume = await bench.open()
+    await bench.wait(volume.maintain())
+    const { freeBytes, sizeBytes } = volume.space
+    expect(sizeBytes).toBe(900_000)
+    expect(freeBytes).toBeLessThan(sizeBytes)
+    bench.disk.setCapacity(1_000_000)
+    await bench.wait(volume.maintain())
+    expect(volume.space).toEqual({ freeBytes: freeBytes + 100_000, sizeBytes: 1_000_000 })
   })
 
   it('knows from the beginning that a disk is full', async () => {

@@ -68,7 +68,9 @@ describe('finding a partition', () => {
     world.row = { ...world.row!, leader: -1, leaderEpoch: 2, version: 2 }
     world.push(0, { rows: [world.row] })
     expect(await append(batch())).toBe('LEADER_NOT_AVAILABLE')
-    expect(host.stats.appendErrors).toBe(6)
+    expect(Object.fromEntries(host.stats.appendErrors)).toMatchObject({
+      UNKNOWN_TOPIC: 1, UNKNOWN_TOPIC_ID: 1, UNKNOWN_PARTITION: 3, LEADER_NOT_AVAILABLE: 1
+    })
   })
 
   test('who leads instead, and where', async () => {

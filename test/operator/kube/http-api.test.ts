@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { NodeClock } from '../../../wire/adapters/node-clock.ts'
-import { KubeError } from '../../../operator/kube/api.ts'
+import { isEverydayAnswer, KubeError } from '../../../operator/kube/api.ts'
 import { loadCredentials } from '../../../operator/kube/credentials.ts'
 import { HttpApi } from '../../../operator/kube/http-api.ts'
 import { kinds, type KubeObject } from '../../../operator/kube/types.ts'
@@ -136,6 +136,25 @@ describe('errors', () => {
     await clock.advance(15_000)
     await asked
   })
+})
+
+it('tells of every answer, so that failures can be counted', async () => {
+  const answers: string[] = []
+  const api = new HttpApi({
+    credentials: await loadCredentials({ MILLRACE_KUBE: url }),
+    clock: new NodeClock(),
+    userAgent: 'test',
+    onAnswer: error => {
+      answers.push(error === undefined ? 'fine' : `${error.status} ${isEverydayAnswer(error) ? 'everyday' : 'failed'}`)
+    }
+  })
+  answer = json(200, topic)
+  await api.get(kinds.topic, 'n', 'a')
+  for (const status of [404, 409, 403, 503]) {
+    answer = json(status, { kind: 'Status', code: status })
+    await api.get(kinds.topic, 'n', 'a').catch(() => {})
+  }
+  expect(answers).toEqual(['fine', '404 everyday', '409 everyday', '403 failed', '503 failed'])
 })
 
 describe('watch', () => {

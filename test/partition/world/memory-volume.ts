@@ -1,4 +1,5 @@
 // A volume in memory: what was journaled becomes durable when the test says so; a crash loses the rest.
+import { LatencyHistogram } from '../../../broker/histogram.ts'
 import type {
   EpochEntry, ReplicaLog, ReplicaLogSettings, Volume, VolumeCounter, VolumeMeta
 } from '../../../broker/log/contract.ts'
@@ -64,6 +65,8 @@ export class MemoryVolume implements Volume {
   #waiting: (() => void)[] = []
   full = false
   queuedBytes = 0
+  readonly space = { freeBytes: 1, sizeBytes: 1 }
+  readonly syncLatency = new LatencyHistogram()
   /** Offsets below are not in memory: readTail does not have them. */
   coldBelow = 0
   onQueued: (() => void) | undefined
