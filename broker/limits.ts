@@ -182,3 +182,5 @@ export const goneTopicMs = 10 * 60_000
 export const groupLagMs = 5_000
 /** Time series of lag that one broker shows: one for each group and topic. */
 export const groupLagSeriesMax = 5_000
+/** Topics that one broker shows metrics of, four time series each; those beyond it count in the totals alone. */
+export const topicSeriesMax = 1_000

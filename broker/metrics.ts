@@ -7,10 +7,12 @@ import type { GroupCoordinator } from './group/coordinator.ts'
 import type { Volume } from './log/contract.ts'
 import { LatencyHistogram, latencyBucketsMs } from './histogram.ts'
 import type { PartitionStats } from './partition/stats.ts'
+import type { TopicLoad } from './partition/topic-loads.ts'
 
 /** What a broker knows of itself, at one moment. */
 export interface BrokerSources {
   readonly stats: PartitionStats
+  readonly topics: readonly TopicLoad[]
   readonly agent: AgentCounters
   readonly volume: Pick<Volume, 'counters' | 'queuedBytes' | 'full' | 'space' | 'syncLatency' | 'fsyncAgeMs'>
   readonly groups: Pick<GroupCoordinator, 'groupsCount' | 'membersCount' | 'lags'>
@@ -43,6 +45,14 @@ function counter (name: string, help: string, read: (sources: MetricSources) => 
 
 function gauge (name: string, help: string, read: (sources: MetricSources) => number): MetricEntry {
   return { name: `millrace_${name}`, type: 'gauge', help, read }
+}
+
+/** One series for each topic, limits.topicSeriesMax at most. */
+function byTopic (name: string, type: 'counter' | 'gauge', help: string, of: 'records' | 'bytes' | 'fetchedBytes' |
+  'storedBytes'): MetricEntry {
+  const read = ({ topics }: MetricSources): Sample[] =>
+    topics.map(load => ({ labels: { topic: load.topic }, value: load[of] }))
+  return { name: `millrace_topic_${name}`, type, help, read }
 }
 
 /** What only the controller tells: no sample elsewhere. */
@@ -79,6 +89,10 @@ export const metricTable: readonly MetricEntry[] = [
   gauge('produce_pending_bytes', 'Bytes appended and not yet committed.', s => s.stats.pendingBytes),
   counter('fetch_bytes', 'Bytes of record batches given to consumers.', s => s.stats.fetchedBytes),
   counter('fetch_cold_reads', 'Reads for consumers that went to disk.', s => s.stats.coldFetches),
+  byTopic('records_total', 'counter', 'Records appended here as leader, by topic.', 'records'),
+  byTopic('bytes_total', 'counter', 'Bytes of record batches appended here as leader, by topic.', 'bytes'),
+  byTopic('fetch_bytes_total', 'counter', 'Bytes of record batches given to consumers, by topic.', 'fetchedBytes'),
+  byTopic('stored_bytes', 'gauge', 'Bytes of the replicas here, led or not, by topic.', 'storedBytes'),
   counter('replication_out_bytes', 'Bytes sent to followers.', s => s.stats.replicatedOutBytes),
   counter('replication_in_bytes', 'Bytes received from leaders.', s => s.stats.replicatedInBytes),
   gauge('partition_replicas', 'Replicas on this broker.', s => s.stats.replicas),

@@ -126,7 +126,8 @@ export class BrokerNode {
     if (this.#parts === undefined) return undefined
     const { host, agent, volume, groups } = this.#parts
     const census = agent.office?.census()
-    return { stats: host.stats, agent: agent.counters, volume, groups, census, ready: this.notReady() === '' }
+    const topics = host.stats.topics.loads(volume.replicas())
+    return { stats: host.stats, topics, agent: agent.counters, volume, groups, census, ready: this.notReady() === '' }
   }
 
   /** For the simulator's invariants and for tests: read, never change. */

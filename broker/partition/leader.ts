@@ -146,6 +146,9 @@ export class Leader {
     stats.appends++
     stats.appendedRecords += header.recordsCount
     stats.appendedBytes += batch.length
+    const counts = stats.topics.of(log.topic)
+    counts.records += header.recordsCount
+    counts.bytes += batch.length
     this.#pending.add(log.logEnd, baseOffset, this.epoch, batch.length, nowMs, done)
     // Followers get it before the own fsync ends: both run at the same time.
     for (const feed of this.#feeds.values()) feed.wake(batch.length)

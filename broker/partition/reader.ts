@@ -36,7 +36,9 @@ export class Reader {
           throw error instanceof WireError && error.code === 'OFFSET_OUT_OF_RANGE' ? outOfRange(replica) : error
         })
     }
-    this.#host.stats.fetchedBytes += records.length
+    const { stats } = this.#host
+    stats.fetchedBytes += records.length
+    stats.topics.of(log.topic).fetchedBytes += records.length
     return result(replica, leader, records)
   }
 

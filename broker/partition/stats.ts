@@ -2,6 +2,7 @@
 // gauges are set by the host's tick.
 import type { ErrorCode } from '../../wire/errors.ts'
 import { LatencyHistogram } from '../histogram.ts'
+import { TopicCounters } from './topic-loads.ts'
 
 export interface PartitionStats {
   /** Counters: batches, records and bytes appended by producers here (as leader; repeats not counted). */
@@ -41,6 +42,7 @@ export interface PartitionStats {
   /** Gauges: appended and not yet committed. */
   pendingAppends: number
   pendingBytes: number
+  readonly topics: TopicCounters
   /** From append to commit. */
   readonly commitLatency: LatencyHistogram
 }
@@ -73,6 +75,7 @@ export function makeStats (): PartitionStats {
     damaged: 0,
     pendingAppends: 0,
     pendingBytes: 0,
+    topics: new TopicCounters(),
     commitLatency: new LatencyHistogram()
   }
 }

@@ -12,6 +12,7 @@ function setup (census?: Census) {
   const space = { freeBytes: 25, sizeBytes: 100 }
   return {
     stats: makeStats(),
+    topics: [{ topic: 'orders', records: 5, bytes: 6, fetchedBytes: 7, storedBytes: 8 }],
     agent: newCounters(),
     volume: { counters, queuedBytes: 9, full: false, space, syncLatency, fsyncAgeMs: () => 1500 },
     groups: { groupsCount: 2, membersCount: 0, lags: [{ group: 'audit', topic: 'orders', records: 7 }] },
@@ -37,6 +38,8 @@ it('exposes what the parts count, in the exposition format', async () => {
   expect(text).toContain('millrace_fsync_seconds_sum 0.064\n')
   expect(text).toContain('millrace_produce_errors_total{code="DISK_FULL"} 1\n')
   expect(text).toContain('millrace_produce_errors_total{code="NOT_LEADER"} 1\n')
+  expect(text).toContain('millrace_topic_records_total{topic="orders"} 5\n')
+  expect(text).toContain('millrace_topic_stored_bytes{topic="orders"} 8\n')
   expect(text).toContain('millrace_volume_free_bytes 25\n')
   expect(text).toContain('millrace_volume_size_bytes 100\n')
   expect(text).toContain('millrace_build_info{version="1.2.3"} 1\n')
