@@ -110,6 +110,7 @@ export class PartitionHost implements Partitions {
   async start (): Promise<void> {
     const { clock, log } = this.#options
     const replicas = [...this.#roster.all()]
+    this.stats.damagedFound += replicas.filter(({ log: { renewed = '' } }) => renewed !== '').length
     let next = 0
     const load = async () => {
       while (next < replicas.length) {
@@ -353,6 +354,7 @@ export class PartitionHost implements Partitions {
 
   #damaged (replica: Replica): void {
     const { topic, partition } = replica.log
+    this.stats.damagedFound++
     this.#options.log.error({ topic, partition, reason: replica.damaged }, 'the replica is damaged: it stops')
     this.#options.link.reportReplicas([replica.report()])
     // Not within what found the damage.

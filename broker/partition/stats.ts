@@ -25,6 +25,8 @@ export interface PartitionStats {
   /** Counters: logs cut back because they parted from the leader's, and the offsets that went. */
   truncations: number
   truncatedOffsets: number
+  /** Counter: replicas found damaged, by recovery or by a read since. */
+  damagedFound: number
   /** Counters: leaderships begun and ended here. */
   leadershipsBegun: number
   leadershipsEnded: number
@@ -65,6 +67,7 @@ export function makeStats (): PartitionStats {
     inSyncExpands: 0,
     truncations: 0,
     truncatedOffsets: 0,
+    damagedFound: 0,
     leadershipsBegun: 0,
     leadershipsEnded: 0,
     replicas: 0,

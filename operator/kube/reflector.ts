@@ -44,6 +44,8 @@ export class Reflector<T extends KubeObject> {
   #resourceVersion = ''
   #listedAt = -Infinity
   #heardAt: number
+  /** When the watch was opened: it may be silent for so long from there. */
+  #openedAt = -Infinity
   #backoffMs = backoffMsMin
   #timer: Timer | undefined
   #watchdog: Timer | undefined
@@ -77,8 +79,9 @@ export class Reflector<T extends KubeObject> {
   /** How often listing or watching failed. */
   get restarts (): number { return this.#restarts }
 
-  /** Milliseconds since the last list, event or bookmark. */
+  /** Milliseconds since the last list, event or bookmark. Opening a watch is none: an API server may hang. */
   get silenceMs (): number { return this.#options.clock.now() - this.#heardAt }
+  get #watchSilenceMs (): number { return this.#options.clock.now() - Math.max(this.#heardAt, this.#openedAt) }
 
   get (key: string): T | undefined { return this.#objects.get(key) }
   values (): IterableIterator<T> { return this.#objects.values() }
@@ -131,7 +134,7 @@ export class Reflector<T extends KubeObject> {
     const { api, clock, rng, kind, query } = this.#options
     if (this.#stopped) return
     const timeoutSeconds = 240 + rng.integer(60)
-    this.#heardAt = clock.now()
+    this.#openedAt = clock.now()
     this.#stopWatch = api.watch(kind, { ...query, resourceVersion: this.#resourceVersion, timeoutSeconds }, {
       event: event => { this.#event(event) },
       end: error => { this.#ended(error) }
@@ -142,8 +145,8 @@ export class Reflector<T extends KubeObject> {
   /** A watch that says nothing at all, not even a bookmark, is broken without knowing it. */
   #guard (): void {
     this.#watchdog?.cancel()
-    this.#watchdog = this.#options.clock.setTimer(silenceMsMax - this.silenceMs, () => {
-      if (this.silenceMs < silenceMsMax) { this.#guard(); return }
+    this.#watchdog = this.#options.clock.setTimer(silenceMsMax - this.#watchSilenceMs, () => {
+      if (this.#watchSilenceMs < silenceMsMax) { this.#guard(); return }
       this.#options.log.info({ kind: this.kind.kind }, 'watch was silent, opening it again')
       this.#stopWatch?.()
       this.#restarts++
@@ -173,7 +176,7 @@ export class Reflector<T extends KubeObject> {
     if (error === undefined) {
       if (clock.now() - this.#listedAt > listAgeMsMax) void this.#list()
       // A server that ends every watch at once is not asked in a tight loop.
-      else if (this.silenceMs > 1000) this.#watch()
+      else if (this.#watchSilenceMs > 1000) this.#watch()
       else this.#retry(() => { this.#watch() }, undefined)
       return
     }

@@ -330,3 +330,9 @@ test('gauges', async () => {
   await world.runFor(600)
   expect(host.stats).toMatchObject({ underReplicated: 0, underMinInSync: 0 })
 })
+
+test('counts what a read found damaged', async () => {
+  expect(host.stats.damagedFound).toBe(0)
+  host.replica(topicId, 0)!.log.onDamaged?.('rotten')
+  expect(host.stats.damagedFound).toBe(1)
+})

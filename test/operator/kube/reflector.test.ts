@@ -131,6 +131,21 @@ describe('reflector', () => {
     expect(api.watches[1]!.query.resourceVersion).toBe('11')
   })
 
+  it('tells how long it has heard nothing, however often it asked', async () => {
+    const { api, clock, reflector } = setUp()
+    reflector.start()
+    await settle()
+    await clock.advance(400_000)
+    expect(api.watches.length).toBeGreaterThan(2)
+    expect(reflector.silenceMs).toBe(400_000)
+    for (let round = 0; round < 3; round++) {
+      api.watches.at(-1)!.end(new KubeError(0, 'ConnectionRefused', 'away'))
+      api.lists = [new KubeError(0, 'ConnectionRefused', 'away')]
+      await clock.advance(60_000)
+    }
+    expect(reflector.silenceMs).toBe(580_000)
+  })
+
   it('doubts its version when every watch fails (an API restored from a backup)', async () => {
     const { api, clock, reflector } = setUp()
     reflector.start()
