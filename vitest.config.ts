@@ -5,7 +5,7 @@ import { defineConfig } from 'vitest/config'
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
-    exclude: ['test/kubectl/**', 'test/kubernetes/**', 'test/fault/**', 'test/package/**', 'node_modules/**'],
+    exclude: ['test/kubectl/**', 'test/kubernetes/**', 'test/fault/**', 'test/package/**', 'test/monitoring/**', 'node_modules/**'],
     testTimeout: 30_000,
     hookTimeout: 60_000,
     pool: 'forks',

@@ -31,14 +31,19 @@ export function operatorMetrics (version: string, readings: Readings): OperatorM
   }).set({ version }, 1)
   registerReadings(registry, readings)
   const registers = [registry]
+  const reconciles = new Counter({
+    name: 'millrace_operator_reconciles_total',
+    help: 'Reconciliations by kind and result: done, later, failed.',
+    labelNames: ['kind', 'result'],
+    registers
+  })
+  // There from the first scrape, so that the first failure is an increase.
+  for (const kind of ['Cluster', 'Topic']) {
+    for (const result of ['done', 'later', 'failed']) reconciles.inc({ kind, result }, 0)
+  }
   return {
     registry,
-    reconciles: new Counter({
-      name: 'millrace_operator_reconciles_total',
-      help: 'Reconciliations by kind and result: done, later, failed.',
-      labelNames: ['kind', 'result'],
-      registers
-    }),
+    reconciles,
     reconcileSeconds: new Histogram({
       name: 'millrace_operator_reconcile_seconds',
       help: 'How long one reconciliation took.',

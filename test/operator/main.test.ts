@@ -87,6 +87,7 @@ it('serves health and metrics, leads, reconciles, and ends cleanly on SIGTERM wi
   expect(text).toContain('millrace_operator_writes_total{verb="apply",kind="StatefulSet"} 1\n')
   expect(text).toMatch(/^millrace_build_info\{version="[0-9.]+"\} 1$/m)
   expect(text).toMatch(/^millrace_kubernetes_requests_total [1-9]/m)
+  expect(text).toContain('millrace_operator_reconciles_total{kind="Topic",result="failed"} 0\n')
   expect(text).toContain('millrace_kubernetes_errors_total 0\n')
   expect(text).toContain('millrace_operator_watch_restarts_total{kind="Cluster"} 0\n')
   expect(text).toContain('process_resident_memory_bytes ')
