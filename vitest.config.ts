@@ -5,7 +5,10 @@ import { defineConfig } from 'vitest/config'
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
-    exclude: ['test/kubectl/**', 'test/kubernetes/**', 'test/fault/**', 'test/package/**', 'test/monitoring/**', 'node_modules/**'],
+    exclude: [
+      ...['kubectl', 'kubernetes', 'fault', 'package', 'monitoring'].map(folder => `test/${folder}/**`),
+      'node_modules/**'
+    ],
     testTimeout: 30_000,
     hookTimeout: 60_000,
     pool: 'forks',
