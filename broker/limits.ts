@@ -79,6 +79,10 @@ export const sessionTimeoutMs = 2_000
 /** A refused or reset connection counts as lost after this. */
 export const controllerLostMs = 300
 export const replicaLagMs = 10_000
+/** A member that cannot reach its leader leaves the in-sync set this long after the controller was told so. */
+export const cutOffMs = 500
+/** A broker that does not answer another one's ping for so long is gone, however open the connection seems. */
+export const peerKeepaliveMs = 1_500
 /** Sent to a follower and not yet durable there, per partition; bounds the follower's memory. */
 export const replicateInFlightBytesMax = 8 * MiB
 /** The same for all partitions of a stream. */

@@ -10,7 +10,7 @@ import { parseConfig, type BrokerConfig } from './config.ts'
 import { serveHealth } from './http.ts'
 import { HttpKube } from './io/adapters/http-kube.ts'
 import { NodeDisk } from './io/adapters/node-disk.ts'
-import { connectionsMax, messageBytesMax, streamsPerConnectionMax } from './limits.ts'
+import { connectionsMax, messageBytesMax, peerKeepaliveMs, streamsPerConnectionMax } from './limits.ts'
 import { brokerRegistry } from './metrics.ts'
 import { BrokerNode } from './node.ts'
 
@@ -32,7 +32,7 @@ async function main (): Promise<void> {
   const config = readConfig()
   const log = pino({ level: config.logLevel, base: { broker: config.podName } })
   const disk = await NodeDisk.open(config.dataFolder)
-  const net = new GrpcNet({ messageBytesMax, streamsPerConnectionMax, connectionsMax })
+  const net = new GrpcNet({ messageBytesMax, streamsPerConnectionMax, connectionsMax, keepaliveMs: peerKeepaliveMs })
   const ports = { clock: new NodeClock(), rng: new NodeRng(), net, disk, kube: HttpKube.fromEnvironment(), log }
   const node = new BrokerNode(ports, config, () => { process.exit(exitError) })
   await serveHealth(config.listenMetrics, {

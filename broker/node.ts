@@ -6,6 +6,7 @@ import { GroupCoordinator } from './group/coordinator.ts'
 import type { Disk, Kube, Log } from './io/ports.ts'
 import type { Volume } from './log/contract.ts'
 import type { VolumeSettings } from './log/settings.ts'
+import { peerKeepaliveMs } from './limits.ts'
 import { openVolume } from './log/volume.ts'
 import type { BrokerSources } from './metrics.ts'
 import { PartitionHost } from './partition/host.ts'
@@ -109,7 +110,7 @@ export class BrokerNode {
     const peers = merged(sessionServices(agent), replicateServices(host), adminServices(agent))
     const clients = merged(produceServices(host), fetchServices(host), metadataServices(agent),
       listOffsetsServices(host), groupOffsetsServices(groups), groupServices(groups))
-    this.#listeners.push(await net.listen(this.#config.listenPeer, peers))
+    this.#listeners.push(await net.listen(this.#config.listenPeer, peers, { keepaliveMs: peerKeepaliveMs }))
     this.#listeners.push(await net.listen(this.#config.listenClient, clients))
   }
 

@@ -86,6 +86,11 @@ export interface Listener {
   close (graceMs: number): Promise<void>
 }
 
+export interface ListenOptions {
+  /** Callers that answer no ping for so long are taken for gone: their calls end. */
+  readonly keepaliveMs?: number
+}
+
 /** The network. Connections to one address are shared and opened again by themselves when used. */
 export interface Net {
   /** Opens a stream; failure to connect arrives through `handlers.close`. Never throws. */
@@ -95,7 +100,7 @@ export interface Net {
   call<M extends UnaryMethod> (address: string, method: M, request: Sent<RequestOf<M>>,
     timeoutMs: number): Promise<ResponseOf<M>>
   /** Rejects with a WireError ADDRESS_IN_USE when somebody listens there. */
-  listen (address: string, services: Services): Promise<Listener>
+  listen (address: string, services: Services, options?: ListenOptions): Promise<Listener>
   /** Lets go of the connection to an address that will not be used any more. */
   forget (address: string): void
   /** Breaks every connection and stream this side opened. */

@@ -33,7 +33,8 @@ export class BrokerSession {
   /** MayStop was sent: what follows is a clean end. */
   released = false
   fsyncAgeMs = 0
-  unreachable: ReadonlySet<number> = new Set()
+  /** Leaders that it cannot reach, and since when: clock time of the first heartbeat that said so. */
+  unreachable: ReadonlyMap<number, number> = new Map()
   starved: ReadonlySet<string> = new Set()
   /** Leader epochs that this very incarnation was elected for while it joined, by partition key. */
   readonly elected = new Map<string, number>()
@@ -76,13 +77,19 @@ export class BrokerSession {
     }
   }
 
-  /** Acknowledges it. True when the broker struggles as a leader. */
-  heartbeat (message: SessionRequest_Heartbeat): boolean {
+  /** Acknowledges it. True when the broker struggles as a leader, or cannot reach one. */
+  heartbeat (message: SessionRequest_Heartbeat, now: number): boolean {
     this.fsyncAgeMs = message.fsyncAgeMs
-    this.unreachable = new Set(message.unreachable)
+    this.unreachable = new Map(message.unreachable.map(leader => [leader, this.unreachable.get(leader) ?? now]))
     this.starved = new Set(message.starved.map(key => partitionKeyText(key.topicId, key.partition)))
     this.#send({ heartbeatAck: { sequence: message.sequence } })
-    return this.starved.size > 0 || this.fsyncAgeMs > limits.fsyncAgeMsMax
+    return this.starved.size > 0 || this.unreachable.size > 0 || this.fsyncAgeMs > limits.fsyncAgeMsMax
+  }
+
+  /** The controller's process stood still for so long. */
+  forgive (ms: number): void {
+    this.heardAt += ms
+    this.unreachable = new Map([...this.unreachable].map(([leader, since]) => [leader, since + ms]))
   }
 
   registered (now: number): void {

@@ -18,6 +18,8 @@ export interface Facts {
   registered (brokerId: number): BrokerInfo | undefined
   /** Could the broker lead well: its disk answers, and it reaches minInSync members? */
   isFit (row: PartitionRow, brokerId: number): boolean
+  /** Both live, but for a while now nothing has come from the leader to the broker. */
+  isCutOff (brokerId: number, leader: number): boolean
   /** The highest high watermark that any replica of the partition reported when it registered. */
   highWatermarkSeen (topicId: string, partition: number): number
 }

@@ -45,7 +45,8 @@ function mayLead (row: PartitionRow, brokerId: number, roster: Roster, now: numb
   const { topicId, partition } = row
   return row.inSync.some(member => member.brokerId === brokerId &&
     roster.member(topicId, partition, member) === 'live') &&
-    roster.leadership(row) === 'stands' && roster.isFit(row, brokerId) &&
+    // A preference is not worth a member that could not follow it any more.
+    roster.leadership(row) === 'stands' && roster.isFit(row, brokerId) && roster.reachesAll(row, brokerId) &&
     !roster.movedLately(partitionKeyText(topicId, partition))
 }
 

@@ -148,7 +148,8 @@ export class Reception {
     switch (message.request) {
       case 'heartbeat': {
         const { heartbeat } = message
-        if (heartbeat !== undefined && session.heartbeat(heartbeat)) this.#options.tables.kick()
+        if (heartbeat === undefined) return
+        if (session.heartbeat(heartbeat, this.#options.clock.now())) this.#options.tables.kick()
         return
       }
       case 'changeInSync':

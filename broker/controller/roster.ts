@@ -123,7 +123,7 @@ export class Roster implements Facts {
 
   /** This process was not running for a while: nobody can be blamed for having been silent then. */
   forgive (ms: number): void {
-    for (const session of this.#sessions.values()) session.heardAt += ms
+    for (const session of this.#sessions.values()) session.forgive(ms)
     for (const absence of this.#absent.values()) absence.heardAt += ms
   }
 
@@ -218,9 +218,27 @@ export class Roster implements Facts {
     const session = this.#sessions.get(brokerId)
     if (session === undefined || session.fsyncAgeMs > limits.fsyncAgeMsMax) return false
     const reached = row.inSync.filter(member => member.brokerId === brokerId ||
-      (this.member(row.topicId, row.partition, member) === 'live' && !session.unreachable.has(member.brokerId) &&
-        this.#sessions.get(member.brokerId)?.unreachable.has(brokerId) !== true))
+      (this.member(row.topicId, row.partition, member) === 'live' && this.#reach(member.brokerId, brokerId)))
     return reached.length >= row.minInSync
+  }
+
+  /** Could every live member of the set follow the broker, as far as is known? */
+  reachesAll (row: PartitionRow, brokerId: number): boolean {
+    return row.inSync.every(member => member.brokerId === brokerId ||
+      this.member(row.topicId, row.partition, member) !== 'live' || this.#reach(member.brokerId, brokerId))
+  }
+
+  #reach (a: number, b: number): boolean {
+    return this.#sessions.get(a)?.unreachable.has(b) !== true && this.#sessions.get(b)?.unreachable.has(a) !== true
+  }
+
+  isCutOff (brokerId: number, leader: number): boolean {
+    const sinceMs = this.#sessions.get(brokerId)?.unreachable.get(leader)
+    const session = this.#sessions.get(leader)
+    if (sinceMs === undefined || session?.state !== 'registered') return false
+    const now = this.#clock.now()
+    // A leader that is silent here too is about to be fenced, and one that has just come is yet to be found.
+    return now - session.heardAt < attentiveMs && now - Math.max(sinceMs, session.registeredAt) >= limits.cutOffMs
   }
 
   highWatermarkSeen (topicId: string, partition: number): number {

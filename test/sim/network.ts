@@ -1,5 +1,6 @@
 // Hosts and the links between them: what every process' SimNet stands on. Links delay and cut; hosts
 // lose power; connections break. Nothing here knows a message.
+import { peerKeepaliveMs } from '../../broker/limits.ts'
 import type { Connection } from './net-connection.ts'
 import type { SimListener } from './net-listener.ts'
 import type { SimRng } from './rng.ts'
@@ -27,8 +28,9 @@ export const calmConditions: NetConditions = {
 
 /** As wire/adapters/grpc-options.ts. */
 export const connectTimeoutMs = 2_000
-export const keepaliveMs = 5_000
-export const keepaliveTimeoutMs = 3_000
+/** Pings as brokers send them to each other: one so often, and so long for its answer. */
+export const keepaliveMs = peerKeepaliveMs / 2
+export const keepaliveTimeoutMs = peerKeepaliveMs
 
 /** No link is slower than this without being cut. */
 const delayMsMax = 2_000

@@ -11,6 +11,7 @@ import type { RequestOf, ResponseOf, Stream, StreamHandlers, StreamMethod, Unary
 import { rpcs } from './descriptors.ts'
 import { fromBreak, fromTrailers } from './grpc-errors.ts'
 import { Deframer, frame } from './grpc-frame.ts'
+import { keepAlive } from './grpc-keepalive.ts'
 import {
   connectionWindowBytes, frameBytesMax, headerBytesMax, sessionMemoryMegabytes, streamWindowBytes
 } from './grpc-options.ts'
@@ -27,7 +28,6 @@ export class GrpcConnection {
   readonly #changed: (connection: GrpcConnection) => void
   readonly #calls = new Set<Break>()
   readonly #dialTimer: NodeJS.Timeout
-  #keepalive: NodeJS.Timeout | undefined
   #broken: Error | undefined
   #released = false
 
@@ -54,7 +54,7 @@ export class GrpcConnection {
     })
     this.#session.once('remoteSettings', () => {
       clearTimeout(this.#dialTimer)
-      this.#watch()
+      keepAlive(this.#session, options.keepaliveMs, error => { this.#destroy(error) })
     })
     this.#session.on('error', error => { this.#broken ??= error })
     this.#session.on('goaway', () => { this.release() })
@@ -193,18 +193,6 @@ export class GrpcConnection {
     if (this.#released) this.#changed(this)
   }
 
-  /** A peer that has gone without a word leaves calls open for ever. */
-  #watch (): void {
-    let unanswered = 0
-    this.#keepalive = setInterval(() => {
-      if (this.#session.destroyed) return
-      // Once may be our own fault: after a stall of this process the timer comes before the answer.
-      if (unanswered > 1) return this.#destroy(new Error(`no sign of life for ${this.#options.keepaliveMs} ms`))
-      if (unanswered++ > 0) return
-      this.#session.ping(() => { unanswered = 0 })
-    }, this.#options.keepaliveMs / 2).unref()
-  }
-
   #destroy (error: Error): void {
     this.#broken ??= error
     this.#session.destroy()
@@ -212,7 +200,6 @@ export class GrpcConnection {
 
   #ended (): void {
     clearTimeout(this.#dialTimer)
-    clearInterval(this.#keepalive)
     for (const end of [...this.#calls]) end(fromBreak(this.#broken, undefined, this.address))
     this.release()
   }

@@ -8,6 +8,7 @@ import type { CallContext, Listener, Method, Services } from '../ports.ts'
 import { parseAddress } from './address.ts'
 import { rpcs } from './descriptors.ts'
 import { GrpcCall } from './grpc-call.ts'
+import { keepAlive } from './grpc-keepalive.ts'
 import {
   connectionWindowBytes, frameBytesMax, headerBytesMax, sessionMemoryMegabytes, streamWindowBytes
 } from './grpc-options.ts'
@@ -17,8 +18,9 @@ const methods = new Map<string, Method>(
   (Object.keys(rpcs) as Method[]).map(method => [rpcs[method].path, method]))
 
 /** Rejects with WireError ADDRESS_IN_USE, or INVALID_REQUEST when nobody may listen there. */
-export async function listen (address: string, services: Services, options: GrpcNetOptions): Promise<Listener> {
-  const listener = new GrpcListener(services, options)
+export async function listen (address: string, services: Services, options: GrpcNetOptions,
+  keepaliveMs: number): Promise<Listener> {
+  const listener = new GrpcListener(services, options, keepaliveMs)
   await listener.listen(address)
   return listener
 }
@@ -26,6 +28,7 @@ export async function listen (address: string, services: Services, options: Grpc
 class GrpcListener implements Listener {
   readonly #services: Services
   readonly #options: GrpcNetOptions
+  readonly #keepaliveMs: number
   readonly #server: Http2Server
   readonly #sessions = new Set<ServerHttp2Session>()
   readonly #sockets = new Set<Socket>()
@@ -34,9 +37,10 @@ class GrpcListener implements Listener {
   #closing: Promise<void> | undefined
   address = ''
 
-  constructor (services: Services, options: GrpcNetOptions) {
+  constructor (services: Services, options: GrpcNetOptions, keepaliveMs: number) {
     this.#services = services
     this.#options = options
+    this.#keepaliveMs = keepaliveMs
     this.#server = createServer({
       settings: {
         initialWindowSize: streamWindowBytes,
@@ -95,6 +99,7 @@ class GrpcListener implements Listener {
   #accept (session: ServerHttp2Session): void {
     this.#sessions.add(session)
     if (!session.destroyed) session.setLocalWindowSize(connectionWindowBytes)
+    keepAlive(session, this.#keepaliveMs, () => { session.destroy() })
     let calls = 0
     session.on('stream', stream => {
       calls++

@@ -7,7 +7,7 @@ import { parseAddress } from './address.ts'
 import { GrpcConnection } from './grpc-connection.ts'
 import { toWireError } from './grpc-errors.ts'
 import { listen } from './grpc-listener.ts'
-import { defaultOptions } from './grpc-options.ts'
+import { defaultOptions, listenerKeepaliveMs } from './grpc-options.ts'
 import type { GrpcNetOptions } from './grpc-options.ts'
 
 /** What a stream is that could not be opened. */
@@ -41,8 +41,8 @@ export class GrpcNet implements Net {
     return await this.#connect(address).call(method, request, timeoutMs)
   }
 
-  async listen (address: string, services: Services): Promise<Listener> {
-    return await listen(address, services, this.#options)
+  async listen (address: string, services: Services, { keepaliveMs = listenerKeepaliveMs } = {}): Promise<Listener> {
+    return await listen(address, services, this.#options, keepaliveMs)
   }
 
   /** Calls that are open go on; the next one opens a new connection. */

@@ -11,7 +11,7 @@ export interface GrpcNetOptions {
   readonly connectionsMax: number
   /** A dial that takes longer is given up: a paused process accepts connections but never answers. */
   readonly connectTimeoutMs: number
-  /** A peer that does not answer a ping for so long is gone; it is asked as often. */
+  /** Who is dialled and does not answer a ping for so long is gone; it is asked twice as often. */
   readonly keepaliveMs: number
   /** A message that has begun must be whole after this, or its call ends. */
   readonly messageDeadlineMs: number
@@ -29,6 +29,8 @@ export const defaultOptions: GrpcNetOptions = {
   idleMs: 5 * 60_000
 }
 
+/** Whoever dialled and does not answer a ping for so long is gone. A client's handler may keep its thread busy. */
+export const listenerKeepaliveMs = 30_000
 /** What a stream may have in flight; larger than what any link within a region holds. HTTP/2 begins with 64 KiB. */
 export const streamWindowBytes = 8 * MiB
 export const connectionWindowBytes = 16 * MiB

@@ -84,14 +84,19 @@ describe('a session', () => {
     expect(one.replicas.size).toBe(0)
   })
 
-  test('tells when its broker struggles', () => {
+  test('tells when its broker struggles, or cannot reach a leader', () => {
     const { one, sent } = session()
-    const beat = { sequence: 4, unreachable: [3], fsyncAgeMs: 0, starved: [] }
-    expect(one.heartbeat(beat)).toBe(false)
+    const beat = { sequence: 4, unreachable: [], fsyncAgeMs: 0, starved: [] }
+    expect(one.heartbeat(beat, 100)).toBe(false)
     expect(sent.at(-1)).toEqual({ heartbeatAck: { sequence: 4 } })
-    expect(one.heartbeat({ ...beat, fsyncAgeMs: 2_001 })).toBe(true)
-    expect(one.heartbeat({ ...beat, starved: [{ topicId, partition: 0 }] })).toBe(true)
-    expect(one.unreachable.has(3)).toBe(true)
+    expect(one.heartbeat({ ...beat, fsyncAgeMs: 2_001 }, 200)).toBe(true)
+    expect(one.heartbeat({ ...beat, starved: [{ topicId, partition: 0 }] }, 300)).toBe(true)
+    expect(one.heartbeat({ ...beat, unreachable: [3] }, 400)).toBe(true)
+    one.heartbeat({ ...beat, unreachable: [3, 4] }, 500)
+    expect([...one.unreachable]).toEqual([[3, 400], [4, 500]])
+    one.forgive(1_000)
+    one.heartbeat({ ...beat, unreachable: [4] }, 1_700)
+    expect([...one.unreachable]).toEqual([[4, 1_500]])
   })
 })
 

@@ -36,6 +36,22 @@ describe('the controller shrinks', () => {
     expect(shrink(three, 0, facts({ 0: 'live', 1: 'missing', 2: 'dead' }))).toBe(three.inSync)
   })
 
+  test('members that cannot reach the leader, while enough of those that live can', () => {
+    const live = { 0: 'live', 1: 'live', 2: 'live' } as const
+    expect(members(shrink(row(), 0, facts(live, { cutOff: [[2, 0]] })))).toEqual([0, 1])
+    // Who reaches a broker that does not lead is of no interest.
+    const three = row()
+    expect(shrink(three, 0, facts(live, { cutOff: [[2, 1], [0, 1]] }))).toBe(three.inSync)
+    // Nobody does: the leadership has to move, and the next leader needs the set whole.
+    expect(shrink(three, 0, facts(live, { cutOff: [[1, 0], [2, 0]] }))).toBe(three.inSync)
+    const dead = { 0: 'live', 1: 'live', 2: 'dead' } as const
+    expect(members(shrink(row(), 0, facts(dead, { cutOff: [[1, 0]] })))).toEqual([0, 1])
+    const five = row({ inSync: [id(0), id(1), id(2), id(3), id(4)], replicas: [0, 1, 2, 3, 4], minInSync: 3 })
+    const most = { 0: 'live', 1: 'live', 2: 'live', 3: 'live', 4: 'missing' } as const
+    expect(members(shrink(five, 0, facts(most, { cutOff: [[3, 0]] })))).toEqual([0, 1, 2, 4])
+    expect(shrink(five, 0, facts({ ...most, 2: 'missing' }, { cutOff: [[3, 0]] }))).toBe(five.inSync)
+  })
+
   test('members of unknown fate stay, and so does a leader that is on its way out', () => {
     const four = row({ inSync: [id(0), id(1), id(2), id(3)], replicas: [0, 1, 2, 3] })
     expect(members(shrink(four, 0, facts({ 0: 'live', 1: 'live', 2: 'missing', 3: 'dead' })))).toEqual([0, 1, 2])
@@ -90,7 +106,8 @@ describe('a leader asks', () => {
     ['fenced', facts({ 0: 'live', 1: 'live', 2: 'dead' })],
     ['stopping', facts({ 0: 'live', 1: 'live', 2: 'stopping' })],
     ['restarted since', facts({ 0: 'live', 1: 'live', 2: 'live' }, { epochs: { 2: 4 } })],
-    ['made anew since', facts({ 0: 'live', 1: 'live', 2: 'live' }, { gens: { 2: 8 } })]
+    ['made anew since', facts({ 0: 'live', 1: 'live', 2: 'live' }, { gens: { 2: 8 } })],
+    ['cut off from the leader', facts({ 0: 'live', 1: 'live', 2: 'live' }, { cutOff: [[2, 0]] })]
   ])('to add a member that is %s: INELIGIBLE_REPLICA', (_what, known) => {
     expect(refuseChange(two, grown, sender, known)?.code).toBe('INELIGIBLE_REPLICA')
   })

@@ -49,7 +49,7 @@ export function ends (
 /** By broker id: the state of its member with generation 0 on its volume; every other identity is dead. */
 export function facts (states: Record<number, MemberState>, options: {
   standing?: Standing, unfit?: number[], epochs?: Record<number, number>, highWatermark?: number,
-  gens?: Record<number, number>
+  gens?: Record<number, number>, cutOff?: readonly [brokerId: number, leader: number][]
 } = {}): Facts {
   const state = (identity: ReplicaIdentity): MemberState => {
     const known = identity.volumeId === volumeOf(identity.brokerId) &&
@@ -64,6 +64,7 @@ export function facts (states: Record<number, MemberState>, options: {
       return live ? broker(brokerId, { brokerEpoch: options.epochs?.[brokerId] ?? 3 }) : undefined
     },
     isFit: (_row, brokerId) => options.unfit?.includes(brokerId) !== true,
+    isCutOff: (brokerId, leader) => options.cutOff?.some(([a, b]) => a === brokerId && b === leader) === true,
     highWatermarkSeen: () => options.highWatermark ?? 0
   }
 }

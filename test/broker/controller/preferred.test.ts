@@ -15,11 +15,13 @@ function wishes (one: PartitionRow, options: {
   chosen?: boolean
   movedLately?: boolean
   unfit?: number[]
+  unreached?: number[]
 } = {}): (number | undefined)[] {
   const live = facts(options.states ?? { 0: 'live', 1: 'live', 2: 'live' }, { unfit: options.unfit ?? [] })
   const roster = {
     ...live,
     session: () => ({ state: 'registered', registeredAt: options.registeredAt ?? 0 }),
+    reachesAll: (_row: PartitionRow, brokerId: number) => options.unreached?.includes(brokerId) !== true,
     isChosen: () => options.chosen === true,
     movedLately: () => options.movedLately === true
   } as unknown as Roster
@@ -32,6 +34,10 @@ describe('a preferred leader returns', () => {
     expect(wishes(row({ leader: 1 }))).toEqual([0])
     expect(wishes(row({ leader: 0 }))).toEqual([])
     expect(wishes(row({ leader: 1 }), { registeredAt: now - limits.preferredLeaderMs + 1 })).toEqual([])
+  })
+
+  test('not when a member of the set could not follow it', () => {
+    expect(wishes(row({ leader: 1 }), { unreached: [0] })).toEqual([])
   })
 
   test('only when it has caught up: a member of the set with its very identity', () => {

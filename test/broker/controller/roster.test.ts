@@ -117,13 +117,64 @@ describe('a leader', () => {
     const { roster, join } = simulate()
     const [a, b, c] = [join(broker(0)), join(broker(1)), join(broker(2))]
     expect(roster.isFit(row(), 0)).toBe(true)
-    a.unreachable = new Set([1])
+    a.unreachable = new Map([[1, 0]])
     expect(roster.isFit(row(), 0)).toBe(true)
-    c.unreachable = new Set([0])
+    c.unreachable = new Map([[0, 0]])
     expect(roster.isFit(row(), 0)).toBe(false)
     expect(roster.isFit(row(), 1)).toBe(true)
     b.fsyncAgeMs = 3_000
     expect(roster.isFit(row(), 1)).toBe(false)
+  })
+})
+
+test('a broker that one member cannot follow, or that cannot follow it, reaches fewer than all', () => {
+  const { roster, join, clock } = simulate()
+  const [one] = [join(broker(0)), join(broker(1))]
+  const beat = { sequence: 1, unreachable: [1], fsyncAgeMs: 0, starved: [] }
+  expect(roster.reachesAll(row(), 0)).toBe(true)
+  one.heartbeat(beat, clock.now())
+  expect(roster.reachesAll(row(), 0)).toBe(false)
+  expect(roster.reachesAll(row(), 1)).toBe(false)
+  // Broker 2 does not live: nothing waits for it.
+  expect(roster.reachesAll(row(), 2)).toBe(true)
+})
+
+describe('a broker is cut off from a leader', () => {
+  const beat = (unreachable: number[]) => ({ sequence: 1, unreachable, fsyncAgeMs: 0, starved: [] })
+
+  test('when it has not reached it for half a second, and the leader is heard of here', async () => {
+    const { roster, join, pass, clock } = simulate()
+    const [leader, other] = [join(broker(0)), join(broker(1))]
+    other.heartbeat(beat([0]), clock.now())
+    await pass(400)
+    expect(roster.isCutOff(1, 0)).toBe(false)
+    await pass(700)
+    // Silent here as well: it is about to be fenced, and the set is better left whole for its election.
+    expect(roster.isCutOff(1, 0)).toBe(false)
+    leader.heardAt = clock.now()
+    expect(roster.isCutOff(1, 0)).toBe(true)
+    expect(roster.isCutOff(0, 1)).toBe(false)
+    other.heartbeat(beat([]), clock.now())
+    expect(roster.isCutOff(1, 0)).toBe(false)
+  })
+
+  test('not when the leader has only just come back', async () => {
+    const { roster, join, pass, clock } = simulate()
+    join(broker(1)).heartbeat(beat([0]), clock.now())
+    await pass(2_000)
+    join(broker(0))
+    await pass(400)
+    expect(roster.isCutOff(1, 0)).toBe(false)
+  })
+
+  test('not when this process stood still meanwhile', async () => {
+    const { roster, join, pass, clock } = simulate()
+    const [leader, other] = [join(broker(0)), join(broker(1))]
+    other.heartbeat(beat([0]), clock.now())
+    await pass(2_000)
+    roster.forgive(1_800)
+    leader.heardAt = clock.now()
+    expect(roster.isCutOff(1, 0)).toBe(false)
   })
 })
 

@@ -38,6 +38,32 @@ function client (options: Partial<GrpcNetOptions> = {}): GrpcNet {
   return net
 }
 
+/** A way to the listener that swallows everything once it is told to: neither side hears of it. */
+async function swallowing (address: string): Promise<{ address: string, swallow (): void }> {
+  const pipes: [Socket, Socket][] = []
+  const between = createServer(socket => {
+    const target = connect(Number(address.split(':')[1]), '127.0.0.1')
+    for (const end of [socket, target]) end.on('error', () => {})
+    socket.pipe(target)
+    target.pipe(socket)
+    pipes.push([socket, target])
+  })
+  await new Promise<void>(resolve => between.listen(0, '127.0.0.1', resolve))
+  cleanups.push(() => {
+    for (const pair of pipes) for (const end of pair) end.destroy()
+    between.close()
+  })
+  const swallow = (): void => {
+    for (const [socket, target] of pipes) {
+      socket.unpipe(target)
+      target.unpipe(socket)
+      target.resume()
+      socket.resume()
+    }
+  }
+  return { address: `127.0.0.1:${(between.address() as AddressInfo).port}`, swallow }
+}
+
 async function failure (promise: Promise<unknown>): Promise<WireError> {
   const error: unknown = await promise.then(() => undefined, (reason: unknown) => reason)
   if (!(error instanceof WireError)) throw new Error(`rejects with a WireError, not ${String(error)}`)
@@ -162,35 +188,29 @@ describe('a peer that is', () => {
     expect(error.message).toContain('within 100 ms')
   })
 
-  it('gone without a word is noticed', async () => {
+  it('gone without a word is noticed by who dialled', async () => {
     let accepted = 0
-    const address = await listen({ streams: { Session: () => { accepted++; return new Recorder() } } })
-    // A way to the listener that swallows everything from some time on.
-    const pipes: [Socket, Socket][] = []
-    const between = createServer(socket => {
-      const target = connect(Number(address.split(':')[1]), '127.0.0.1')
-      for (const end of [socket, target]) end.on('error', () => {})
-      socket.pipe(target)
-      target.pipe(socket)
-      pipes.push([socket, target])
-    })
-    await new Promise<void>(resolve => between.listen(0, '127.0.0.1', resolve))
-    cleanups.push(() => {
-      for (const pair of pipes) for (const end of pair) end.destroy()
-      between.close()
-    })
+    const way = await swallowing(await listen({ streams: { Session: () => { accepted++; return new Recorder() } } }))
     const seen = new Recorder<unknown>()
-    const net = client({ keepaliveMs: 300 })
-    net.open(`127.0.0.1:${(between.address() as AddressInfo).port}`, 'Session', seen)
+    client({ keepaliveMs: 300 }).open(way.address, 'Session', seen)
     await until(() => accepted === 1)
-    for (const [socket, target] of pipes) {
-      socket.unpipe(target)
-      target.unpipe(socket)
-      target.resume()
-      socket.resume()
-    }
+    way.swallow()
     await until(() => seen.closes.length === 1)
     expect(seen.closes[0]?.code).toBe('UNAVAILABLE')
+  })
+
+  it('gone without a word is noticed by who was dialled', async () => {
+    const seen: Recorder<unknown>[] = []
+    const listener = await client().listen('127.0.0.1:0', {
+      streams: { Session: () => { seen.push(new Recorder<unknown>()); return seen[0]! } }
+    }, { keepaliveMs: 300 })
+    cleanups.push(async () => { await listener.close(0) })
+    const way = await swallowing(listener.address)
+    client().open(way.address, 'Session', new Recorder())
+    await until(() => seen.length === 1)
+    way.swallow()
+    await until(() => seen[0]!.closes.length === 1)
+    expect(seen[0]!.closes[0]?.code).toBe('UNAVAILABLE')
   })
 
   it('no server of gRPC is an error', async () => {
