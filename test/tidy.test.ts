@@ -189,6 +189,8 @@ describe('generated files', () => {
 
   it('has current CRDs', () => { run('scripts/generate-crds.ts') })
 
+  it('has current dashboards', () => { run('scripts/generate-dashboards.ts') })
+
   it('has current pages of errors and limits', () => { run('scripts/generate-docs.ts') })
 })
 

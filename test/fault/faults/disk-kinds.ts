@@ -74,7 +74,9 @@ function metaOf (folder: string): { volumeId: string, bootCount: number } {
 
 function inject (world: World, broker: number, injection: string): ChildProcess {
   mark(world, broker, `strace ${injection}`)
-  return spawn('strace', ['-f', '-qq', '-p', String(world.pid(broker)), '-o', '/dev/null', '-e', 'trace=none',
+  // What is not traced is not injected either.
+  const [calls = ''] = injection.split(':')
+  return spawn('strace', ['-f', '-qq', '-p', String(world.pid(broker)), '-o', '/dev/null', '-e', `trace=${calls}`,
     '-e', `inject=${injection}`], { stdio: 'ignore' })
 }
 
