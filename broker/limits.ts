@@ -114,6 +114,8 @@ export const strayAfterMs = 10 * 60_000
 /** How long an election waits for the answers of the in-sync members. */
 export const electionAnswerMs = 200
 export const brokersMax = 100
+/** Openings that a volume remembers: by them a copy of an older state is told from the volume itself. */
+export const bootsKept = 100
 /** The controller looks at its Lease so often: another holder ends its office. */
 export const leaseCheckMs = 5_000
 /** A controller with the sessions of fewer than half of the unfenced brokers for so long gives up. */

@@ -81,7 +81,8 @@ export class BrokerNode {
       brokerId: volume.meta.brokerId,
       volumeId: volume.meta.volumeId,
       brokerEpoch: volume.meta.bootCount,
-      incarnation: rng.hex(8),
+      incarnation: volume.meta.boots[0]!.incarnation,
+      boots: volume.meta.boots,
       clientAddress: config.advertiseClient === '' ? config.listenClient : config.advertiseClient,
       peerAddress: config.advertisePeer === '' ? config.listenPeer : config.advertisePeer,
       rack: config.rack

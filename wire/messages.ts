@@ -721,6 +721,16 @@ export interface SessionRequest_Register {
    * itself: pass this session on. It is passed on without this, so that one hop is all.
    */
   relay: boolean
+  /**
+   * The openings of the volume that it remembers, this one first: one that has registered and is not among them
+   * shows that the volume is an older copy.
+   */
+  boots: SessionRequest_Boot[]
+}
+
+export interface SessionRequest_Boot {
+  brokerEpoch: number
+  incarnation: string
 }
 
 /** Every 200 ms. */

@@ -193,7 +193,7 @@ export class Reception {
       this.#options.outdated(`broker ${broker.brokerId} has seen controller epoch ${seen}`, seen)
       return
     }
-    const error = stranger ?? roster.refuse(broker)
+    const error = stranger ?? roster.refuse(broker, register.boots)
     if (error !== undefined) {
       this.#options.log.warn({ brokerId: broker.brokerId, code: error.code }, error.message)
       this.#refuse(session, error)

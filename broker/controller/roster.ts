@@ -3,6 +3,7 @@ import type { BrokerInfo, PartitionRow, ReplicaIdentity } from '../../wire/messa
 import type { Clock } from '../../wire/ports.ts'
 import { WireError } from '../../wire/errors.ts'
 import * as limits from '../limits.ts'
+import type { Boot } from '../log/contract.ts'
 import { firstReplicaGen, nobody, partitionKeyText } from '../row.ts'
 import type { BrokerSession } from './broker-session.ts'
 import type { Facts, MemberState, Standing } from './facts.ts'
@@ -48,7 +49,7 @@ export class Roster implements Facts {
   }
 
   /** Why a session may not have this broker id; undefined: it may. */
-  refuse (info: BrokerInfo): WireError | undefined {
+  refuse (info: BrokerInfo, boots: readonly Boot[] = []): WireError | undefined {
     const session = this.#sessions.get(info.brokerId)
     const absence = this.#absent.get(info.brokerId)
     const known = session?.info ?? this.#registry().get(info.brokerId)
@@ -61,11 +62,15 @@ export class Roster implements Facts {
         ? new WireError('DUPLICATE_BROKER', `broker ${info.brokerId} is registered with volume ${known.volumeId}`)
         : undefined
     }
-    if (info.brokerEpoch > known.brokerEpoch || info.incarnation === known.incarnation) return undefined
+    // The opening that has registered is not one of this volume's: it is a copy from before, opened more often since.
+    const isFork = boots.some(boot => boot.brokerEpoch === known.brokerEpoch && boot.incarnation !== known.incarnation)
+    if (!isFork && (info.brokerEpoch > known.brokerEpoch || info.incarnation === known.incarnation)) {
+      return undefined
+    }
     return session !== undefined
       ? new WireError('DUPLICATE_BROKER', `a newer process has broker id ${info.brokerId} and its volume`)
       : new WireError('VOLUME_ROLLED_BACK', `volume ${info.volumeId} opens for the ${info.brokerEpoch}. time, ` +
-        `but has registered after the ${known.brokerEpoch}.`)
+        `but has registered after the ${known.brokerEpoch}.${isFork ? ', which it knows nothing of' : ''}`)
   }
 
   /** The session takes its broker's place; answers the one that had it before. */

@@ -16,6 +16,16 @@ export interface VolumeMeta {
   readonly volumeId: string
   /** Raised and fsynced at each opening, before anything else happens. */
   readonly bootCount: number
+  /** This opening and those before it, limits.bootsKept at most, the newest first. */
+  readonly boots: readonly Boot[]
+}
+
+/** One opening of a volume. */
+export interface Boot {
+  /** The boot count. */
+  readonly brokerEpoch: number
+  /** 16 hex characters, random: two copies of a volume that are opened equally often differ in it. */
+  readonly incarnation: string
 }
 
 /** A broker's disk: meta.json, the journal that all partitions share, a folder for each replica. */

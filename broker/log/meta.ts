@@ -1,5 +1,6 @@
 // meta.json: whose volume this is. The only file that people may want to read; format 1:
-//   {"format":1,"clusterUid":"...","brokerId":0,"volumeId":"16 hex","bootCount":1,"crc32c":"8 hex"}
+//   {"format":1,"clusterUid":"...","brokerId":0,"volumeId":"16 hex","bootCount":1,
+//    "boots":[{"brokerEpoch":1,"incarnation":"16 hex"}],"crc32c":"8 hex"}
 // crc32c is that of the same object without it: a flipped bit must not make another identity of this one.
 import type { Disk } from '../io/ports.ts'
 import { DiskError } from '../io/ports.ts'
@@ -7,7 +8,8 @@ import { utf8 } from '../../wire/bytes.ts'
 import { crc32c } from '../../wire/crc32c.ts'
 import { WireError } from '../../wire/errors.ts'
 import { writeAtomically } from './atomic-file.ts'
-import type { VolumeMeta } from './contract.ts'
+import * as limits from '../limits.ts'
+import type { Boot, VolumeMeta } from './contract.ts'
 
 export const metaPath = 'meta.json'
 /** Left by a volume whose write or fsync failed: it must not be served again. */
@@ -30,16 +32,21 @@ export async function readMeta (disk: Disk, clusterUid: string, brokerId: number
     throw new WireError('VOLUME_VERSION', `the volume has format ${String(found['format'])}, not ${FORMAT}`)
   }
   if (stated === undefined) return 'broken'
-  const { clusterUid: cluster, brokerId: broker, volumeId, bootCount } = found
+  const { clusterUid: cluster, brokerId: broker, volumeId, bootCount, boots = [] } = found
   if (typeof cluster !== 'string' || typeof volumeId !== 'string' || typeof broker !== 'number' ||
-    typeof bootCount !== 'number') return 'broken'
+    typeof bootCount !== 'number' || !areBoots(boots)) return 'broken'
   if (cluster !== clusterUid) {
     throw new WireError('WRONG_CLUSTER', `the volume belongs to cluster ${cluster}, not to ${clusterUid}`)
   }
   if (broker !== brokerId) {
     throw new WireError('WRONG_CLUSTER', `the volume belongs to broker ${broker}, not to broker ${brokerId}`)
   }
-  return { clusterUid: cluster, brokerId: broker, volumeId, bootCount }
+  return { clusterUid: cluster, brokerId: broker, volumeId, bootCount, boots }
+}
+
+function areBoots (value: unknown): value is Boot[] {
+  return Array.isArray(value) && value.length <= limits.bootsKept && value.every((boot: Partial<Boot> | null) =>
+    typeof boot?.brokerEpoch === 'number' && typeof boot.incarnation === 'string')
 }
 
 export async function writeMeta (disk: Disk, meta: VolumeMeta): Promise<void> {

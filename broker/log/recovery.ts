@@ -2,6 +2,7 @@
 // What is torn was never acknowledged and is dropped; what is damaged is named, kept, and never trusted.
 import type { Clock, Rng } from '../../wire/ports.ts'
 import type { Disk, DiskFile } from '../io/ports.ts'
+import * as limits from '../limits.ts'
 import { temporarySuffix } from './atomic-file.ts'
 import { readCheckpoint, writeCheckpoint } from './checkpoint-file.ts'
 import type { Checkpoint } from './checkpoint-file.ts'
@@ -68,7 +69,7 @@ class Recovery {
   readonly #deleted: Condemned[] = []
   /** Replicas whose acknowledged data was damaged, and why. */
   readonly #damaged = new Map<string, string>()
-  #meta: VolumeMeta = { clusterUid: '', brokerId: 0, volumeId: '', bootCount: 0 }
+  #meta: VolumeMeta = { clusterUid: '', brokerId: 0, volumeId: '', bootCount: 0, boots: [] }
   readonly #table: ReplicaTable
 
   constructor (options: RecoveryOptions) {
@@ -107,9 +108,11 @@ class Recovery {
 
   async #raiseBootCount (found: FoundMeta): Promise<void> {
     const { disk, rng, clusterUid, brokerId } = this.#options
-    const before = typeof found === 'string' ? { volumeId: rng.hex(8), bootCount: 0 } : found
+    const before = typeof found === 'string' ? { volumeId: rng.hex(8), bootCount: 0, boots: [] } : found
     if (found === 'broken') this.#notes.push('meta.json is broken: the volume gets a new id')
-    this.#meta = { clusterUid, brokerId, volumeId: before.volumeId, bootCount: before.bootCount + 1 }
+    const bootCount = before.bootCount + 1
+    const boots = [{ brokerEpoch: bootCount, incarnation: rng.hex(8) }, ...before.boots].slice(0, limits.bootsKept)
+    this.#meta = { clusterUid, brokerId, volumeId: before.volumeId, bootCount, boots }
     await writeMeta(disk, this.#meta)
   }
 

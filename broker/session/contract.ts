@@ -5,6 +5,7 @@ import type {
   SessionRequest_LearnerProgress as LearnerProgress, SessionResponse_Push, ReplicaIdentity, TopicInfo
 } from '../../wire/messages.ts'
 import type { WireError } from '../../wire/errors.ts'
+import type { Boot } from '../log/contract.ts'
 
 /** Who this process is. */
 export interface Self {
@@ -16,6 +17,8 @@ export interface Self {
   readonly brokerEpoch: number
   /** 16 hex characters, random, new in each process. */
   readonly incarnation: string
+  /** The openings that the volume remembers, this one first. */
+  readonly boots: readonly Boot[]
   /** host:port that clients dial. */
   readonly clientAddress: string
   /** host:port that brokers and the operator dial. */

@@ -71,7 +71,8 @@ export class Link {
         broker: brokerOf(self),
         controllerEpochSeen: volume.controllerEpoch,
         relay: options.relay,
-        replicas: replicas.reports()
+        replicas: replicas.reports(),
+        boots: self.boots
       }
     })
     this.#heartbeats = new Ticker(clock, limits.heartbeatMs, () => { this.#beat() })

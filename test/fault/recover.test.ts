@@ -40,7 +40,7 @@ async function pidOf (broker: number): Promise<number> {
     'jsonpath={.metadata.annotations.millrace\\.dev/pid}'))
 }
 
-it('goes on without the records that only the lost disk had, when told so', async () => {
+it('goes on without the records that only the lost disk had, when told so, and tells of it', async () => {
   await produce('kept\n')
   const { leader, replicas } = await partition()
   const other = replicas.find(id => id !== leader)!
@@ -73,4 +73,7 @@ it('goes on without the records that only the lost disk had, when told so', asyn
   await produce('after\n')
   const consumed = await cluster.millrace(['consume', 'two', '-o', 'start', '-e'])
   expect(consumed.stdout).toBe('kept\nafter\n')
+  await until('it is told of', 20_000, async () =>
+    await kubectl('get', 'mrt', 'two', '-o', 'jsonpath={.status.recovered[0]}') === '0' &&
+    (await kubectl('get', 'events', '-o', 'jsonpath={.items[*].reason}')).includes('RecoveredWithDataLoss'))
 }, 120_000)

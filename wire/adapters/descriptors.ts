@@ -554,12 +554,18 @@ const ReplicaEnds = new Codec<M.ReplicaEnds>({
   present: { number: 7, type: 'bool' }
 })
 
+const SessionRequest_Boot = new Codec<M.SessionRequest_Boot>({
+  brokerEpoch: { number: 1, type: 'int64' },
+  incarnation: { number: 2, type: 'string' }
+})
+
 const SessionRequest_Register = new Codec<M.SessionRequest_Register>({
   clusterUid: { number: 1, type: 'string' },
   broker: { number: 2, type: BrokerInfo },
   controllerEpochSeen: { number: 3, type: 'int64' },
   replicas: { number: 4, type: ReplicaReport, repeated: true },
-  relay: { number: 5, type: 'bool' }
+  relay: { number: 5, type: 'bool' },
+  boots: { number: 6, type: SessionRequest_Boot, repeated: true }
 })
 
 const PartitionKey = new Codec<M.PartitionKey>({

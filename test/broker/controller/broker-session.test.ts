@@ -31,7 +31,8 @@ function session (all: News = news({ rows: [row()] })) {
   }
   const one = new BrokerSession(stream, { epoch: 7, brokerId: 2 }, 0, () => all)
   const register: SessionRequest_Register = {
-    clusterUid: 'c', broker: broker(1), controllerEpochSeen: 0, replicas: [report()], relay: false
+    clusterUid: 'c', broker: broker(1), controllerEpochSeen: 0, replicas: [report()], relay: false,
+    boots: []
   }
   one.join(register, broker(1, { fenced: true, stopping: true }))
   return { one, sent, state }

@@ -19,7 +19,7 @@ function simulate (known: BrokerInfo[] = [broker(0), broker(1), broker(2)]) {
       topicId, partition: 0, topic: 't', replicaGen: 0, row: undefined, logStart: 0, durableEnd: 0, highWatermark: 0,
       lastEpoch: -1, leaderEpochSeen: 0, damaged: '', removed: false, ...changes
     }))
-    session.join({ clusterUid: '', broker: info, controllerEpochSeen: 0, replicas, relay: false }, info)
+    session.join({ clusterUid: '', broker: info, controllerEpochSeen: 0, replicas, relay: false, boots: [] }, info)
     roster.admit(session)
     if (roster.isCurrent(session)) session.registered(clock.now())
     return session
@@ -205,8 +205,18 @@ describe('a broker id', () => {
     const older = broker(1, { incarnation: 'dddddddddddddddd', brokerEpoch: 2 })
     expect(roster.refuse({ ...older, brokerEpoch: 3 })?.code).toBe('VOLUME_ROLLED_BACK')
     expect(roster.refuse(older)?.code).toBe('VOLUME_ROLLED_BACK')
+    // Opened twice since it was put back: its count is higher, but it knows nothing of the opening that registered.
+    const fork = { ...older, brokerEpoch: 4 }
+    const boots = [4, 3, 2].map(brokerEpoch => ({ brokerEpoch, incarnation: 'dddddddddddddddd' }))
+    expect(roster.refuse(fork, boots)?.code).toBe('VOLUME_ROLLED_BACK')
+    const [newest, ...others] = boots
+    const same = [newest!, { brokerEpoch: 3, incarnation: broker(1).incarnation }, ...others.slice(1)]
+    expect(roster.refuse(fork, same)).toBeUndefined()
+    // The table is the older one: it was restored from a backup.
+    expect(roster.refuse(fork, boots.slice(0, 1))).toBeUndefined()
     join(broker(1))
     expect(roster.refuse(older)?.code).toBe('DUPLICATE_BROKER')
+    expect(roster.refuse(fork, boots)?.code).toBe('DUPLICATE_BROKER')
   })
 })
 

@@ -11,8 +11,24 @@ describe('a volume', () => {
     expect(first.replicas()).toEqual([])
     await bench.close()
     const second = await bench.open()
-    expect(second.meta).toEqual({ ...first.meta, bootCount: 2 })
+    expect(second.meta).toEqual({ ...first.meta, bootCount: 2, boots: second.meta.boots })
     expect(bench.notes).toEqual([])
+  })
+
+  it('remembers its openings, the last hundred of them', async () => {
+    const bench = new Bench()
+    const first = (await bench.open()).meta.boots
+    expect(first).toEqual([{ brokerEpoch: 1, incarnation: expect.stringMatching(/^[0-9a-f]{16}$/) as string }])
+    bench.powerLoss()
+    const second = (await bench.open()).meta.boots
+    expect(second).toEqual([{ brokerEpoch: 2, incarnation: second[0]!.incarnation }, ...first])
+    expect(second[0]!.incarnation).not.toBe(first[0]!.incarnation)
+    for (let boot = 3; boot <= 102; boot++) {
+      await bench.close()
+      await bench.open()
+    }
+    expect(bench.volume.meta.boots.map(({ brokerEpoch }) => brokerEpoch))
+      .toEqual(Array.from({ length: 100 }, (_, i) => 102 - i))
   })
 
   it('gets another id when it was rolled back, for good', async () => {

@@ -86,6 +86,7 @@ export class TestCluster {
       volumeId: volume.volumeId,
       brokerEpoch: volume.bootCount,
       incarnation: this.rng.hex(8),
+      boots: [],
       clientAddress: `${host}:9090`,
       peerAddress: `${host}:${peerPort}`,
       rack: ''

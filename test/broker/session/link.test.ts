@@ -14,6 +14,7 @@ import { row, topicId } from '../controller/make.ts'
 const self: Self = {
   clusterName: 'events', clusterUid: 'c', brokerId: 1, volumeId: 'aaaaaaaaaaaaaaa1', brokerEpoch: 3,
   incarnation: 'ccccccccccccccc1',
+  boots: [{ brokerEpoch: 3, incarnation: 'ccccccccccccccc1' }],
   clientAddress: 'b1:9090', peerAddress: 'b1:9091', rack: 'r'
 }
 

@@ -75,7 +75,7 @@ export class MemoryVolume implements Volume {
 
   constructor (disk: MemoryDisk, brokerId: number) {
     this.#disk = disk
-    this.meta = { clusterUid: 'c', brokerId, volumeId: disk.volumeId, bootCount: ++disk.bootCount }
+    this.meta = { clusterUid: 'c', brokerId, volumeId: disk.volumeId, bootCount: ++disk.bootCount, boots: [] }
     for (const key of [...disk.images.keys()].sort()) {
       this.#logs.set(key, new MemoryLog(this, structuredClone(disk.images.get(key)!)))
     }

@@ -135,6 +135,7 @@ export class World {
         volumeId: broker.disk.volumeId,
         brokerEpoch: volume.meta.bootCount,
         incarnation: this.rng.hex(8),
+        boots: [],
         clientAddress: `client-${id}`,
         peerAddress: String(id),
         rack: ''

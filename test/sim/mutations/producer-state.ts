@@ -95,8 +95,8 @@ export const producerState: readonly Mutation[] = [
     without: 'a volume that has gone back to an older copy is refused',
     edits: [{
       file: 'broker/controller/roster.ts',
-      search: 'if (info.brokerEpoch > known.brokerEpoch || info.incarnation === known.incarnation) return undefined',
-      replace: 'if (info.brokerEpoch > 0) return undefined'
+      search: 'if (!isFork && (info.brokerEpoch > known.brokerEpoch || info.incarnation === known.incarnation)) {',
+      replace: 'if (info.brokerEpoch > 0) {'
     }],
     finders: ['plan rolled-back volumes']
   },
