@@ -1,6 +1,7 @@
 // The command line of millrace. Commands are described here and loaded when they run.
 import { Command, CommanderError, Option } from 'commander'
 import manifest from '../package.json' with { type: 'json' }
+import { codecIds } from '../wire/compression.ts'
 import * as take from './arguments.ts'
 import { exitCodes, exitCodesHelp, report } from './exit.ts'
 
@@ -140,6 +141,8 @@ function produceCommand (program: Command): void {
     .option('-H, --header <name=value>', 'header of every record, may be repeated', take.header)
     .option('-p, --partition <n>', 'send everything to this partition', take.integer(0))
     .option('--rate <n>', 'records per second', take.rate)
+    .addOption(new Option('--compression <name>', 'compress batches; snappy and lz4 want a package')
+      .choices(Object.keys(codecIds)))
     .addOption(timeout('how long to wait for a broker; when given, also for each record (otherwise 120)'))
     .action(ends(async (name: string, options, command: Command) => (await import('./produce.ts')).produce(name, {
       ...options, timeoutGiven: command.getOptionValueSource('timeout') === 'cli'

@@ -1,6 +1,7 @@
 // millrace produce: lines from stdin become records.
 import { addAbortSignal } from 'node:stream'
 import type { Header } from '../wire/batch-builder.ts'
+import type { Compression } from '../wire/compression.ts'
 import type { MillraceError } from '../client/errors.ts'
 import type { TopicWriter } from '../client/topic-writer.ts'
 import { withClient } from './connect.ts'
@@ -19,6 +20,7 @@ export interface ProduceOptions {
   readonly header?: readonly Header[]
   readonly partition?: number
   readonly rate?: number
+  readonly compression?: Compression
 }
 
 const progressMs = 250
@@ -52,6 +54,7 @@ export async function produce (topic: string, options: ProduceOptions): Promise<
   try {
     await withClient(options, async (client, waiting) => {
       const producer = client.producer({
+        compression: options.compression,
         ...options.timeoutGiven && { deliveryTimeoutMs: options.timeout },
         onDelivery: ({ records, error }) => {
           waiting.over()

@@ -1,7 +1,9 @@
 // A batch of records of one partition, as the consumer hands it out.
 import { RecordCursor } from '../wire/batch-reader.ts'
+import type { Decompress } from '../wire/batch-reader.ts'
 import type { BatchHeader } from '../wire/record-batch.ts'
 import type { ConsumerRecord } from './consumer-options.ts'
+import { toMillraceError } from './errors.ts'
 
 /** A batch in the bytes that it came with. */
 export interface Received {
@@ -22,9 +24,10 @@ export class ConsumedBatch implements Iterable<ConsumerRecord> {
   readonly highWatermark: number
   /** For the consumer, which may take it back. */
   readonly received: Received
+  readonly #decompress: Decompress | undefined
 
   constructor (topic: string, topicId: string, partition: number, firstOffset: number, highWatermark: number,
-    received: Received) {
+    received: Received, decompress?: Decompress) {
     this.topic = topic
     this.topicId = topicId
     this.partition = partition
@@ -33,18 +36,34 @@ export class ConsumedBatch implements Iterable<ConsumerRecord> {
     this.leaderEpoch = received.header.leaderEpoch
     this.highWatermark = highWatermark
     this.received = received
+    this.#decompress = decompress
   }
 
-  /** Walks over the records without an object for each, earlier ones than firstOffset included. */
+  /**
+   * Walks over the records without an object for each, earlier ones than firstOffset included.
+   * @throws MillraceError UNSUPPORTED_COMPRESSION, RECORD_TOO_LARGE (it opens to too much), CORRUPT_BATCH.
+   */
   cursor (): RecordCursor {
-    return new RecordCursor(this.received.bytes, this.received.header)
+    try {
+      return new RecordCursor(this.received.bytes, this.received.header, this.#decompress)
+    } catch (error) {
+      throw toMillraceError(error, this)
+    }
   }
 
-  /** @throws WireError CORRUPT_BATCH, UNSUPPORTED_BATCH (compressed). */
+  /** @throws MillraceError CORRUPT_BATCH and what `cursor` throws. */
   * [Symbol.iterator] (): Generator<ConsumerRecord> {
     const cursor = this.cursor()
-    while (cursor.next()) {
+    while (this.#next(cursor)) {
       if (cursor.offset >= this.firstOffset) yield this.record(cursor)
+    }
+  }
+
+  #next (cursor: RecordCursor): boolean {
+    try {
+      return cursor.next()
+    } catch (error) {
+      throw toMillraceError(error, this)
     }
   }
 

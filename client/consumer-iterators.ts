@@ -81,8 +81,13 @@ export class RecordIterator implements AsyncIterableIterator<ConsumerRecord> {
       const next = await this.#source.nextBatch(this.#signal)
       if (next === undefined) return DONE
       this.#out = { ...next, generation: next.reader.generation }
-      this.#cursor = next.batch.cursor()
       next.reader.position = next.batch.firstOffset
+      try {
+        this.#cursor = next.batch.cursor()
+      } catch (error) {
+        this.#leave()
+        throw error
+      }
     }
   }
 
@@ -108,7 +113,8 @@ export class RecordIterator implements AsyncIterableIterator<ConsumerRecord> {
         return batch.record(cursor)
       }
     } catch (error) {
-      this.#forget()
+      // Nothing is passed over: whoever goes on without a seek meets it again.
+      this.#leave()
       throw toMillraceError(error, reader.place)
     }
     // Offsets that compaction took away are finished as well.
@@ -126,11 +132,15 @@ export class RecordIterator implements AsyncIterableIterator<ConsumerRecord> {
   }
 
   /** What is left of the batch is for the next loop. */
-  return (): Promise<IteratorResult<ConsumerRecord, undefined>> {
+  #leave (): void {
     const out = this.#out
     const isTheirs = out !== undefined && out.generation === out.reader.generation && !out.reader.isRevoked
     if (isTheirs) out.reader.putBack(out.batch)
     this.#forget()
+  }
+
+  return (): Promise<IteratorResult<ConsumerRecord, undefined>> {
+    this.#leave()
     return Promise.resolve(DONE)
   }
 

@@ -62,6 +62,8 @@ export interface ConsumerOptions {
   readonly prefetchBytes?: number | undefined
   /** Bytes received and not yet handed out, all partitions together (64 MiB). */
   readonly maxBufferedBytes?: number | undefined
+  /** What one compressed batch may open to; a larger one fails with RECORD_TOO_LARGE (64 MiB). */
+  readonly decompressedBytesMax?: number | undefined
   /** Fails the iteration when a partition cannot be read for so long; default: waits for ever. */
   readonly waitTimeoutMs?: number | undefined
 }

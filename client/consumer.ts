@@ -1,4 +1,5 @@
 // Reads partitions in offset order, and keeps the place of a group.
+import { openBlock } from '../wire/compression.ts'
 import type { Timer } from '../wire/ports.ts'
 import { BatchIterator, RecordIterator } from './consumer-iterators.ts'
 import type { BatchOfReader, BatchSource } from './consumer-iterators.ts'
@@ -11,6 +12,7 @@ import { errorOf } from './errors.ts'
 import type { MillraceError } from './errors.ts'
 import { FetchChannels } from './fetch-channels.ts'
 import { GroupReading } from './group-reading.ts'
+import { HandOut } from './hand-out.ts'
 import * as limits from './limits.ts'
 import type { ClientPorts, Metadata } from './metadata.ts'
 import { GROUPS_TOPIC, Offsets } from './offsets.ts'
@@ -44,13 +46,8 @@ export class Consumer implements AsyncIterable<ConsumerRecord>, BatchSource {
   readonly #commits: Commits | undefined
   readonly #readers: ReaderSet
   readonly #channels: FetchChannels
-  /** Readers with something to hand out, each in turn, so that none holds up another. */
-  readonly #ready = new Set<PartitionReader>()
+  readonly #handOut = new HandOut()
   #group: GroupReading | undefined
-  /** Nothing is handed out: others may read what this member reads. */
-  #onHold = false
-  #wake: (() => void) | undefined
-  #failure: MillraceError | undefined
   #tick: Timer | undefined
   #closed = false
   readonly #stopListening: () => void
@@ -125,10 +122,7 @@ export class Consumer implements AsyncIterable<ConsumerRecord>, BatchSource {
       readerHost: this.#readerHost(true),
       commits: this.#commits,
       forget: reader => { this.#forget(reader) },
-      hold: is => {
-        this.#onHold = is
-        this.#wakeUp()
-      },
+      hold: is => { this.#handOut.hold(is) },
       failed: error => { this.#fail(error) }
     }, this.#options, topics, options.from)
     this.#group = group
@@ -141,16 +135,17 @@ export class Consumer implements AsyncIterable<ConsumerRecord>, BatchSource {
       await group.leave()
       throw error
     }
-    if (this.#failure !== undefined) throw this.#failure
+    if (this.#handOut.failure !== undefined) throw this.#handOut.failure
   }
 
   #forget (reader: PartitionReader): void {
-    this.#ready.delete(reader)
+    this.#handOut.remove(reader)
     this.#starts.remove(reader)
   }
 
   #readerHost (isMember = false): ReaderHost {
     const prefetchBytes = (): number => this.#readers.prefetchBytes
+    const { decompressedBytesMax = limits.decompressedBytesMax } = this.#options
     return {
       isMember,
       ports: this.#ports,
@@ -158,12 +153,10 @@ export class Consumer implements AsyncIterable<ConsumerRecord>, BatchSource {
       reset: this.#options.reset ?? 'earliest',
       onReset: this.#options.onReset,
       get prefetchBytes () { return prefetchBytes() },
+      decompress: (codecId, block) => openBlock(this.#ports.codecs, codecId, block, decompressedBytesMax),
       channel: address => this.#channels.get(address),
       unresolved: reader => { this.#starts.add(reader) },
-      ready: reader => {
-        this.#ready.add(reader)
-        this.#wakeUp()
-      },
+      ready: reader => { this.#handOut.add(reader) },
       failed: error => { this.#fail(error) }
     }
   }
@@ -189,43 +182,19 @@ export class Consumer implements AsyncIterable<ConsumerRecord>, BatchSource {
       `${(this.#options.waitTimeoutMs ?? 0) / 1000} s: ${cause.message}`, { topic, partition }, { cause })
   }
 
-  #wakeUp (): void {
-    const wake = this.#wake
-    this.#wake = undefined
-    wake?.()
-  }
-
   #fail (error: MillraceError): void {
-    this.#failure ??= error
-    this.#wakeUp()
+    this.#handOut.fail(error)
   }
 
   /** For the iterators: the next batch of whichever partition has one, in turn; undefined when closed. */
   async nextBatch (signal: AbortSignal | undefined): Promise<BatchOfReader | undefined> {
-    for (;;) {
-      if (this.#closed || signal?.aborted === true) return undefined
-      if (this.#failure !== undefined) throw this.#failure
+    while (!this.#closed && signal?.aborted !== true) {
       this.#group?.asked()
-      for (const reader of this.#onHold ? [] : this.#ready) {
-        this.#ready.delete(reader)
-        if (reader.paused) continue
-        const batch = reader.next()
-        if (reader.hasReceived) this.#ready.add(reader)
-        if (batch === undefined) continue
-        reader.isInHand = true
-        return { reader, batch }
-      }
-      if (this.#wake !== undefined) throw errorOf('INVALID_REQUEST', 'a consumer is read by one loop at a time')
-      await new Promise<void>(resolve => {
-        const done = (): void => {
-          signal?.removeEventListener('abort', done)
-          this.#wake = undefined
-          resolve()
-        }
-        this.#wake = done
-        signal?.addEventListener('abort', done, { once: true })
-      })
+      const taken = this.#handOut.take()
+      if (taken !== undefined) return taken
+      await this.#handOut.changed(signal)
     }
+    return undefined
   }
 
   /** For the iterators. */
@@ -262,12 +231,13 @@ export class Consumer implements AsyncIterable<ConsumerRecord>, BatchSource {
   located (options: CallOptions = {}): Promise<void> {
     const { clock, rng } = this.#ports
     return retry({ clock, rng, ...patience(options), what: 'where to begin' }, () => {
-      if (this.#failure !== undefined) return Promise.reject(this.#failure)
+      const { failure } = this.#handOut
+      if (failure !== undefined) return Promise.reject(failure)
       const open = [...this.#readers.all()].find(reader => reader.position < 0)
       if (open === undefined) return Promise.resolve()
       const { topic, partition } = open.place
       return Promise.reject(errorOf('LEADER_NOT_AVAILABLE', `${topic}/${partition} does not answer`, open.place))
-    }, error => error === this.#failure)
+    }, error => error === this.#handOut.failure)
   }
 
   /** The next offset that will be handed out; undefined while the start is being found. */
@@ -294,8 +264,7 @@ export class Consumer implements AsyncIterable<ConsumerRecord>, BatchSource {
   /** Goes on at another place; what was received ahead is dropped. */
   seek (partition: TopicPartition, to: StartAt): void {
     const reader = this.#reader(partition)
-    this.#ready.delete(reader)
-    this.#starts.remove(reader)
+    this.#forget(reader)
     reader.seek(to)
   }
 
@@ -308,9 +277,8 @@ export class Consumer implements AsyncIterable<ConsumerRecord>, BatchSource {
     for (const partition of partitions) {
       const reader = this.#reader(partition)
       reader.paused = false
-      if (reader.hasReceived) this.#ready.add(reader)
+      if (reader.hasReceived) this.#handOut.add(reader)
     }
-    this.#wakeUp()
   }
 
   /** The high watermarks of everything assigned, asked now. A partition without a leader is waited for. */
@@ -377,7 +345,7 @@ export class Consumer implements AsyncIterable<ConsumerRecord>, BatchSource {
   async close (options: CallOptions = {}): Promise<void> {
     if (this.#closed) return
     this.#closed = true
-    this.#wakeUp()
+    this.#handOut.close()
     this.#commits?.stop()
     this.#tick?.cancel()
     this.#starts.stop()

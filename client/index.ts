@@ -1,6 +1,7 @@
 // The public face of the client library, and the only place where it meets the real world.
 import { GrpcNet } from '../wire/adapters/grpc-net.ts'
 import { NodeClock } from '../wire/adapters/node-clock.ts'
+import { nodeCodec } from '../wire/adapters/node-compression.ts'
 import { NodeRng } from '../wire/adapters/node-rng.ts'
 import { MillraceClient } from './millrace.ts'
 import type { ClientOptions } from './millrace.ts'
@@ -18,7 +19,7 @@ export class Millrace extends MillraceClient {
   readonly #alive: NodeJS.Timeout
 
   constructor (options: ClientOptions) {
-    super(options, { net: new GrpcNet(), clock: new NodeClock(), rng: new NodeRng() })
+    super(options, { net: new GrpcNet(), clock: new NodeClock(), rng: new NodeRng(), codecs: nodeCodec })
     this.#alive = setInterval(() => {}, 2 ** 30)
   }
 
@@ -47,3 +48,4 @@ export type { Producer } from './producer.ts'
 export type { Delivery, ProducerOptions } from './producer-options.ts'
 export type { TopicWriter, TopicWriterOptions } from './topic-writer.ts'
 export type { Header } from '../wire/batch-builder.ts'
+export type { Codec, Compression } from '../wire/compression.ts'

@@ -62,6 +62,8 @@ export const producerTickMs = 100
 export const prefetchBytes = 1 * MiB
 /** Bytes received and not yet handed out, per consumer. */
 export const consumerBufferedBytesMax = 64 * MiB
+/** What one compressed batch may open to: bounds what a few bytes can make of a reader's memory. */
+export const decompressedBytesMax = 64 * MiB
 export const autoCommitMs = 1_000
 /** Times that broken bytes are fetched again before the consumer gives up. */
 export const corruptFetchesMax = 3

@@ -3,6 +3,7 @@
 import type {
   ErrorDetail, GetMetadataResponse, PartitionRow, Sent, TopicInfo, TopicMetadata
 } from '../wire/messages.ts'
+import type { FindCodec } from '../wire/compression.ts'
 import type { Clock, Net, Rng, Timer } from '../wire/ports.ts'
 import { Backoff } from './backoff.ts'
 import { BrokerAddresses } from './broker-addresses.ts'
@@ -19,6 +20,7 @@ export interface ClientPorts {
   readonly rng: Rng
   /** Called whenever something is waited for; may be called often with the same text. */
   readonly onWaiting: (what: string) => void
+  readonly codecs: FindCodec
 }
 
 export interface Leader {

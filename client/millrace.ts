@@ -1,4 +1,6 @@
 // The client: one per process and cluster is enough. Made of ports alone, so that the simulator runs it.
+import { noCodec } from '../wire/compression.ts'
+import type { Codec, Compression, FindCodec } from '../wire/compression.ts'
 import type { Clock, Net, Rng } from '../wire/ports.ts'
 import { parseBootstrap } from './addresses.ts'
 import { Admin } from './admin.ts'
@@ -15,12 +17,15 @@ export interface ClientOptions {
   readonly bootstrap: string | readonly string[]
   /** Told whenever a broker, a leader or a topic is waited for; may be told the same thing often. */
   readonly onWaiting?: ((what: string) => void) | undefined
+  /** Compression of one's own making, instead of Node's and the packages that are looked for. */
+  readonly codecs?: { readonly [name in Compression]?: Codec } | undefined
 }
 
 export interface OutsideWorld {
   readonly net: Net
   readonly clock: Clock
   readonly rng: Rng
+  readonly codecs?: FindCodec
 }
 
 export class MillraceClient {
@@ -32,12 +37,14 @@ export class MillraceClient {
   /** @throws MillraceError INVALID_REQUEST for a bootstrap that is no list of addresses. */
   constructor (options: ClientOptions, world: OutsideWorld) {
     const bootstrap = parseBootstrap(options.bootstrap)
-    const { onWaiting } = options
+    const { onWaiting, codecs } = options
+    const { codecs: find = noCodec } = world
     this.#ports = {
       net: world.net,
       clock: world.clock,
       rng: world.rng,
-      onWaiting: what => { onWaiting?.(what) }
+      onWaiting: what => { onWaiting?.(what) },
+      codecs: name => codecs?.[name] ?? find(name)
     }
     this.#metadata = new Metadata(this.#ports, bootstrap)
   }

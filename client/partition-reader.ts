@@ -1,6 +1,7 @@
 // One partition of a consumer: a subscription at its leader, what has come and is not handed out yet, and
 // where it stands. It goes on at the next offset after every failure and at every new leader.
 import { batches, hasValidCrc } from '../wire/record-batch.ts'
+import type { Decompress } from '../wire/batch-reader.ts'
 import { WireError } from '../wire/errors.ts'
 import type { FetchResponse } from '../wire/messages.ts'
 import type { Timer } from '../wire/ports.ts'
@@ -25,6 +26,7 @@ export interface ReaderHost {
   readonly onReset: ((reset: OffsetReset) => void) | undefined
   /** Bytes that the broker may send ahead to one partition. */
   readonly prefetchBytes: number
+  readonly decompress: Decompress
   channel (address: string): FetchChannel
   /** Its start is to be found: `reader.startAt` of the offset follows. */
   unresolved (reader: PartitionReader): void
@@ -251,7 +253,7 @@ export class PartitionReader implements Subscriber {
     this.#owe(header.sizeBytes)
     if (this.#subscription < 0) this.pump()
     const batch = new ConsumedBatch(this.topic, this.topicId, this.partition, this.position, this.highWatermark,
-      received)
+      received, this.#host.decompress)
     this.position = header.lastOffset + 1
     return batch
   }

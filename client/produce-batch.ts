@@ -1,5 +1,6 @@
 // A batch of the producer on its way from the first record to its acknowledgement.
 import { BatchBuilder } from '../wire/batch-builder.ts'
+import type { Packing } from '../wire/batch-builder.ts'
 import { stampProducer } from '../wire/record-batch.ts'
 import type { MillraceError } from './errors.ts'
 
@@ -78,10 +79,10 @@ export class ProduceBatch {
   get wasSent (): boolean { return this.sequence >= 0 }
 
   /** Gives it its place among the batches of its producer; a repeat sends the same bytes. */
-  stamp (producerId: number, epoch: number, sequence: number): Uint8Array {
+  stamp (producerId: number, epoch: number, sequence: number, packing?: Packing): Uint8Array {
     this.sealed = true
     if (this.bytes === undefined) {
-      this.bytes = this.builder.finish(producerId, epoch, sequence)
+      this.bytes = this.builder.finish(producerId, epoch, sequence, packing)
     } else {
       // A broken stream may still hold the bytes as they were sent.
       this.bytes = this.bytes.slice()

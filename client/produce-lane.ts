@@ -11,6 +11,7 @@
 //   those behind it that may have been written fail with it, since a late copy of it could still let late
 //   copies of them in; the others go on under the next epoch, which shuts all late copies out. The next epoch
 //   begins when every batch before the gap is settled.
+import type { Packing } from '../wire/batch-builder.ts'
 import type { ErrorCode, WireError } from '../wire/errors.ts'
 import type { Timer } from '../wire/ports.ts'
 import { Backoff } from './backoff.ts'
@@ -41,6 +42,7 @@ export interface LaneSettings {
   readonly lingerMs: number
   readonly inFlightMax: number
   readonly deliveryTimeoutMs: number
+  readonly packing: Packing | undefined
 }
 
 /** What a lane needs of its producer. */
@@ -207,7 +209,7 @@ export class ProduceLane implements BatchOwner {
     if (!batch.sealed) this.#seal(batch)
     if (!batch.wasSent) {
       batch.number = this.#sent++
-      batch.stamp(this.#producerId, this.#epoch, this.#nextSequence)
+      batch.stamp(this.#producerId, this.#epoch, this.#nextSequence, this.#host.settings.packing)
       this.#nextSequence = (this.#nextSequence + batch.count) % SEQUENCES
     }
     batch.inFlight = true

@@ -1,4 +1,8 @@
 // What a producer can be told, and what it says when it is not.
+import type { Packing } from '../wire/batch-builder.ts'
+import { codecIds } from '../wire/compression.ts'
+import type { Compression, FindCodec } from '../wire/compression.ts'
+import { toMillraceError } from './errors.ts'
 import type { MillraceError } from './errors.ts'
 import * as limits from './limits.ts'
 import type { Partitioner } from './partitioner.ts'
@@ -10,6 +14,8 @@ export interface ProducerOptions {
   readonly batchBytes?: number | undefined
   /** Largest batch, and so the largest record (1 MiB, as topics accept). */
   readonly batchBytesMax?: number | undefined
+  /** Batches that it makes smaller are sent compressed (none); gzip needs nothing besides Node. */
+  readonly compression?: Compression | 'none' | undefined
   /** How long a batch gathers records while others of its partition are on their way (5 ms). */
   readonly lingerMs?: number | undefined
   /** Batches on their way per partition, 1 to 5 (5). */
@@ -43,10 +49,23 @@ export interface ProducerSettings {
   readonly maxBufferedBytes: number
   readonly deliveryTimeoutMs: number
   readonly requestTimeoutMs: number
+  readonly packing: Packing | undefined
   readonly onDelivery: ((delivery: Delivery) => void) | undefined
 }
 
-export function producerSettings (options: ProducerOptions): ProducerSettings {
+/** @throws MillraceError UNSUPPORTED_COMPRESSION. */
+function packingOf (name: Compression | 'none', find: FindCodec): Packing | undefined {
+  if (name === 'none') return undefined
+  try {
+    const codec = find(name)
+    return { codecId: codecIds[name], compress: records => codec.compress(records) }
+  } catch (error) {
+    throw toMillraceError(error)
+  }
+}
+
+/** @throws MillraceError UNSUPPORTED_COMPRESSION. */
+export function producerSettings (options: ProducerOptions, find: FindCodec): ProducerSettings {
   const batchBytesMax = options.batchBytesMax ?? limits.batchBytesMax
   return {
     partitioner: options.partitioner ?? 'default',
@@ -57,6 +76,7 @@ export function producerSettings (options: ProducerOptions): ProducerSettings {
     maxBufferedBytes: options.maxBufferedBytes ?? limits.producerBufferedBytesMax,
     deliveryTimeoutMs: options.deliveryTimeoutMs ?? limits.deliveryTimeoutMs,
     requestTimeoutMs: options.requestTimeoutMs ?? limits.requestTimeoutMs,
+    packing: packingOf(options.compression ?? 'none', find),
     onDelivery: options.onDelivery
   }
 }

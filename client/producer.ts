@@ -47,7 +47,7 @@ export class Producer {
   constructor (ports: ClientPorts, metadata: Metadata, options: ProducerOptions, onClosed: () => void) {
     this.#ports = ports
     this.#metadata = metadata
-    this.#settings = producerSettings(options)
+    this.#settings = producerSettings(options, ports.codecs)
     this.#host = this.#laneHost()
     this.#stopListening = metadata.onChange(() => { this.#metadataChanged() })
     this.#onClosed = onClosed

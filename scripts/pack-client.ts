@@ -8,7 +8,10 @@ const root = join(import.meta.dirname, '..')
 const out = join(root, 'dist/client')
 const own = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as {
   version: string, license: string, description: string, dependencies: Record<string, string>
+  devDependencies: Record<string, string>
 }
+
+const peers = ['@bokuweb/zstd-wasm', '@opentelemetry/api', 'lz4-napi', 'snappy']
 
 rmSync(out, { recursive: true, force: true })
 mkdirSync(out, { recursive: true })
@@ -27,7 +30,10 @@ const manifest = {
   files: ['client', 'wire'],
   sideEffects: false,
   engines: { node: '>=20.19' },
-  optionalDependencies: { '@node-rs/crc32': own.dependencies['@node-rs/crc32'] }
+  optionalDependencies: { '@node-rs/crc32': own.dependencies['@node-rs/crc32'] },
+  // Used where the application has them; the code says which it misses.
+  peerDependencies: Object.fromEntries(peers.map(name => [name, own.devDependencies[name]])),
+  peerDependenciesMeta: Object.fromEntries(peers.map(name => [name, { optional: true }]))
 }
 writeFileSync(join(out, 'package.json'), `${JSON.stringify(manifest, undefined, 2)}\n`)
 cpSync(join(root, 'LICENSE'), join(out, 'LICENSE'))

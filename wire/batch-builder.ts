@@ -13,6 +13,12 @@ export interface Header {
   readonly value: Uint8Array | null
 }
 
+/** How a finished batch is compressed. */
+export interface Packing {
+  readonly codecId: number
+  compress (records: Uint8Array): Uint8Array
+}
+
 /** A record's headers as its bytes say it when there are none: a count of zero. */
 export const NO_HEADERS: Uint8Array = new Uint8Array([0])
 
@@ -131,16 +137,23 @@ export class BatchBuilder {
   }
 
   /**
-   * The finished batch: a view of this builder's bytes, which must not be appended to any more. Base
-   * offset 0 and leader epoch 0 are the broker's to set.
+   * The finished batch: a view of this builder's bytes, which must not be appended to any more, or bytes of its
+   * own where compression makes it smaller. Base offset 0 and leader epoch 0 are the broker's to set.
    */
-  finish (producerId = -1, producerEpoch = -1, baseSequence = -1): Uint8Array {
-    const bytes = this.#bytes.subarray(0, this.#position)
+  finish (producerId = -1, producerEpoch = -1, baseSequence = -1, packing?: Packing): Uint8Array {
+    let bytes = this.#bytes.subarray(0, this.#position)
+    let codecId = 0
+    const block = packing?.compress(bytes.subarray(BATCH_HEADER_BYTES))
+    if (packing !== undefined && block !== undefined && BATCH_HEADER_BYTES + block.length < bytes.length) {
+      bytes = allocate(BATCH_HEADER_BYTES + block.length)
+      bytes.set(block, BATCH_HEADER_BYTES)
+      codecId = packing.codecId
+    }
     writeInt64(bytes, 0, 0)
-    writeInt32(bytes, 8, this.#position - BATCH_LENGTH_OVERHEAD)
+    writeInt32(bytes, 8, bytes.length - BATCH_LENGTH_OVERHEAD)
     writeInt32(bytes, 12, 0)
     bytes[16] = 2
-    writeInt16(bytes, 21, 0)
+    writeInt16(bytes, 21, codecId)
     writeInt32(bytes, 23, this.#count - 1)
     writeInt64(bytes, 27, this.#baseTimestamp)
     writeInt64(bytes, 35, this.#maxTimestamp)

@@ -58,6 +58,8 @@ export const errorTable = {
     'The bytes were damaged on their way or the client is faulty; nothing was written.'),
   UNSUPPORTED_BATCH: entry(INVALID_ARGUMENT, false, 'the record batch has a magic, codec or flag that is not accepted',
     'Use record batch v2 without control batches.'),
+  UNSUPPORTED_COMPRESSION: entry(FAILED_PRECONDITION, false, 'what the compression needs is not installed',
+    'Install the package that the error names, or give the client a codec of your own.'),
   INVALID_TIMESTAMP: entry(INVALID_ARGUMENT, false, 'the timestamp of a record is out of bounds',
     'Timestamps are milliseconds since 1970, not more than a day ahead of the broker.'),
   DISK_FULL: entry(RESOURCE_EXHAUSTED, true, 'the broker has no disk space left for appends',

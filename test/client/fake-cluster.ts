@@ -2,6 +2,9 @@
 // (replication.md), so that tests of the client can fail them in every way and look at the logs.
 import { BatchBuilder } from '../../wire/batch-builder.ts'
 import { decodeRecords } from '../../wire/batch-reader.ts'
+import type { Decompress } from '../../wire/batch-reader.ts'
+import { nodeCodec } from '../../wire/adapters/node-compression.ts'
+import { openBlock } from '../../wire/compression.ts'
 import { WireError } from '../../wire/errors.ts'
 import type { ErrorCode } from '../../wire/errors.ts'
 import type {
@@ -15,6 +18,7 @@ import { partitionOfKey } from '../../wire/murmur2.ts'
 import { utf8 } from '../../wire/bytes.ts'
 import type { Services, Stream, StreamHandlers } from '../../wire/ports.ts'
 
+const opener: Decompress = (codecId, block) => openBlock(nodeCodec, codecId, block, 1 << 30)
 const limits = { batchBytesMax: 1 << 20, recordsMax: 1 << 20, timestampMax: Number.MAX_SAFE_INTEGER }
 
 interface Entry { readonly header: BatchHeader, readonly bytes: Uint8Array }
@@ -31,7 +35,7 @@ export class FakePartition {
 
   /** Every value in the log, in order. */
   values (): string[] {
-    return this.entries.flatMap(({ header, bytes }) => decodeRecords(bytes, { ...header, position: 0 }))
+    return this.entries.flatMap(({ header, bytes }) => decodeRecords(bytes, { ...header, position: 0 }, opener))
       .map(record => Buffer.from(record.value ?? []).toString())
   }
 }
@@ -130,7 +134,10 @@ export class FakeCluster {
   write (name: string, partition: number, values: readonly string[]): void {
     const builder = new BatchBuilder(64)
     for (const value of values) builder.append(1, null, utf8(value))
-    const bytes = builder.finish()
+    this.append(name, partition, builder.finish())
+  }
+
+  append (name: string, partition: number, bytes: Uint8Array): void {
     this.#append(this.partition(name, partition), bytes, parseBatchHeader(bytes))
     this.#push()
   }

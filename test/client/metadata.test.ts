@@ -3,6 +3,7 @@
 import { expect, test } from 'vitest'
 import { Metadata } from '../../client/metadata.ts'
 import type { GetMetadataResponse } from '../../wire/messages.ts'
+import { noCodec } from '../../wire/compression.ts'
 import type { Net } from '../../wire/ports.ts'
 import { SimRng } from '../sim/rng.ts'
 import { FakeClock } from './fake-clock.ts'
@@ -28,7 +29,7 @@ function answer (controller: number, known: boolean, topicId = first): GetMetada
 function follow (say: () => GetMetadataResponse) {
   const clock = new FakeClock()
   const net = { call: () => Promise.resolve(say()) } as unknown as Net
-  const metadata = new Metadata({ net, clock, rng: new SimRng(1), onWaiting: () => {} }, ['b:1'])
+  const metadata = new Metadata({ net, clock, rng: new SimRng(1), onWaiting: () => {}, codecs: noCodec }, ['b:1'])
   metadata.track('t')
   return { clock, metadata }
 }

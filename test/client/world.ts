@@ -1,10 +1,12 @@
 // What tests of the client begin with: a clock, a network, three brokers and a client.
 import { MillraceClient } from '../../client/millrace.ts'
+import type { ClientOptions, OutsideWorld } from '../../client/millrace.ts'
 import { MillraceError } from '../../client/errors.ts'
 import type { Consumer } from '../../client/consumer.ts'
 import type { ConsumerRecord } from '../../client/consumer-options.ts'
 import type { Producer } from '../../client/producer.ts'
 import type { RecordMetadata } from '../../client/produce-batch.ts'
+import { nodeCodec } from '../../wire/adapters/node-compression.ts'
 import type { Services } from '../../wire/ports.ts'
 import { FakeCluster } from './fake-cluster.ts'
 import { FakeClock, SeededRng } from './fake-clock.ts'
@@ -24,10 +26,12 @@ export class World {
     this.cluster = new FakeCluster(this.net, 3, groups)
   }
 
-  client (bootstrap = 'broker-2:9090, broker-0:9090'): MillraceClient {
+  client (bootstrap = 'broker-2:9090, broker-0:9090', options: Omit<ClientOptions, 'bootstrap'> = {},
+    more: Pick<OutsideWorld, 'codecs'> = { codecs: nodeCodec }): MillraceClient {
     const onWaiting = (what: string): void => { this.waiting.add(what) }
     const rng = new SeededRng(this.#seed++)
-    return new MillraceClient({ bootstrap, onWaiting }, { net: this.net, clock: this.clock, rng })
+    return new MillraceClient({ onWaiting, ...options, bootstrap },
+      { net: this.net, clock: this.clock, rng, ...more })
   }
 }
 

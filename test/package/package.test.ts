@@ -91,4 +91,16 @@ describe('an empty project', () => {
     const { stdout } = await must('node', ['program.mjs', bootstrap(), topic], path)
     expect(JSON.parse(stdout)).toMatchObject({ sent: 500, missing: 0 })
   })
+
+  it.each(['20.19', '22'])('compresses on Node %s with what is installed, and names what is not', async version => {
+    const path = await project(`codecs-${version}`, tarball, `node@${version}`, 'lz4-napi', '@bokuweb/zstd-wasm')
+    for (const codec of ['gzip', 'lz4', 'zstd']) {
+      const { stdout } = await must('node_modules/.bin/node', ['program.mjs', bootstrap(), topic, codec], path)
+      expect(JSON.parse(stdout), codec).toMatchObject({ sent: 500, missing: 0 })
+    }
+    const { code, stderr } = await run('node_modules/.bin/node', ['program.mjs', bootstrap(), topic, 'snappy'],
+      { timeoutMs: 30_000, cwd: path })
+    expect(code).toBe(1)
+    expect(stderr).toContain('snappy needs the package snappy (npm install snappy)')
+  })
 })

@@ -2,7 +2,7 @@
 import { Millrace } from 'millrace'
 
 const client = new Millrace({ bootstrap: process.argv[2] })
-const producer = client.producer()
+const producer = client.producer({ compression: process.argv[4] })
 const sent = await Promise.all(Array.from({ length: 500 }, (_, i) =>
   producer.send({ topic: process.argv[3], key: `k${i % 7}`, value: `v${i}`.padEnd(300, '.') })))
 const seen = new Set()
