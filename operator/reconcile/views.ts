@@ -9,8 +9,10 @@ import type { ControllerClient } from './controller-client.ts'
 /** News come in bursts: wait for the rest of one. */
 const settleMs = 10
 const intervalMsMin = 100
-/** Asking takes at most a tenth of the time. */
+/** Asking takes at most a tenth of the time ... */
 const intervalFactor = 10
+/** ... but one answer that was slow to come, from a broker that stood still, must not blind for long. */
+const intervalMsMax = 2_000
 const retryMsMin = 200
 const retryMsMax = 5_000
 /** How far moves are stands in no table. */
@@ -82,7 +84,7 @@ export class Views {
     const watched = this.#of(cluster)
     if (watched.asking !== undefined) { watched.again = true; return }
     if (watched.timer !== undefined) return
-    const pauseMs = Math.max(intervalMsMin, watched.tookMs * intervalFactor)
+    const pauseMs = Math.min(Math.max(intervalMsMin, watched.tookMs * intervalFactor), intervalMsMax)
     this.#schedule(cluster, watched, Math.max(settleMs, watched.askedAt + pauseMs - this.#clock.now()))
   }
 

@@ -33,6 +33,8 @@ export class FakeController implements Net {
   /** Why the tables are not whole; empty while they are. */
   restoring = ''
   underReplicated = 0
+  /** Answers wait for it. */
+  held: Promise<void> | undefined
   /** Asked before each call is carried out. */
   onCall: (method: string) => WireError | undefined = () => undefined
   /** Asked after: the change is made, the answer is lost. */
@@ -42,6 +44,7 @@ export class FakeController implements Net {
   async call<M extends UnaryMethod> (address: string, method: M, request: Sent<RequestOf<M>>): Promise<ResponseOf<M>> {
     this.calls.push({ address, method, request })
     await new Promise(resolve => { setImmediate(resolve) })
+    await this.held
     if (this.address === '') throw new WireError('CONNECTION_REFUSED')
     if (address !== this.address) throw new WireError('NOT_CONTROLLER', undefined, { controllerAddress: this.address })
     const before = this.onCall(method)

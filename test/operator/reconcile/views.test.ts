@@ -51,6 +51,19 @@ describe('views', () => {
     expect(questions()).toBeLessThan(12)
   })
 
+  it('asks within two seconds of news, however slow the last answer was', async () => {
+    // The broker stands still in the middle of its answer.
+    const { promise, resolve } = Promise.withResolvers<void>()
+    controller.held = promise
+    const asked = views.refresh(cluster)
+    await clock.advance(4_000)
+    resolve()
+    await asked
+    views.poke(cluster)
+    await clock.advance(2_100)
+    expect(questions()).toBe(2)
+  })
+
   it('never asks without news', async () => {
     await views.refresh(cluster)
     await clock.advance(3_600_000)
