@@ -3,7 +3,7 @@ import type {
   CommittedOffset, DescribeGroupResponse, GetMetadataResponse, GroupSummary, TopicMetadata
 } from '../wire/messages.ts'
 import { WireError } from '../wire/errors.ts'
-import type { CallOptions } from './consumer.ts'
+import type { CallOptions } from './call-options.ts'
 import { errorOf, toMillraceError } from './errors.ts'
 import type { MillraceError } from './errors.ts'
 import { callTimeoutMs, operationTimeoutMs } from './limits.ts'

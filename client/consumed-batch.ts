@@ -1,9 +1,11 @@
 // A batch of records of one partition, as the consumer hands it out.
 import { RecordCursor } from '../wire/batch-reader.ts'
 import type { Decompress } from '../wire/batch-reader.ts'
+import type { Header } from '../wire/batch-builder.ts'
 import type { BatchHeader } from '../wire/record-batch.ts'
 import type { ConsumerRecord } from './consumer-options.ts'
-import { toMillraceError } from './errors.ts'
+import { DeserializationError, toMillraceError } from './errors.ts'
+import type { Deserializer } from './serde.ts'
 
 /** A batch in the bytes that it came with. */
 export interface Received {
@@ -11,7 +13,16 @@ export interface Received {
   readonly header: BatchHeader
 }
 
-export class ConsumedBatch implements Iterable<ConsumerRecord> {
+/** What makes records of bytes. */
+export interface Opening {
+  readonly decompress?: Decompress | undefined
+  readonly key?: Deserializer<unknown> | undefined
+  readonly value?: Deserializer<unknown> | undefined
+}
+
+const NO_HEADERS: readonly Header[] = []
+
+export class ConsumedBatch<K = Uint8Array, V = Uint8Array> implements Iterable<ConsumerRecord<K, V>> {
   readonly topic: string
   /** Of the topic that was read: another one is made under the same name after a deletion. */
   readonly topicId: string
@@ -24,10 +35,10 @@ export class ConsumedBatch implements Iterable<ConsumerRecord> {
   readonly highWatermark: number
   /** For the consumer, which may take it back. */
   readonly received: Received
-  readonly #decompress: Decompress | undefined
+  readonly #opening: Opening
 
   constructor (topic: string, topicId: string, partition: number, firstOffset: number, highWatermark: number,
-    received: Received, decompress?: Decompress) {
+    received: Received, opening: Opening = {}) {
     this.topic = topic
     this.topicId = topicId
     this.partition = partition
@@ -36,7 +47,7 @@ export class ConsumedBatch implements Iterable<ConsumerRecord> {
     this.leaderEpoch = received.header.leaderEpoch
     this.highWatermark = highWatermark
     this.received = received
-    this.#decompress = decompress
+    this.#opening = opening
   }
 
   /**
@@ -45,14 +56,14 @@ export class ConsumedBatch implements Iterable<ConsumerRecord> {
    */
   cursor (): RecordCursor {
     try {
-      return new RecordCursor(this.received.bytes, this.received.header, this.#decompress)
+      return new RecordCursor(this.received.bytes, this.received.header, this.#opening.decompress)
     } catch (error) {
       throw toMillraceError(error, this)
     }
   }
 
-  /** @throws MillraceError CORRUPT_BATCH and what `cursor` throws. */
-  * [Symbol.iterator] (): Generator<ConsumerRecord> {
+  /** @throws DeserializationError, MillraceError CORRUPT_BATCH and what `cursor` throws. */
+  * [Symbol.iterator] (): Generator<ConsumerRecord<K, V>> {
     const cursor = this.cursor()
     while (this.#next(cursor)) {
       if (cursor.offset >= this.firstOffset) yield this.record(cursor)
@@ -67,17 +78,34 @@ export class ConsumedBatch implements Iterable<ConsumerRecord> {
     }
   }
 
-  /** The record that the cursor is at. */
-  record (cursor: RecordCursor): ConsumerRecord {
-    return {
+  /**
+   * The record that the cursor is at.
+   * @throws DeserializationError.
+   */
+  record (cursor: RecordCursor): ConsumerRecord<K, V> {
+    const raw: ConsumerRecord = {
       topic: this.topic,
       partition: this.partition,
       offset: cursor.offset,
       timestamp: cursor.timestamp,
       key: cursor.key(),
       value: cursor.value(),
-      headers: cursor.headersCount === 0 ? [] : cursor.headers(),
+      headers: cursor.headersCount === 0 ? NO_HEADERS : cursor.headers(),
       leaderEpoch: this.leaderEpoch
     }
+    const { key, value } = this.#opening
+    // Without deserializers K and V are bytes.
+    if (key === undefined && value === undefined) return raw as ConsumerRecord<K, V>
+    return { ...raw, key: made(raw, 'key', key) as K | null, value: made(raw, 'value', value) as V | null }
+  }
+}
+
+function made (record: ConsumerRecord, part: 'key' | 'value', by: Deserializer<unknown> | undefined): unknown {
+  const { topic, headers, [part]: bytes } = record
+  if (bytes === null || by === undefined) return bytes
+  try {
+    return by.deserialize(bytes, { topic, part, headers })
+  } catch (error) {
+    throw new DeserializationError(record, part, error)
   }
 }

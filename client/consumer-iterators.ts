@@ -2,12 +2,12 @@
 import type { RecordCursor } from '../wire/batch-reader.ts'
 import type { ConsumedBatch } from './consumed-batch.ts'
 import type { ConsumerRecord } from './consumer-options.ts'
-import { toMillraceError } from './errors.ts'
+import { DeserializationError, toMillraceError } from './errors.ts'
 import type { PartitionReader } from './partition-reader.ts'
 
 export interface BatchOfReader {
   readonly reader: PartitionReader
-  readonly batch: ConsumedBatch
+  readonly batch: ConsumedBatch<unknown, unknown>
 }
 
 export interface BatchSource {
@@ -21,10 +21,23 @@ interface HandedOut extends BatchOfReader {
   readonly generation: number
 }
 
+type OnUndecodable = (error: DeserializationError) => void | Promise<void>
+
 const DONE = { done: true, value: undefined } as const
 
+/** The record that the cursor is at, or why it is none. */
+export function recordOf (batch: BatchOfReader['batch'], cursor: RecordCursor):
+ConsumerRecord<unknown, unknown> | DeserializationError {
+  try {
+    return batch.record(cursor)
+  } catch (error) {
+    if (error instanceof DeserializationError) return error
+    throw error
+  }
+}
+
 /** A batch is finished when the next one is asked for. One that the loop was left at is not. */
-export class BatchIterator implements AsyncIterableIterator<ConsumedBatch> {
+export class BatchIterator<K, V> implements AsyncIterableIterator<ConsumedBatch<K, V>> {
   readonly #source: BatchSource
   readonly #signal: AbortSignal | undefined
   #out: HandedOut | undefined
@@ -34,7 +47,7 @@ export class BatchIterator implements AsyncIterableIterator<ConsumedBatch> {
     this.#signal = signal
   }
 
-  async next (): Promise<IteratorResult<ConsumedBatch, undefined>> {
+  async next (): Promise<IteratorResult<ConsumedBatch<K, V>, undefined>> {
     const before = this.#out
     if (before !== undefined && before.generation === before.reader.generation) {
       before.reader.finished = before.batch.lastOffset + 1
@@ -43,7 +56,7 @@ export class BatchIterator implements AsyncIterableIterator<ConsumedBatch> {
     const next = await this.#source.nextBatch(this.#signal)
     if (next === undefined) return DONE
     this.#out = { ...next, generation: next.reader.generation }
-    return { done: false, value: next.batch }
+    return { done: false, value: next.batch as ConsumedBatch<K, V> }
   }
 
   #handBack (): void {
@@ -52,7 +65,7 @@ export class BatchIterator implements AsyncIterableIterator<ConsumedBatch> {
     if (out !== undefined) this.#source.handedBack(out.reader)
   }
 
-  return (): Promise<IteratorResult<ConsumedBatch, undefined>> {
+  return (): Promise<IteratorResult<ConsumedBatch<K, V>, undefined>> {
     this.#handBack()
     return Promise.resolve(DONE)
   }
@@ -63,20 +76,26 @@ export class BatchIterator implements AsyncIterableIterator<ConsumedBatch> {
 }
 
 /** A record is finished when the next one is asked for. One that the loop was left at is not. */
-export class RecordIterator implements AsyncIterableIterator<ConsumerRecord> {
+export class RecordIterator<K, V> implements AsyncIterableIterator<ConsumerRecord<K, V>> {
   readonly #source: BatchSource
   readonly #signal: AbortSignal | undefined
   #out: HandedOut | undefined
   #cursor: RecordCursor | undefined
+  readonly #onUndecodable: OnUndecodable | undefined
 
-  constructor (source: BatchSource, signal: AbortSignal | undefined) {
+  constructor (source: BatchSource, signal: AbortSignal | undefined, onUndecodable: OnUndecodable | undefined) {
     this.#source = source
     this.#signal = signal
+    this.#onUndecodable = onUndecodable
   }
 
-  async next (): Promise<IteratorResult<ConsumerRecord, undefined>> {
+  async next (): Promise<IteratorResult<ConsumerRecord<K, V>, undefined>> {
     for (;;) {
       const record = this.#fromBatch()
+      if (record instanceof DeserializationError) {
+        await this.#passOver(record)
+        continue
+      }
       if (record !== undefined) return { done: false, value: record }
       const next = await this.#source.nextBatch(this.#signal)
       if (next === undefined) return DONE
@@ -91,7 +110,20 @@ export class RecordIterator implements AsyncIterableIterator<ConsumerRecord> {
     }
   }
 
-  #fromBatch (): ConsumerRecord | undefined {
+  async #passOver (error: DeserializationError): Promise<void> {
+    try {
+      if (this.#onUndecodable === undefined) throw error
+      await this.#onUndecodable(error)
+    } catch (failure) {
+      // It was not handed out: whoever goes on without a seek meets it again.
+      const out = this.#out
+      if (out !== undefined && out.generation === out.reader.generation) out.reader.position = error.offset
+      this.#leave()
+      throw failure
+    }
+  }
+
+  #fromBatch (): ConsumerRecord<K, V> | DeserializationError | undefined {
     const out = this.#out
     const cursor = this.#cursor
     if (out === undefined || cursor === undefined) return undefined
@@ -110,7 +142,7 @@ export class RecordIterator implements AsyncIterableIterator<ConsumerRecord> {
       while (cursor.next()) {
         if (cursor.offset < batch.firstOffset) continue
         reader.position = cursor.offset + 1
-        return batch.record(cursor)
+        return recordOf(batch, cursor) as ConsumerRecord<K, V> | DeserializationError
       }
     } catch (error) {
       // Nothing is passed over: whoever goes on without a seek meets it again.
@@ -139,7 +171,7 @@ export class RecordIterator implements AsyncIterableIterator<ConsumerRecord> {
     this.#forget()
   }
 
-  return (): Promise<IteratorResult<ConsumerRecord, undefined>> {
+  return (): Promise<IteratorResult<ConsumerRecord<K, V>, undefined>> {
     this.#leave()
     return Promise.resolve(DONE)
   }

@@ -1,6 +1,7 @@
 // What a consumer can be told, and what it gives.
 import type { Header } from '../wire/batch-builder.ts'
-import type { MillraceError } from './errors.ts'
+import type { DeserializationError, MillraceError } from './errors.ts'
+import type { Deserializer } from './serde.ts'
 
 /** 'start', 'end', an offset, -n: the last n records, or the first record at or after a time (ms since 1970). */
 export type StartAt = 'start' | 'end' | number | { readonly timestamp: number }
@@ -22,7 +23,16 @@ export interface OffsetReset extends TopicPartition {
   readonly to: 'start' | 'end'
 }
 
-export interface ConsumerOptions {
+export interface ConsumerOptions<K = Uint8Array, V = Uint8Array> {
+  /** Makes keys of bytes; without one they are bytes. */
+  readonly key?: Deserializer<K> | undefined
+  /** Makes values of bytes; without one they are bytes. */
+  readonly value?: Deserializer<V> | undefined
+  /**
+   * Told of a record that cannot be deserialized, which is passed over when the promise resolves (send it
+   * elsewhere, count it). Without it reading fails there with a DeserializationError, until it is sought past.
+   */
+  readonly onUndecodable?: ((error: DeserializationError) => void | Promise<void>) | undefined
   /** Offsets are committed under this name; with `subscribe`, the group whose members share the partitions. */
   readonly group?: string | undefined
   /** How the group shares them ('uniform'); the group does what most of its members say. */
@@ -68,15 +78,15 @@ export interface ConsumerOptions {
   readonly waitTimeoutMs?: number | undefined
 }
 
-/** A record as read. Key and value are views of received bytes: copy what is kept for long. */
-export interface ConsumerRecord {
+/** A record as read. Bytes are views of what was received: copy what is kept for long. */
+export interface ConsumerRecord<K = Uint8Array, V = Uint8Array> {
   readonly topic: string
   readonly partition: number
   readonly offset: number
   /** ms since 1970. */
   readonly timestamp: number
-  readonly key: Uint8Array | null
-  readonly value: Uint8Array | null
+  readonly key: K | null
+  readonly value: V | null
   readonly headers: readonly Header[]
   readonly leaderEpoch: number
 }

@@ -1,4 +1,5 @@
 // Reads partitions in offset order, and keeps the place of a group.
+import type { Decompress } from '../wire/batch-reader.ts'
 import { openBlock } from '../wire/compression.ts'
 import type { Timer } from '../wire/ports.ts'
 import { BatchIterator, RecordIterator } from './consumer-iterators.ts'
@@ -7,7 +8,11 @@ import type { ConsumedBatch } from './consumed-batch.ts'
 import type {
   Assignment, ConsumerOptions, ConsumerRecord, OffsetToCommit, StartAt, TopicPartition
 } from './consumer-options.ts'
+import { patience } from './call-options.ts'
+import type { CallOptions, SubscribeOptions } from './call-options.ts'
 import { Commits } from './commits.ts'
+import { offsetsOf } from './committable.ts'
+import type { Committable } from './committable.ts'
 import { errorOf } from './errors.ts'
 import type { MillraceError } from './errors.ts'
 import { FetchChannels } from './fetch-channels.ts'
@@ -16,31 +21,19 @@ import { HandOut } from './hand-out.ts'
 import * as limits from './limits.ts'
 import type { ClientPorts, Metadata } from './metadata.ts'
 import { GROUPS_TOPIC, Offsets } from './offsets.ts'
-import type { ListedOffset, PartitionOffset, Patience } from './offsets.ts'
+import type { ListedOffset, PartitionOffset } from './offsets.ts'
 import type { PartitionReader, ReaderHost } from './partition-reader.ts'
 import { partitionOf, ReaderSet } from './reader-set.ts'
+import { runSource } from './run-source.ts'
+import { Runner } from './runner.ts'
+import type { RecordHandler, RunOptions } from './runner.ts'
 import { Starts } from './starts.ts'
-import { retry } from './waiting.ts'
+import { retry, within } from './waiting.ts'
 
-export interface CallOptions {
-  /** How long brokers and leaders are waited for (30,000). */
-  readonly timeoutMs?: number | undefined
-  readonly signal?: AbortSignal | undefined
-}
-
-export interface SubscribeOptions extends CallOptions {
-  /** Where to begin when the group has committed nothing; by the consumer's `reset` unless set. */
-  readonly from?: StartAt | undefined
-}
-
-function patience (options: CallOptions): Patience {
-  return { timeoutMs: options.timeoutMs ?? limits.operationTimeoutMs, signal: options.signal }
-}
-
-export class Consumer implements AsyncIterable<ConsumerRecord>, BatchSource {
+export class Consumer<K = Uint8Array, V = Uint8Array> implements AsyncIterable<ConsumerRecord<K, V>>, BatchSource {
   readonly #ports: ClientPorts
   readonly #metadata: Metadata
-  readonly #options: ConsumerOptions
+  readonly #options: ConsumerOptions<K, V>
   readonly #offsets: Offsets
   readonly #starts: Starts
   readonly #commits: Commits | undefined
@@ -48,13 +41,15 @@ export class Consumer implements AsyncIterable<ConsumerRecord>, BatchSource {
   readonly #channels: FetchChannels
   readonly #handOut = new HandOut()
   #group: GroupReading | undefined
+  #running: Promise<void> | undefined
   #tick: Timer | undefined
   #closed = false
   readonly #stopListening: () => void
   readonly #onClosed: () => void
 
   /** Made by Millrace.consumer(). */
-  constructor (ports: ClientPorts, metadata: Metadata, options: ConsumerOptions, onClosed: () => void) {
+  constructor (ports: ClientPorts, metadata: Metadata, options: ConsumerOptions<K, V>,
+    onClosed: () => void) {
     this.#ports = ports
     this.#metadata = metadata
     this.#options = options
@@ -145,7 +140,9 @@ export class Consumer implements AsyncIterable<ConsumerRecord>, BatchSource {
 
   #readerHost (isMember = false): ReaderHost {
     const prefetchBytes = (): number => this.#readers.prefetchBytes
-    const { decompressedBytesMax = limits.decompressedBytesMax } = this.#options
+    const { decompressedBytesMax = limits.decompressedBytesMax, key, value } = this.#options
+    const decompress: Decompress = (codecId, block) =>
+      openBlock(this.#ports.codecs, codecId, block, decompressedBytesMax)
     return {
       isMember,
       ports: this.#ports,
@@ -153,7 +150,7 @@ export class Consumer implements AsyncIterable<ConsumerRecord>, BatchSource {
       reset: this.#options.reset ?? 'earliest',
       onReset: this.#options.onReset,
       get prefetchBytes () { return prefetchBytes() },
-      decompress: (codecId, block) => openBlock(this.#ports.codecs, codecId, block, decompressedBytesMax),
+      opening: { decompress, key, value },
       channel: address => this.#channels.get(address),
       unresolved: reader => { this.#starts.add(reader) },
       ready: reader => { this.#handOut.add(reader) },
@@ -207,17 +204,40 @@ export class Consumer implements AsyncIterable<ConsumerRecord>, BatchSource {
    * The records of all partitions; those of one partition in their order. A record counts as finished when
    * the next one is asked for.
    */
-  [Symbol.asyncIterator] (): AsyncIterableIterator<ConsumerRecord> {
+  [Symbol.asyncIterator] (): AsyncIterableIterator<ConsumerRecord<K, V>> {
     return this.records()
   }
 
-  records (options: { readonly signal?: AbortSignal } = {}): AsyncIterableIterator<ConsumerRecord> {
-    return new RecordIterator(this, options.signal)
+  records (options: { readonly signal?: AbortSignal } = {}): AsyncIterableIterator<ConsumerRecord<K, V>> {
+    return new RecordIterator<K, V>(this, options.signal, this.#options.onUndecodable)
   }
 
   /** The same by batch, for callers with very many records. */
-  batches (options: { readonly signal?: AbortSignal } = {}): AsyncIterableIterator<ConsumedBatch> {
-    return new BatchIterator(this, options.signal)
+  batches (options: { readonly signal?: AbortSignal } = {}): AsyncIterableIterator<ConsumedBatch<K, V>> {
+    return new BatchIterator<K, V>(this, options.signal)
+  }
+
+  /**
+   * Hands each record to `handler`; it is finished when the promise resolves, and commits cover no record that is
+   * not. Resolves when the signal aborts or the consumer closes. A handler that rejects ends the run with its error,
+   * when the other ones are through; its record, and what was not begun, is for the next loop.
+   * @throws what a handler threw, DeserializationError, MillraceError.
+   */
+  async run (handler: RecordHandler<K, V>, options: RunOptions = {}): Promise<void> {
+    this.#check()
+    if (this.#running !== undefined || this.#handOut.isAwaited) {
+      throw errorOf('INVALID_REQUEST', 'a consumer is read by one loop at a time')
+    }
+    const source = runSource(this.#handOut, this.#readers, this.#options.onUndecodable, {
+      asked: () => { this.#group?.asked() },
+      handedBack: reader => { this.handedBack(reader) }
+    })
+    this.#running = new Runner(source, handler as RecordHandler<unknown, unknown>, options).run()
+    try {
+      await this.#running
+    } finally {
+      this.#running = undefined
+    }
   }
 
   assignment (): TopicPartition[] {
@@ -302,11 +322,12 @@ export class Consumer implements AsyncIterable<ConsumerRecord>, BatchSource {
   }
 
   /**
-   * Commits these offsets, or everything that was handed out. Resolves when they are durable.
-   * @throws MillraceError INVALID_REQUEST without a group, TIMED_OUT, CANCELLED ...
+   * Commits a record or a batch (and so everything before it in its partition), what was handed out of a partition,
+   * these offsets, or everything that was handed out; in a run, what is finished. Resolves when it is durable.
+   * @throws MillraceError INVALID_REQUEST without a group, FENCED_MEMBER (another member's now), TIMED_OUT ...
    */
-  async commit (offsets?: readonly OffsetToCommit[], options: CallOptions = {}): Promise<void> {
-    const chosen = offsets?.map((each): PartitionOffset => ({ ...partitionOf(this.#reader(each)), ...each }))
+  async commit (what?: Committable, options: CallOptions = {}): Promise<void> {
+    const chosen = what === undefined ? undefined : offsetsOf(what, place => this.#reader(place))
     await this.#commit(() => {
       const places = chosen ?? this.#places(reader => reader.position)
       // The caller's word: automatic commits go on from here.
@@ -341,7 +362,7 @@ export class Consumer implements AsyncIterable<ConsumerRecord>, BatchSource {
     }, patience(options))
   }
 
-  /** Commits what was finished, then stops. */
+  /** Lets a run finish what it has begun (30 s at most), commits what was finished, then stops. */
   async close (options: CallOptions = {}): Promise<void> {
     if (this.#closed) return
     this.#closed = true
@@ -352,6 +373,7 @@ export class Consumer implements AsyncIterable<ConsumerRecord>, BatchSource {
     this.#readers.stop()
     this.#channels.end()
     try {
+      if (this.#running !== undefined) await within(this.#ports.clock, patience(options).timeoutMs, this.#running)
       if (this.#commits !== undefined && this.#options.autoCommitIntervalMs !== 0) await this.#commitFinished(options)
     } finally {
       await this.#group?.leave()

@@ -1,6 +1,7 @@
 // The client's errors: a closed set of classes over the codes of wire/errors.ts.
 import { errorTable, WireError } from '../wire/errors.ts'
 import type { ErrorCode } from '../wire/errors.ts'
+import type { ConsumerRecord } from './consumer-options.ts'
 
 export interface ErrorPlace {
   readonly topic?: string | undefined
@@ -49,6 +50,27 @@ export class OffsetOutOfRangeError extends MillraceError {
     this.logStart = logStart
     this.highWatermark = highWatermark
   }
+}
+
+/** A record whose key or value the consumer's deserializer did not take. `seek(error, error.offset + 1)` passes it. */
+export class DeserializationError extends MillraceError {
+  override readonly name = 'DeserializationError'
+  declare readonly topic: string
+  declare readonly partition: number
+  /** Which part of the record. */
+  readonly part: 'key' | 'value'
+  /** The record as bytes. */
+  readonly record: ConsumerRecord
+
+  constructor (record: ConsumerRecord, part: 'key' | 'value', cause: unknown) {
+    const { topic, partition, offset } = record
+    const why = cause instanceof Error ? cause.message : String(cause)
+    super('DESERIALIZATION_FAILED', `the ${part} of ${topic}/${partition} at ${offset}: ${why}`, record, { cause })
+    this.part = part
+    this.record = record
+  }
+
+  get offset (): number { return this.record.offset }
 }
 
 /** The error of the class that its code belongs to. */

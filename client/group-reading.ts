@@ -40,7 +40,7 @@ interface Reading {
 
 export class GroupReading {
   readonly #host: GroupReadingHost
-  readonly #options: ConsumerOptions
+  readonly #options: ConsumerOptions<unknown, unknown>
   readonly #from: StartAt | undefined
   readonly #membership: Membership
   /** In order of being given. */
@@ -53,7 +53,8 @@ export class GroupReading {
   #retired = false
 
   /** @param from where to begin when the group has committed nothing; by the options' reset when undefined */
-  constructor (host: GroupReadingHost, options: ConsumerOptions, topics: readonly string[], from?: StartAt) {
+  constructor (host: GroupReadingHost, options: ConsumerOptions<unknown, unknown>, topics: readonly string[],
+    from?: StartAt) {
     const { group } = host.commits
     this.#host = host
     this.#from = from

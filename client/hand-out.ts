@@ -15,6 +15,10 @@ export class HandOut {
 
   get failure (): MillraceError | undefined { return this.#failure }
   get isClosed (): boolean { return this.#closed }
+  get isOnHold (): boolean { return this.#onHold }
+
+  /** Somebody waits for `changed`. */
+  get isAwaited (): boolean { return this.#wake !== undefined }
 
   /** The reader has something. */
   add (reader: PartitionReader): void {

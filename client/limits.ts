@@ -64,6 +64,8 @@ export const prefetchBytes = 1 * MiB
 export const consumerBufferedBytesMax = 64 * MiB
 /** What one compressed batch may open to: bounds what a few bytes can make of a reader's memory. */
 export const decompressedBytesMax = 64 * MiB
+/** Records of a partition that a run has before it, at least; twice its concurrency if that is more. */
+export const runAheadMin = 32
 export const autoCommitMs = 1_000
 /** Times that broken bytes are fetched again before the consumer gives up. */
 export const corruptFetchesMax = 3

@@ -9,6 +9,7 @@ import type { ConsumerOptions } from './consumer-options.ts'
 import { errorOf } from './errors.ts'
 import { Metadata } from './metadata.ts'
 import type { ClientPorts } from './metadata.ts'
+import type { Bytes } from './outgoing.ts'
 import { Producer } from './producer.ts'
 import type { ProducerOptions } from './producer-options.ts'
 
@@ -31,7 +32,7 @@ export interface OutsideWorld {
 export class MillraceClient {
   readonly #ports: ClientPorts
   readonly #metadata: Metadata
-  readonly #open = new Set<Producer | Consumer>()
+  readonly #open = new Set<{ close (options: { readonly timeoutMs?: number }): Promise<unknown> }>()
   #closed = false
 
   /** @throws MillraceError INVALID_REQUEST for a bootstrap that is no list of addresses. */
@@ -49,16 +50,20 @@ export class MillraceClient {
     this.#metadata = new Metadata(this.#ports, bootstrap)
   }
 
-  producer (options: ProducerOptions = {}): Producer {
+  /** @throws MillraceError CLOSED, UNSUPPORTED_COMPRESSION. */
+  producer<K = Bytes, V = Bytes> (options: ProducerOptions<K, V> = {}): Producer<K, V> {
     this.#check()
-    const producer: Producer = new Producer(this.#ports, this.#metadata, options, () => { this.#open.delete(producer) })
+    const producer: Producer<K, V> = new Producer(this.#ports, this.#metadata, options,
+      () => { this.#open.delete(producer) })
     this.#open.add(producer)
     return producer
   }
 
-  consumer (options: ConsumerOptions = {}): Consumer {
+  /** @throws MillraceError CLOSED. */
+  consumer<K = Uint8Array, V = Uint8Array> (options: ConsumerOptions<K, V> = {}): Consumer<K, V> {
     this.#check()
-    const consumer: Consumer = new Consumer(this.#ports, this.#metadata, options, () => { this.#open.delete(consumer) })
+    const consumer: Consumer<K, V> = new Consumer(this.#ports, this.#metadata, options,
+      () => { this.#open.delete(consumer) })
     this.#open.add(consumer)
     return consumer
   }

@@ -1,13 +1,12 @@
 // One partition of a consumer: a subscription at its leader, what has come and is not handed out yet, and
 // where it stands. It goes on at the next offset after every failure and at every new leader.
 import { batches, hasValidCrc } from '../wire/record-batch.ts'
-import type { Decompress } from '../wire/batch-reader.ts'
 import { WireError } from '../wire/errors.ts'
 import type { FetchResponse } from '../wire/messages.ts'
 import type { Timer } from '../wire/ports.ts'
 import { Backoff } from './backoff.ts'
 import { ConsumedBatch } from './consumed-batch.ts'
-import type { Received } from './consumed-batch.ts'
+import type { Opening, Received } from './consumed-batch.ts'
 import type { OffsetReset, Reset, StartAt } from './consumer-options.ts'
 import { errorOf, toMillraceError } from './errors.ts'
 import type { MillraceError } from './errors.ts'
@@ -26,7 +25,7 @@ export interface ReaderHost {
   readonly onReset: ((reset: OffsetReset) => void) | undefined
   /** Bytes that the broker may send ahead to one partition. */
   readonly prefetchBytes: number
-  readonly decompress: Decompress
+  readonly opening: Opening
   channel (address: string): FetchChannel
   /** Its start is to be found: `reader.startAt` of the offset follows. */
   unresolved (reader: PartitionReader): void
@@ -245,21 +244,21 @@ export class PartitionReader implements Subscriber {
   }
 
   /** The next batch to hand out; `position` moves behind it. */
-  next (): ConsumedBatch | undefined {
+  next (): ConsumedBatch<unknown, unknown> | undefined {
     const received = this.#received.shift()
     if (received === undefined) return undefined
     const { header } = received
     this.#receivedBytes -= header.sizeBytes
     this.#owe(header.sizeBytes)
     if (this.#subscription < 0) this.pump()
-    const batch = new ConsumedBatch(this.topic, this.topicId, this.partition, this.position, this.highWatermark,
-      received, this.#host.decompress)
+    const batch = new ConsumedBatch<unknown, unknown>(this.topic, this.topicId, this.partition, this.position,
+      this.highWatermark, received, this.#host.opening)
     this.position = header.lastOffset + 1
     return batch
   }
 
   /** Takes back a batch that was handed out in part: it goes on at `position`. */
-  putBack (batch: ConsumedBatch): void {
+  putBack (batch: ConsumedBatch<unknown, unknown>): void {
     if (this.position > batch.lastOffset) return
     this.#received.unshift(batch.received)
     this.#receivedBytes += batch.received.header.sizeBytes

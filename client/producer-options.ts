@@ -5,9 +5,15 @@ import type { Compression, FindCodec } from '../wire/compression.ts'
 import { toMillraceError } from './errors.ts'
 import type { MillraceError } from './errors.ts'
 import * as limits from './limits.ts'
+import type { Bytes, Serializers } from './outgoing.ts'
 import type { Partitioner } from './partitioner.ts'
+import type { Serializer } from './serde.ts'
 
-export interface ProducerOptions {
+export interface ProducerOptions<K = Bytes, V = Bytes> {
+  /** Makes bytes of keys; without one they are text or bytes. */
+  readonly key?: Serializer<K> | undefined
+  /** Makes bytes of values; without one they are text or bytes. */
+  readonly value?: Serializer<V> | undefined
   /** Default: murmur2 of the key as Kafka does, sticky without a key. */
   readonly partitioner?: Partitioner | undefined
   /** Bytes at which a batch is sent without waiting (512 KiB). */
@@ -50,6 +56,7 @@ export interface ProducerSettings {
   readonly deliveryTimeoutMs: number
   readonly requestTimeoutMs: number
   readonly packing: Packing | undefined
+  readonly serializers: Serializers
   readonly onDelivery: ((delivery: Delivery) => void) | undefined
 }
 
@@ -65,7 +72,7 @@ function packingOf (name: Compression | 'none', find: FindCodec): Packing | unde
 }
 
 /** @throws MillraceError UNSUPPORTED_COMPRESSION. */
-export function producerSettings (options: ProducerOptions, find: FindCodec): ProducerSettings {
+export function producerSettings<K, V> (options: ProducerOptions<K, V>, find: FindCodec): ProducerSettings {
   const batchBytesMax = options.batchBytesMax ?? limits.batchBytesMax
   return {
     partitioner: options.partitioner ?? 'default',
@@ -77,6 +84,7 @@ export function producerSettings (options: ProducerOptions, find: FindCodec): Pr
     deliveryTimeoutMs: options.deliveryTimeoutMs ?? limits.deliveryTimeoutMs,
     requestTimeoutMs: options.requestTimeoutMs ?? limits.requestTimeoutMs,
     packing: packingOf(options.compression ?? 'none', find),
+    serializers: { key: options.key as Serializer<unknown>, value: options.value as Serializer<unknown> },
     onDelivery: options.onDelivery
   }
 }

@@ -8,7 +8,7 @@ import { doubtMs, operationTimeoutMs, poolBytesMax, producerTickMs, sendsWaiting
 import type { ClientPorts, Metadata } from './metadata.ts'
 import { unknownTopic } from './metadata.ts'
 import { encodeRecord, headerBytes } from './outgoing.ts'
-import type { OutgoingRecord } from './outgoing.ts'
+import type { Bytes, OutgoingRecord } from './outgoing.ts'
 import { Countdown } from './produce-batch.ts'
 import type { ProduceBatch, RecordMetadata } from './produce-batch.ts'
 import { ProduceChannel } from './produce-channel.ts'
@@ -19,11 +19,11 @@ import { ProducerTopic } from './producer-topic.ts'
 import type { WaitingSend } from './producer-topic.ts'
 import { TopicWriter } from './topic-writer.ts'
 import type { TopicWriterOptions, WriterHost } from './topic-writer.ts'
-import { cancelled } from './waiting.ts'
+import { cancelled, within } from './waiting.ts'
 
 const PRODUCER_IDS = 2 ** 53
 
-export class Producer {
+export class Producer<K = Bytes, V = Bytes> {
   readonly #ports: ClientPorts
   readonly #metadata: Metadata
   readonly #settings: ProducerSettings
@@ -44,7 +44,8 @@ export class Producer {
   readonly #onClosed: () => void
 
   /** Made by Millrace.producer(). */
-  constructor (ports: ClientPorts, metadata: Metadata, options: ProducerOptions, onClosed: () => void) {
+  constructor (ports: ClientPorts, metadata: Metadata, options: ProducerOptions<K, V>,
+    onClosed: () => void) {
     this.#ports = ports
     this.#metadata = metadata
     this.#settings = producerSettings(options, ports.codecs)
@@ -77,13 +78,14 @@ export class Producer {
    * together: it resolves late when the buffer is full.
    * @throws MillraceError TIMED_OUT, UNKNOWN_TOPIC, RECORD_TOO_LARGE, CLOSED, CANCELLED ...
    */
-  send (record: OutgoingRecord, options: { readonly signal?: AbortSignal } = {}): Promise<RecordMetadata> {
+  send (record: OutgoingRecord<K, V>, options: { readonly signal?: AbortSignal } = {}): Promise<RecordMetadata> {
     return new Promise((resolve, reject) => {
       if (options.signal?.aborted === true) throw cancelled()
       const { clock } = this.#ports
       const topic = this.#topic(record.topic)
       const deadline = clock.now() + this.#settings.deliveryTimeoutMs
-      const send = { record: encodeRecord(record, clock.wallTime()), deadline, countdowns: [], resolve, reject }
+      const encoded = encodeRecord(record, clock.wallTime(), this.#settings.serializers)
+      const send = { record: encoded, deadline, countdowns: [], resolve, reject }
       if (topic.waiting.length === 0 && this.#admit(topic, send)) return
       if (topic.waiting.length >= sendsWaitingMax) {
         throw errorOf('BUFFER_FULL', `${sendsWaitingMax} calls of send wait already; await their promises`, topic.place)
@@ -95,7 +97,7 @@ export class Producer {
   }
 
   /** Sends several records; resolves when all of them are durable, in the order given. */
-  sendBatch (records: readonly OutgoingRecord[],
+  sendBatch (records: readonly OutgoingRecord<K, V>[],
     options: { readonly signal?: AbortSignal } = {}): Promise<RecordMetadata[]> {
     return Promise.all(records.map(record => this.send(record, options)))
   }
@@ -294,18 +296,8 @@ export class Producer {
     const { timeoutMs } = options
     const flushed = this.flush()
     // Every record is settled by its delivery timeout: without a timeout of one's own this ends too.
-    await (timeoutMs === undefined ? flushed : this.#within(flushed, timeoutMs))
+    await (timeoutMs === undefined ? flushed : within(this.#ports.clock, timeoutMs, flushed))
     this.#shut()
-  }
-
-  #within (done: Promise<void>, timeoutMs: number): Promise<void> {
-    return new Promise(resolve => {
-      const timer = this.#ports.clock.setTimer(timeoutMs, resolve)
-      void done.then(() => {
-        timer.cancel()
-        resolve()
-      })
-    })
   }
 
   #shut (): void {

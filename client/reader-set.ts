@@ -29,7 +29,7 @@ export function partitionOf ({ topic, topicId, partition }: PartitionReader): Om
 
 export class ReaderSet {
   readonly #host: ReaderSetHost
-  readonly #options: ConsumerOptions
+  readonly #options: ConsumerOptions<unknown, unknown>
   readonly #readers = new Map<string, PartitionReader>()
   readonly #tracked = new Set<string>()
   /** Topics of which all partitions are read, with how many there were when that was last looked at. */
@@ -37,7 +37,7 @@ export class ReaderSet {
   #prefetchBytes: number
   #closed = false
 
-  constructor (host: ReaderSetHost, options: ConsumerOptions) {
+  constructor (host: ReaderSetHost, options: ConsumerOptions<unknown, unknown>) {
     this.#host = host
     this.#options = options
     this.#prefetchBytes = options.prefetchBytes ?? limits.prefetchBytes
@@ -45,6 +45,7 @@ export class ReaderSet {
 
   /** Bytes that brokers may send ahead, per partition. */
   get prefetchBytes (): number { return this.#prefetchBytes }
+  get size (): number { return this.#readers.size }
   get isEmpty (): boolean { return this.#readers.size === 0 }
 
   all (): IterableIterator<PartitionReader> {

@@ -28,6 +28,18 @@ export function sleep (clock: Clock, ms: number, signal?: AbortSignal): Promise<
   })
 }
 
+/** Resolves when `done` does, or after `ms`. */
+export function within (clock: Clock, ms: number, done: Promise<unknown>): Promise<void> {
+  return new Promise(resolve => {
+    const timer = clock.setTimer(ms, resolve)
+    const end = (): void => {
+      timer.cancel()
+      resolve()
+    }
+    done.then(end, end)
+  })
+}
+
 export interface RetryOptions {
   readonly clock: Clock
   readonly rng: Rng

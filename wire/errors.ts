@@ -60,6 +60,8 @@ export const errorTable = {
     'Use record batch v2 without control batches.'),
   UNSUPPORTED_COMPRESSION: entry(FAILED_PRECONDITION, false, 'what the compression needs is not installed',
     'Install the package that the error names, or give the client a codec of your own.'),
+  SERIALIZATION_FAILED: entry(INVALID_ARGUMENT, false, 'the key or value could not be made bytes; nothing was written',
+    'The serializer of the producer threw: its error is the cause.'),
   INVALID_TIMESTAMP: entry(INVALID_ARGUMENT, false, 'the timestamp of a record is out of bounds',
     'Timestamps are milliseconds since 1970, not more than a day ahead of the broker.'),
   DISK_FULL: entry(RESOURCE_EXHAUSTED, true, 'the broker has no disk space left for appends',
@@ -70,6 +72,8 @@ export const errorTable = {
   // Reading
   OFFSET_OUT_OF_RANGE: entry(OUT_OF_RANGE, false, 'the offset is not, or no longer, in the partition',
     'Read from the log start that the error names, or from the end.'),
+  DESERIALIZATION_FAILED: entry(DATA_LOSS, false, 'the key or value of a record is not what the consumer expects',
+    'Seek past the offset that the error names, or give the consumer onUndecodable.'),
   OFFSET_NOT_AVAILABLE: entry(UNAVAILABLE, true, 'a new leader does not know its end yet', wait),
   // Groups
   NOT_COORDINATOR: entry(FAILED_PRECONDITION, true, 'this broker does not coordinate the group',

@@ -1,0 +1,19 @@
+// What every call that waits can be told.
+import type { StartAt } from './consumer-options.ts'
+import { operationTimeoutMs } from './limits.ts'
+import type { Patience } from './offsets.ts'
+
+export interface CallOptions {
+  /** How long brokers and leaders are waited for (30,000). */
+  readonly timeoutMs?: number | undefined
+  readonly signal?: AbortSignal | undefined
+}
+
+export interface SubscribeOptions extends CallOptions {
+  /** Where to begin when the group has committed nothing; by the consumer's `reset` unless set. */
+  readonly from?: StartAt | undefined
+}
+
+export function patience (options: CallOptions): Patience {
+  return { timeoutMs: options.timeoutMs ?? operationTimeoutMs, signal: options.signal }
+}
