@@ -1,6 +1,7 @@
 // The functions that Kubernetes adds to CEL, as far as they are offered here.
 // https://kubernetes.io/docs/reference/using-api/cel/#cel-libraries
 import type { Environment } from '@marcbachmann/cel-js'
+import { re2 } from './re2.ts'
 import { compareQuantities, parseQuantity, quantityToInteger, quantityToNumber } from './quantity.ts'
 import type { Quantity } from './quantity.ts'
 
@@ -86,9 +87,9 @@ function strings (env: Environment): void {
   env.registerFunction('string.replace(string, string): string',
     (text: string, from: string, to: string) => text.replaceAll(from, () => to))
   env.registerFunction('string.find(string): string', (text: string, pattern: string) =>
-    new RegExp(pattern, 'u').exec(text)?.[0] ?? '')
+    re2(pattern).exec(text)?.[0] ?? '')
   env.registerFunction('string.findAll(string): list<string>', (text: string, pattern: string) =>
-    [...text.matchAll(new RegExp(pattern, 'gu'))].map(match => match[0]))
+    [...text.matchAll(new RegExp(re2(pattern), 'gu'))].map(match => match[0]))
 }
 
 /** Adds Kubernetes' functions to the standard ones. */

@@ -4,16 +4,9 @@ import { equal, getOwn, isObject } from '../object.ts'
 import { duplicate, invalidValue, notSupported, required } from '../status.ts'
 import type { FieldError } from '../status.ts'
 import { isValidFormat } from './formats.ts'
+import { re2 } from './re2.ts'
 import { child, fieldSchema, index, isIntOrString, itemSchema } from './schema.ts'
 import type { Schema } from './schema.ts'
-
-const regexes = new Map<string, RegExp>()
-
-function regex (pattern: string): RegExp {
-  let compiled = regexes.get(pattern)
-  if (compiled === undefined) regexes.set(pattern, compiled = new RegExp(pattern, 'u'))
-  return compiled
-}
 
 function typeOf (value: Json): string {
   if (value === null) return 'null'
@@ -66,7 +59,7 @@ function stringErrors (value: string, schema: Schema, path: string): FieldError[
   if (schema.minLength !== undefined && length < schema.minLength) {
     return [invalidValue(path, value, `${inBody(path)} should be at least ${schema.minLength} chars long`)]
   }
-  if (schema.pattern !== undefined && !regex(schema.pattern).test(value)) {
+  if (schema.pattern !== undefined && !re2(schema.pattern).test(value)) {
     return [invalidValue(path, value, `${inBody(path)} should match '${schema.pattern}'`)]
   }
   if (schema.format !== undefined && !isValidFormat(schema.format, value)) {

@@ -106,6 +106,15 @@ export function crdSuite (world: World): void {
       expect(await refuse(spec({ a: { type: 'integer', default: 'x' } }))).toContain('default')
     })
 
+    it('reads patterns as RE2 does', async () => {
+      const definition = crd('Pattern', spec({ a: { type: 'string', pattern: '^(?i)(abort|warn)?$' } }))
+      await world.define(definition)
+      const objects = `/apis/${group}/v1/namespaces/${world.namespace}/patterns?dryRun=All`
+      const make = async (a: string): Promise<number> => (await world.client.post(objects,
+        { apiVersion: `${group}/v1`, kind: 'Pattern', metadata: { name: 'x' }, spec: { a } })).status
+      expect([await make('Warn'), await make(''), await make('stop')]).toEqual([201, 201, 422])
+    })
+
     it('must have fitting names', async () => {
       const wrong = crd('Misnamed', spec({}))
       wrong.metadata.name = `other.${group}`
