@@ -6,7 +6,8 @@ export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
     exclude: [
-      ...['kubectl', 'kubernetes', 'fault', 'package', 'monitoring', 'image', 'chart'].map(folder => `test/${folder}/**`),
+      ...['kubectl', 'kubernetes', 'fault', 'package', 'monitoring', 'image', 'chart']
+        .map(folder => `test/${folder}/**`),
       'node_modules/**'
     ],
     testTimeout: 30_000,

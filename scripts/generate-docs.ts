@@ -113,12 +113,8 @@ function chartPage (): string {
   for (const { value } of contents.items) {
     if (isMap(value) && isScalar(value.items[0]?.key)) value.items[0].key.commentBefore ??= value.commentBefore ?? null
   }
-  return '# The millrace chart\n\nThe operator, its definitions and its permissions. Clusters and Topics are ' +
-    'yours to apply afterwards; the notes\nafter installing show how.\n\n```sh\n' +
-    'helm install millrace charts/millrace --set image.repository=registry.example.com/millrace\n```\n\n' +
-    '`helm upgrade` brings the definitions up to date too. `helm uninstall` keeps them, and with them every ' +
-    'Cluster,\nTopic and volume. Written by `scripts/generate-docs.ts` from `values.yaml`.\n\n' +
-    `| value | default | |\n|---|---|---|\n${valueRows(contents as YAMLMap).join('\n')}\n`
+  const page = readFileSync(join(root, 'scripts/chart-page.md'), 'utf8')
+  return `${page}\n| value | default | |\n|---|---|---|\n${valueRows(contents as YAMLMap).join('\n')}\n`
 }
 
 const pages = [

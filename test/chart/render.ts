@@ -1,4 +1,7 @@
 // What the chart renders over a matrix of values, and a server that is asked whether it would take it.
+import { cpSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { expect } from 'vitest'
 import { parseAllDocuments } from 'yaml'
 import { helm } from '../kubernetes/helm.ts'
@@ -44,6 +47,16 @@ const paths: Readonly<Record<string, (namespace: string) => string>> = {
   CustomResourceDefinition: () => definitionsPath,
   PodMonitor: namespace => `${monitoringPath}/namespaces/${namespace}/podmonitors`,
   PrometheusRule: namespace => `${monitoringPath}/namespaces/${namespace}/prometheusrules`
+}
+
+/** The same source with another version string, in a folder of its own: what a later release would be. */
+export function chartOfVersion (version: string): string {
+  const folder = mkdtempSync(join(tmpdir(), 'millrace-chart-'))
+  cpSync(chart, folder, { recursive: true })
+  const path = join(folder, 'Chart.yaml')
+  const text = readFileSync(path, 'utf8')
+  writeFileSync(path, text.replaceAll(/^(version|appVersion): .*$/gm, `$1: ${version}`))
+  return folder
 }
 
 export function objectsIn (text: string): Any[] {

@@ -1,8 +1,10 @@
 // `helm install`, `kubectl apply`, and it runs: the chart, the operator and the brokers on a real control plane, each
 // with its own ServiceAccount's token and nothing more. Pods are processes here (process-node.ts).
+import { rmSync } from 'node:fs'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { Millrace } from '../../client/index.ts'
 import { portsAnnotation } from '../../local/pods/types.ts'
+import { chartOfVersion, image } from '../chart/render.ts'
 import { media, type Any, type Client, type Reply } from '../local/kube/client.ts'
 import { ControlPlane } from './control-plane.ts'
 import { helm, type Helm } from './helm.ts'
@@ -10,6 +12,7 @@ import { pathOf } from './objects.ts'
 import { ProcessNode } from './process-node.ts'
 
 const namespace = 'default'
+const tag = 'tested'
 const clusters = (name?: string): string => pathOf('clusters.millrace.dev', namespace, name)
 const topics = (name?: string): string => pathOf('topics.millrace.dev', namespace, name)
 const pods = (name?: string): string => pathOf('pods', namespace, name)
@@ -44,7 +47,7 @@ async function addresses (): Promise<string[]> {
 
 describe('from the chart to the first record', () => {
   it('helm install', async () => {
-    await run('install', 'millrace', 'charts/millrace', '--set', 'image.repository=example.com/millrace')
+    await run('install', 'millrace', 'charts/millrace', ...image, '--set', `image.tag=${tag}`)
     await client.eventually(pathOf('deployments.apps', namespace, 'millrace'),
       ({ body }) => (body as Any).status?.readyReplicas === 2, 60_000)
   })
@@ -127,6 +130,32 @@ describe('what may happen to it', () => {
     }, 60_000)
     await client.eventually(`${pathOf('pods', namespace)}/events-3`, ({ status }) => status === 404, 30_000)
     expect((await client.get(`${pathOf('persistentvolumeclaims', namespace)}/data-events-3`)).status).toBe(200)
+  })
+
+  it('an upgrade of the operator alone restarts no broker', async () => {
+    const brokers = async (): Promise<string[]> => {
+      const { body } = await client.get(`${pods()}?labelSelector=millrace.dev/cluster=events`)
+      return (body as Any).items.map((pod: Any) => `${pod.metadata.name} ${pod.metadata.uid}`).sort()
+    }
+    const before = await brokers()
+    // The same source with another version string; the image stays, as where a Cluster names its own.
+    const later = chartOfVersion('0.1.1')
+    await run('upgrade', 'millrace', later, ...image, '--set', `image.tag=${tag}`)
+    const isNew = (labels: Any): boolean => labels?.['app.kubernetes.io/version'] === '0.1.1'
+    await client.eventually(pathOf('deployments.apps', namespace, 'millrace'), ({ body }) => {
+      const { metadata, status } = body as Any
+      return isNew(metadata.labels) && status.updatedReplicas === 2 && status.readyReplicas === 2 &&
+        status.replicas === 2
+    }, 120_000)
+    // It acts: what is asked for now is done by the new one.
+    await client.post(topics(), {
+      apiVersion: 'millrace.dev/v1alpha1', kind: 'Topic', metadata: { name: 'after-upgrade' },
+      spec: { cluster: 'events', partitions: 1 }
+    })
+    await condition(topics('after-upgrade'), 'Ready')
+    await condition(clusters('events'), 'Ready')
+    expect(await brokers()).toEqual(before)
+    rmSync(later, { recursive: true })
   })
 
   it('a Topic that is deleted with its data leaves nothing', async () => {
