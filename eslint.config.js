@@ -13,7 +13,8 @@ const adapters = [
   'broker/main.ts',
   'broker/http.ts',
   'broker/metrics.ts',
-  'client/index.ts'
+  'client/index.ts',
+  'client/adapters/**/*.ts'
 ]
 
 export default tseslint.config(

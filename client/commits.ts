@@ -32,7 +32,8 @@ export class Commits {
       const offsets = choose()
       if (offsets.length === 0) return
       const by = this.#committer()
-      const fenced = await this.#offsets.commit(this.group, offsets, patience, by, ++this.#sequence)
+      const fenced = await this.#told(offsets.length,
+        () => this.#offsets.commit(this.group, offsets, patience, by, ++this.#sequence))
       committed(offsets.filter(offset => !fenced.includes(offset)))
       const [first] = fenced
       if (first !== undefined) {
@@ -41,6 +42,20 @@ export class Commits {
     })
     this.#last = mine.catch(() => { /* told to the caller; the next commit does not depend on it */ })
     return mine
+  }
+
+  async #told<T> (partitions: number, commit: () => Promise<T>): Promise<T> {
+    const { clock, tell } = this.#ports
+    const begunAt = clock.now()
+    let error: MillraceError | undefined
+    try {
+      return await commit()
+    } catch (failure) {
+      error = toMillraceError(failure)
+      throw failure
+    } finally {
+      tell('offsets.committed', { group: this.group, partitions, durationMs: clock.now() - begunAt, error })
+    }
   }
 
   /** Runs `commit` every so often, the next time counted from its end. */

@@ -1,7 +1,6 @@
 // Reads partitions in offset order, and keeps the place of a group.
 import type { Decompress } from '../wire/batch-reader.ts'
 import { openBlock } from '../wire/compression.ts'
-import type { Timer } from '../wire/ports.ts'
 import { BatchIterator, RecordIterator } from './consumer-iterators.ts'
 import type { BatchOfReader, BatchSource } from './consumer-iterators.ts'
 import type { ConsumedBatch } from './consumed-batch.ts'
@@ -20,15 +19,18 @@ import { GroupReading } from './group-reading.ts'
 import { HandOut } from './hand-out.ts'
 import * as limits from './limits.ts'
 import type { ClientPorts, Metadata } from './metadata.ts'
+import type { Lag } from './metrics.ts'
 import { GROUPS_TOPIC, Offsets } from './offsets.ts'
 import type { ListedOffset, PartitionOffset } from './offsets.ts'
 import type { PartitionReader, ReaderHost } from './partition-reader.ts'
+import { processed } from './processing.ts'
 import { partitionOf, ReaderSet } from './reader-set.ts'
 import { runSource } from './run-source.ts'
 import { Runner } from './runner.ts'
 import type { RecordHandler, RunOptions } from './runner.ts'
 import { Starts } from './starts.ts'
 import { retry, within } from './waiting.ts'
+import { Watch } from './watch.ts'
 
 export class Consumer<K = Uint8Array, V = Uint8Array> implements AsyncIterable<ConsumerRecord<K, V>>, BatchSource {
   readonly #ports: ClientPorts
@@ -42,10 +44,12 @@ export class Consumer<K = Uint8Array, V = Uint8Array> implements AsyncIterable<C
   readonly #handOut = new HandOut()
   #group: GroupReading | undefined
   #running: Promise<void> | undefined
-  #tick: Timer | undefined
+  readonly #watch: Watch
   #closed = false
   readonly #stopListening: () => void
   readonly #onClosed: () => void
+  /** Undefined: it commits nothing. */
+  readonly group: string | undefined
 
   /** Made by Millrace.consumer(). */
   constructor (ports: ClientPorts, metadata: Metadata, options: ConsumerOptions<K, V>,
@@ -54,6 +58,7 @@ export class Consumer<K = Uint8Array, V = Uint8Array> implements AsyncIterable<C
     this.#metadata = metadata
     this.#options = options
     this.#onClosed = onClosed
+    this.group = options.group
     this.#offsets = new Offsets(ports, metadata)
     this.#channels = new FetchChannels(ports, metadata)
     this.#starts = new Starts(ports, this.#offsets, error => { this.#fail(error) })
@@ -64,6 +69,13 @@ export class Consumer<K = Uint8Array, V = Uint8Array> implements AsyncIterable<C
       begin: reader => { this.#starts.add(reader) },
       failed: error => { this.#fail(error) }
     }, options)
+    this.#watch = new Watch({
+      ports,
+      metadata,
+      waitTimeoutMs: options.waitTimeoutMs,
+      readers: () => this.#readers.all(),
+      failed: error => { this.#fail(error) }
+    })
     this.#stopListening = metadata.onChange(() => {
       for (const reader of this.#readers.all()) reader.pump()
       this.#readers.grow()
@@ -89,7 +101,7 @@ export class Consumer<K = Uint8Array, V = Uint8Array> implements AsyncIterable<C
     this.#check()
     if (this.#group !== undefined) throw errorOf('INVALID_REQUEST', 'its group assigns a consumer that subscribed')
     await this.#readers.assign(assignments, patience(options))
-    this.#tick ??= this.#startTick()
+    this.#watch.start()
   }
 
   /**
@@ -121,7 +133,7 @@ export class Consumer<K = Uint8Array, V = Uint8Array> implements AsyncIterable<C
       failed: error => { this.#fail(error) }
     }, this.#options, topics, options.from)
     this.#group = group
-    this.#tick ??= this.#startTick()
+    this.#watch.start()
     try {
       await group.assigned({ timeoutMs, signal })
     } catch (error) {
@@ -156,27 +168,6 @@ export class Consumer<K = Uint8Array, V = Uint8Array> implements AsyncIterable<C
       ready: reader => { this.#handOut.add(reader) },
       failed: error => { this.#fail(error) }
     }
-  }
-
-  #startTick (): Timer {
-    return this.#ports.clock.setTimer(limits.doubtMs, () => {
-      this.#tick = this.#startTick()
-      const now = this.#ports.clock.now()
-      const { waitTimeoutMs } = this.#options
-      let quiet = false
-      for (const reader of this.#readers.all()) {
-        quiet ||= reader.isQuiet(now, limits.quietMs)
-        const stuck = waitTimeoutMs === undefined ? undefined : reader.stuckFor(now, waitTimeoutMs)
-        if (stuck !== undefined) this.#fail(this.#waitedTooLong(stuck))
-      }
-      if (quiet) this.#metadata.requestRefresh()
-    })
-  }
-
-  #waitedTooLong (cause: MillraceError): MillraceError {
-    const { topic, partition } = cause
-    return errorOf('TIMED_OUT', `${topic}/${partition} could not be read for ` +
-      `${(this.#options.waitTimeoutMs ?? 0) / 1000} s: ${cause.message}`, { topic, partition }, { cause })
   }
 
   #fail (error: MillraceError): void {
@@ -232,12 +223,22 @@ export class Consumer<K = Uint8Array, V = Uint8Array> implements AsyncIterable<C
       asked: () => { this.#group?.asked() },
       handedBack: reader => { this.handedBack(reader) }
     })
-    this.#running = new Runner(source, handler as RecordHandler<unknown, unknown>, options).run()
+    const work = (record: ConsumerRecord<unknown, unknown>): Promise<unknown> =>
+      this.process(record as ConsumerRecord<K, V>, handler)
+    this.#running = new Runner(source, work, options).run()
     try {
       await this.#running
     } finally {
       this.#running = undefined
     }
+  }
+
+  /**
+   * Runs `handler` as the processing of a record of a loop: in its span, and with its time told. `run` does it by
+   * itself.
+   */
+  process<T> (record: ConsumerRecord<K, V>, handler: (record: ConsumerRecord<K, V>) => T | Promise<T>): Promise<T> {
+    return processed(this.#ports, this.#options.group, record, handler)
   }
 
   assignment (): TopicPartition[] {
@@ -270,6 +271,15 @@ export class Consumer<K = Uint8Array, V = Uint8Array> implements AsyncIterable<C
   lag (partition: TopicPartition): number | undefined {
     const { position, highWatermark } = this.#reader(partition)
     return position < 0 || highWatermark < 0 ? undefined : Math.max(0, highWatermark - position)
+  }
+
+  /** The same of everything assigned, as far as it is known. */
+  lags (): Lag[] {
+    const { group } = this
+    return this.assignment().flatMap(place => {
+      const lag = this.lag(place)
+      return lag === undefined ? [] : [{ group, ...place, lag }]
+    })
   }
 
   /** What the group has committed of everything assigned; partitions without a commit are left out. */
@@ -368,7 +378,7 @@ export class Consumer<K = Uint8Array, V = Uint8Array> implements AsyncIterable<C
     this.#closed = true
     this.#handOut.close()
     this.#commits?.stop()
-    this.#tick?.cancel()
+    this.#watch.stop()
     this.#starts.stop()
     this.#readers.stop()
     this.#channels.end()

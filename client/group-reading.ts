@@ -147,6 +147,7 @@ export class GroupReading {
     }
     for (const { topic } of wanted) this.#host.readers.track(topic)
     this.#host.readers.add(readers)
+    this.#host.ports.tell('group.assigned', { group: this.#host.commits.group, partitions: wanted.map(placeOf) })
     this.#options.onAssigned?.(wanted.map(placeOf))
   }
 
@@ -218,7 +219,9 @@ export class GroupReading {
 
   /** The caller's last word, and the last commit. */
   async #finish (readings: readonly Reading[]): Promise<void> {
-    await this.#options.onRevoked?.(readings.map(({ held }) => placeOf(held)))
+    const going = readings.map(({ held }) => placeOf(held))
+    this.#host.ports.tell('group.revoked', { group: this.#host.commits.group, partitions: going })
+    await this.#options.onRevoked?.(going)
     if (this.#options.autoCommitIntervalMs === 0) return
     const places = (): PartitionOffset[] => readings.flatMap(({ reader }) =>
       reader !== undefined && reader.finished >= 0 && reader.finished !== reader.committed
@@ -238,7 +241,9 @@ export class GroupReading {
       this.#readings.delete(held)
       if (reader !== undefined) this.#dropReader(reader)
     }
-    this.#options.onLost?.(partitions.map(placeOf), why)
+    const gone = partitions.map(placeOf)
+    this.#host.ports.tell('group.lost', { group: this.#host.commits.group, partitions: gone, error: why })
+    this.#options.onLost?.(gone, why)
   }
 
   #dropReader (reader: PartitionReader): void {

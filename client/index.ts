@@ -3,8 +3,11 @@ import { GrpcNet } from '../wire/adapters/grpc-net.ts'
 import { NodeClock } from '../wire/adapters/node-clock.ts'
 import { nodeCodec } from '../wire/adapters/node-compression.ts'
 import { NodeRng } from '../wire/adapters/node-rng.ts'
+import { publish } from './adapters/diagnostics.ts'
+import { tracing } from './adapters/open-telemetry.ts'
 import { MillraceClient } from './millrace.ts'
 import type { ClientOptions } from './millrace.ts'
+import type { LostRecords } from './producer-options.ts'
 
 /**
  * A client of one cluster.
@@ -19,13 +22,14 @@ export class Millrace extends MillraceClient {
   readonly #alive: NodeJS.Timeout
 
   constructor (options: ClientOptions) {
-    super(options, { net: new GrpcNet(), clock: new NodeClock(), rng: new NodeRng(), codecs: nodeCodec })
+    super(options,
+      { net: new GrpcNet(), clock: new NodeClock(), rng: new NodeRng(), codecs: nodeCodec, publish, tracing })
     this.#alive = setInterval(() => {}, 2 ** 30)
   }
 
-  override async close (): Promise<void> {
+  override async close (options: { readonly timeoutMs?: number } = {}): Promise<readonly LostRecords[]> {
     try {
-      await super.close()
+      return await super.close(options)
     } finally {
       clearInterval(this.#alive)
     }
@@ -42,12 +46,15 @@ export type {
   Assignment, ConsumerOptions, ConsumerRecord, OffsetReset, OffsetToCommit, Reset, StartAt, TopicPartition
 } from './consumer-options.ts'
 export * from './errors.ts'
+export type { ClientEventName, ClientEvents } from './events.ts'
+export type { ClientLog } from './log.ts'
+export type { Lag, MetricsRegistry } from './metrics.ts'
 export type { ListedOffset, OffsetQuery, PartitionOffset } from './offsets.ts'
 export type { Bytes, OutgoingRecord } from './outgoing.ts'
 export type { Partitionable, Partitioner } from './partitioner.ts'
 export type { RecordMetadata } from './produce-batch.ts'
 export type { Producer } from './producer.ts'
-export type { Delivery, ProducerOptions } from './producer-options.ts'
+export type { Delivery, LostRecords, ProducerOptions } from './producer-options.ts'
 export type { RecordHandler, RunOptions } from './runner.ts'
 export { serdes } from './serde.ts'
 export type { Deserializer, Serde, SerdeContext, Serializer } from './serde.ts'

@@ -9,8 +9,10 @@ import { Backoff } from './backoff.ts'
 import { BrokerAddresses } from './broker-addresses.ts'
 import { errorOf, toMillraceError } from './errors.ts'
 import type { MillraceError } from './errors.ts'
+import type { Tell } from './events.ts'
 import { anotherTopicMs, goneTopicMs, metadataAgeMsMax, unknownTopicMs } from './limits.ts'
 import { askForMetadata } from './metadata-request.ts'
+import type { Tracing } from './tracing.ts'
 import { cancelled } from './waiting.ts'
 
 /** The outside world of a client, and whom it tells that it waits. */
@@ -21,6 +23,8 @@ export interface ClientPorts {
   /** Called whenever something is waited for; may be called often with the same text. */
   readonly onWaiting: (what: string) => void
   readonly codecs: FindCodec
+  readonly tell: Tell
+  readonly tracing: Tracing | undefined
 }
 
 export interface Leader {

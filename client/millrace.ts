@@ -8,10 +8,16 @@ import { Consumer } from './consumer.ts'
 import type { ConsumerOptions } from './consumer-options.ts'
 import { errorOf } from './errors.ts'
 import { Metadata } from './metadata.ts'
+import type { Tell } from './events.ts'
+import { logged } from './log.ts'
+import type { ClientLog } from './log.ts'
 import type { ClientPorts } from './metadata.ts'
+import { metricsIn } from './metrics.ts'
+import type { ClientMetrics, Gauged, Lag, MetricsRegistry } from './metrics.ts'
 import type { Bytes } from './outgoing.ts'
 import { Producer } from './producer.ts'
-import type { ProducerOptions } from './producer-options.ts'
+import type { LostRecords, ProducerOptions } from './producer-options.ts'
+import type { Tracing } from './tracing.ts'
 
 export interface ClientOptions {
   /** Addresses of one or more brokers, host:port; the others are found through them. */
@@ -20,6 +26,12 @@ export interface ClientOptions {
   readonly onWaiting?: ((what: string) => void) | undefined
   /** Compression of one's own making, instead of Node's and the packages that are looked for. */
   readonly codecs?: { readonly [name in Compression]?: Codec } | undefined
+  /** Where notes go, as pino has it: `log.warn({ ... }, 'sentence')`. */
+  readonly log?: ClientLog | undefined
+  /** A Registry of prom-client, which the client's metrics are put into (millrace_client_...). */
+  readonly metrics?: MetricsRegistry | undefined
+  /** False: no spans, even where @opentelemetry/api is installed. */
+  readonly tracing?: boolean | undefined
 }
 
 export interface OutsideWorld {
@@ -27,12 +39,19 @@ export interface OutsideWorld {
   readonly clock: Clock
   readonly rng: Rng
   readonly codecs?: FindCodec
+  readonly publish?: Tell
+  readonly tracing?: Tracing | undefined
+}
+
+interface Open extends Gauged {
+  close (options: { readonly timeoutMs?: number }): Promise<readonly LostRecords[] | void>
 }
 
 export class MillraceClient {
   readonly #ports: ClientPorts
   readonly #metadata: Metadata
-  readonly #open = new Set<{ close (options: { readonly timeoutMs?: number }): Promise<unknown> }>()
+  readonly #open = new Set<Open>()
+  readonly #metrics: ClientMetrics | undefined
   #closed = false
 
   /** @throws MillraceError INVALID_REQUEST for a bootstrap that is no list of addresses. */
@@ -40,12 +59,25 @@ export class MillraceClient {
     const bootstrap = parseBootstrap(options.bootstrap)
     const { onWaiting, codecs } = options
     const { codecs: find = noCodec } = world
+    const log = options.log === undefined ? undefined : logged(options.log)
+    this.#metrics = options.metrics === undefined ? undefined : metricsIn(options.metrics)
+    this.#metrics?.sources.add(this)
+    const tell: Tell = (name, event) => {
+      world.publish?.(name, event)
+      this.#metrics?.take(name, event)
+      log?.(name, event)
+    }
     this.#ports = {
       net: world.net,
       clock: world.clock,
       rng: world.rng,
-      onWaiting: what => { onWaiting?.(what) },
-      codecs: name => codecs?.[name] ?? find(name)
+      onWaiting: what => {
+        onWaiting?.(what)
+        tell('waiting', { what })
+      },
+      codecs: name => codecs?.[name] ?? find(name),
+      tell,
+      tracing: options.tracing === false ? undefined : world.tracing
     }
     this.#metadata = new Metadata(this.#ports, bootstrap)
   }
@@ -68,6 +100,16 @@ export class MillraceClient {
     return consumer
   }
 
+  /** Of all its producers: bytes accepted and not yet acknowledged. */
+  get bufferedBytes (): number {
+    return [...this.#open].reduce((sum, each) => sum + (each.bufferedBytes ?? 0), 0)
+  }
+
+  /** Of all its consumers: records between their position and the end, as far as it is known. */
+  lags (): Lag[] {
+    return [...this.#open].flatMap(each => each.lags?.() ?? [])
+  }
+
   admin (): Admin {
     this.#check()
     return new Admin(this.#ports, this.#metadata)
@@ -79,14 +121,16 @@ export class MillraceClient {
 
   /**
    * Closes its producers (after sending what they accepted) and consumers (after a last commit), then the
-   * connections. Rejects when a last commit failed.
+   * connections. Resolves with what producers lost; rejects when a last commit failed.
    */
-  async close (options: { readonly timeoutMs?: number } = {}): Promise<void> {
-    if (this.#closed) return
+  async close (options: { readonly timeoutMs?: number } = {}): Promise<readonly LostRecords[]> {
+    if (this.#closed) return []
     this.#closed = true
     try {
-      await Promise.all([...this.#open].map(each => each.close(options)))
+      const lost = await Promise.all([...this.#open].map(each => each.close(options)))
+      return lost.flatMap(each => each ?? [])
     } finally {
+      this.#metrics?.sources.delete(this)
       this.#metadata.close()
       await this.#ports.net.close()
     }

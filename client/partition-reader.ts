@@ -211,6 +211,7 @@ export class PartitionReader implements Subscriber {
   }
 
   #take (records: Uint8Array): void {
+    let count = 0
     for (const header of batches(records)) {
       if (!hasValidCrc(records, header)) {
         throw new WireError('CORRUPT_BATCH',
@@ -224,7 +225,9 @@ export class PartitionReader implements Subscriber {
       this.#received.push({ bytes: records, header })
       this.#receivedBytes += header.sizeBytes
       this.#fetchOffset = header.lastOffset + 1
+      count += header.recordsCount
     }
+    this.#host.ports.tell('records.received', { ...this.place, records: count, bytes: records.length })
   }
 
   #isCorrupt (error: unknown): void {
@@ -288,6 +291,7 @@ export class PartitionReader implements Subscriber {
     const isAhead = highWatermark >= 0 && wanted > highWatermark
     const to = reset === 'latest' || (reset === 'nearest' && isAhead) ? 'end' : 'start'
     this.#host.onReset?.({ ...this.place, wanted, logStart, highWatermark, to })
+    this.#host.ports.tell('offset.reset', { ...this.place, wanted, to })
     const { position } = this
     this.seek(to)
     // Each broker removes old segments by itself: another leader may have kept what was read long ago.

@@ -360,7 +360,7 @@ export class ProduceLane implements BatchOwner {
   expire (now: number): void {
     const { metadata, settings } = this.#host
     if (metadata.isGone(this.topic)) {
-      this.failAll(unknownTopic(this.topic))
+      this.failAll(() => unknownTopic(this.topic))
       return
     }
     for (let head = this.#queue[0]; head !== undefined; head = this.#queue[0]) {
@@ -386,14 +386,14 @@ export class ProduceLane implements BatchOwner {
     return head !== undefined && head.inFlight && now - head.sentAt > ms
   }
 
-  failAll (error: MillraceError): void {
+  failAll (errorOfBatch: (batch: ProduceBatch) => MillraceError): void {
     this.#abandon()
     this.#retryTimer?.cancel()
     this.#retryTimer = undefined
     this.#lingerTimer?.cancel()
     this.#lingerTimer = undefined
     if (this.#queue.some(batch => batch.wasSent)) this.#bump = true
-    for (const batch of [...this.#queue]) this.#settle(batch, error)
+    for (const batch of [...this.#queue]) this.#settle(batch, errorOfBatch(batch))
     this.#draining = false
   }
 }

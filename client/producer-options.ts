@@ -36,6 +36,16 @@ export interface ProducerOptions<K = Bytes, V = Bytes> {
   readonly onDelivery?: ((delivery: Delivery) => void) | undefined
 }
 
+/** Records of a producer that were not acknowledged when it was closed. */
+export interface LostRecords {
+  readonly topic: string
+  /** Undefined: no partition had been chosen for them. */
+  readonly partition: number | undefined
+  readonly records: number
+  /** 'no': certainly not written. 'unknown': sent, and the answer did not come. */
+  readonly written: 'no' | 'unknown'
+}
+
 /** The fate of one batch of records. */
 export interface Delivery {
   readonly topic: string

@@ -7,14 +7,15 @@ import type { MillraceError } from './errors.ts'
 import { doubtMs, operationTimeoutMs, poolBytesMax, producerTickMs, sendsWaitingMax } from './limits.ts'
 import type { ClientPorts, Metadata } from './metadata.ts'
 import { unknownTopic } from './metadata.ts'
-import { encodeRecord, headerBytes } from './outgoing.ts'
+import { encodeRecord, headerBytes, headersOf } from './outgoing.ts'
 import type { Bytes, OutgoingRecord } from './outgoing.ts'
 import { Countdown } from './produce-batch.ts'
 import type { ProduceBatch, RecordMetadata } from './produce-batch.ts'
 import { ProduceChannel } from './produce-channel.ts'
 import type { LaneHost, ProduceLane } from './produce-lane.ts'
+import { Lost } from './lost.ts'
 import { producerSettings } from './producer-options.ts'
-import type { ProducerOptions, ProducerSettings } from './producer-options.ts'
+import type { LostRecords, ProducerOptions, ProducerSettings } from './producer-options.ts'
 import { ProducerTopic } from './producer-topic.ts'
 import type { WaitingSend } from './producer-topic.ts'
 import { TopicWriter } from './topic-writer.ts'
@@ -79,8 +80,17 @@ export class Producer<K = Bytes, V = Bytes> {
    * @throws MillraceError TIMED_OUT, UNKNOWN_TOPIC, RECORD_TOO_LARGE, CLOSED, CANCELLED ...
    */
   send (record: OutgoingRecord<K, V>, options: { readonly signal?: AbortSignal } = {}): Promise<RecordMetadata> {
+    const span = this.#ports.tracing?.send(record.topic)
+    if (span === undefined) return this.#send(record, options.signal)
+    const headers = [...record.headers === undefined ? [] : headersOf(record.headers), ...span.headers]
+    const sent = this.#send({ ...record, headers }, options.signal)
+    sent.then(metadata => { span.sent(metadata) }, (error: unknown) => { span.failed(error) })
+    return sent
+  }
+
+  #send (record: OutgoingRecord<K, V>, signal: AbortSignal | undefined): Promise<RecordMetadata> {
     return new Promise((resolve, reject) => {
-      if (options.signal?.aborted === true) throw cancelled()
+      if (signal?.aborted === true) throw cancelled()
       const { clock } = this.#ports
       const topic = this.#topic(record.topic)
       const deadline = clock.now() + this.#settings.deliveryTimeoutMs
@@ -90,7 +100,7 @@ export class Producer<K = Bytes, V = Bytes> {
       if (topic.waiting.length >= sendsWaitingMax) {
         throw errorOf('BUFFER_FULL', `${sendsWaitingMax} calls of send wait already; await their promises`, topic.place)
       }
-      topic.wait(send, options.signal)
+      topic.wait(send, signal)
       this.#startTick()
       this.#metadata.lookAgain(topic.name)
     })
@@ -216,6 +226,17 @@ export class Producer<K = Bytes, V = Bytes> {
       else reject(error)
     }
     this.#settings.onDelivery?.({ topic, partition, records: batch.count, baseOffset, error })
+    const { tell, clock } = this.#ports
+    tell('batch.delivered', {
+      topic,
+      partition,
+      records: batch.count,
+      bytes: batch.bytes?.length ?? batch.sizeBytes,
+      baseOffset,
+      attempts: batch.attempts,
+      durationMs: clock.now() - batch.createdAt,
+      error
+    })
     for (const countdown of batch.countdowns) countdown.remove()
     if (!this.#closed) this.#admitWaiting()
   }
@@ -288,32 +309,40 @@ export class Producer<K = Bytes, V = Bytes> {
 
   /**
    * Sends what was accepted, then closes. After it every promise of `send` is settled: with `timeoutMs`, those
-   * that were not acknowledged in time are rejected with CLOSED.
+   * that were not acknowledged in time are rejected with CLOSED. Resolves with those, counted by partition: with
+   * nothing, when nothing is lost.
    */
-  async close (options: { readonly timeoutMs?: number } = {}): Promise<void> {
-    if (this.#closing) return
+  async close (options: { readonly timeoutMs?: number } = {}): Promise<readonly LostRecords[]> {
+    if (this.#closing) return []
     this.#closing = true
     const { timeoutMs } = options
     const flushed = this.flush()
     // Every record is settled by its delivery timeout: without a timeout of one's own this ends too.
     await (timeoutMs === undefined ? flushed : within(this.#ports.clock, timeoutMs, flushed))
-    this.#shut()
+    return this.#shut()
   }
 
-  #shut (): void {
+  #shut (): LostRecords[] {
+    const lost = new Lost()
     this.#closed = true
     this.#stopListening()
     this.#tick?.cancel()
     for (const topic of this.#topics.values()) {
+      lost.add(topic.name, undefined, topic.waiting.length, 'no')
       topic.failWaiting(errorOf('CLOSED', 'the producer was closed; not written', topic.place))
       this.#metadata.untrack(topic.name)
     }
     for (const lane of [...this.#active]) {
-      lane.failAll(errorOf('CLOSED', 'the producer was closed; whether it was written is not known', lane))
+      lane.failAll(({ count, uncertain }) => {
+        lost.add(lane.topic, lane.partition, count, uncertain ? 'unknown' : 'no')
+        const written = uncertain ? 'whether it was written is not known' : 'not written'
+        return errorOf('CLOSED', `the producer was closed; ${written}`, lane)
+      })
     }
     for (const channel of this.#channels.values()) channel.end()
     for (const resolve of this.#roomWaiters.splice(0)) resolve()
     this.#onClosed()
+    return lost.all()
   }
 
   async [Symbol.asyncDispose] (): Promise<void> {

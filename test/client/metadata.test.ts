@@ -29,7 +29,8 @@ function answer (controller: number, known: boolean, topicId = first): GetMetada
 function follow (say: () => GetMetadataResponse) {
   const clock = new FakeClock()
   const net = { call: () => Promise.resolve(say()) } as unknown as Net
-  const metadata = new Metadata({ net, clock, rng: new SimRng(1), onWaiting: () => {}, codecs: noCodec }, ['b:1'])
+  const idle = { onWaiting: () => {}, codecs: noCodec, tell: () => {}, tracing: undefined }
+  const metadata = new Metadata({ net, clock, rng: new SimRng(1), ...idle }, ['b:1'])
   metadata.track('t')
   return { clock, metadata }
 }

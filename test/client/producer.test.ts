@@ -220,12 +220,32 @@ describe('flush and close', () => {
     await producer[Symbol.asyncDispose]()
   })
 
-  it('close says what it lost', async () => {
+  it('close says exactly what it lost, and whether it was written', async () => {
+    const producer = client.producer({ inFlightMax: 1 })
+    await clock.finish(producer.send({ topic: 'orders', partition: 0, value: 'v' }))
+    cluster.verdict = () => 'lose'
+    const first = producer.send({ topic: 'orders', partition: 0, value: 'v' }).catch((error: unknown) => error)
+    await clock.advance(20)
+    const behind = sendAll(producer, ['1', '2']).catch((error: unknown) => error)
+    const nowhere = producer.send({ topic: 'not made yet', value: 'v' }).catch((error: unknown) => error)
+    const lost = await clock.finish(producer.close({ timeoutMs: 500 }))
+    expect(lost).toEqual([
+      { topic: 'not made yet', partition: undefined, records: 1, written: 'no' },
+      { topic: 'orders', partition: 0, records: 1, written: 'unknown' },
+      { topic: 'orders', partition: 0, records: 2, written: 'no' }
+    ])
+    expect(await first).toMatchObject({ code: 'CLOSED', message: expect.stringMatching(/is not known$/) as string })
+    expect(await behind).toMatchObject({ code: 'CLOSED', message: expect.stringMatching(/not written$/) as string })
+    expect(await nowhere).toMatchObject({ code: 'CLOSED', message: expect.stringMatching(/not written$/) as string })
+  })
+
+  it('close of a client says what its producers lost, and nothing when nothing is lost', async () => {
     const producer = client.producer()
     await clock.finish(producer.send({ topic: 'orders', partition: 0, value: 'v' }))
     cluster.verdict = () => 'lose'
-    const sent = codeOf(producer.send({ topic: 'orders', partition: 0, value: 'v' }))
-    await clock.finish(producer.close({ timeoutMs: 500 }))
-    expect(await sent).toBe('CLOSED')
+    producer.send({ topic: 'orders', partition: 0, value: 'v' }).catch(() => {})
+    expect(await clock.finish(client.close({ timeoutMs: 500 })))
+      .toEqual([{ topic: 'orders', partition: 0, records: 1, written: 'unknown' }])
+    expect(await clock.finish(world.client().close())).toEqual([])
   })
 })

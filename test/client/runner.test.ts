@@ -295,7 +295,7 @@ describe('while it runs', () => {
   })
 })
 
-test('a member that is given a partition less finishes what it has begun, commits it, and repeats nothing', async () => {
+test('a member that gives a partition up finishes what it has begun, commits it, and repeats nothing', async () => {
   const world = new GroupWorld()
   world.cluster.create('orders', 2)
   for (const p of [0, 1]) await fill(world, p, values(p * 100, p * 100 + 6), 3)

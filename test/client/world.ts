@@ -27,7 +27,7 @@ export class World {
   }
 
   client (bootstrap = 'broker-2:9090, broker-0:9090', options: Omit<ClientOptions, 'bootstrap'> = {},
-    more: Pick<OutsideWorld, 'codecs'> = { codecs: nodeCodec }): MillraceClient {
+    more: Partial<OutsideWorld> = { codecs: nodeCodec }): MillraceClient {
     const onWaiting = (what: string): void => { this.waiting.add(what) }
     const rng = new SeededRng(this.#seed++)
     return new MillraceClient({ onWaiting, ...options, bootstrap },

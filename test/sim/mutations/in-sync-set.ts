@@ -15,7 +15,9 @@ export const inSyncSet: readonly Mutation[] = [
     name: 'controller-shrinks-below-floor',
     rule,
     without: 'the controller drops dead members only while minInSync live ones remain',
-    edits: [{ file: controller, search: 'const rest = live >= row.minInSync && remaining', replace: 'const rest = remaining' }]
+    edits: [{
+      file: controller, search: 'const rest = live >= row.minInSync && remaining', replace: 'const rest = remaining'
+    }]
   },
   {
     name: 'leader-shrinks-below-floor',
