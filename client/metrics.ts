@@ -131,7 +131,8 @@ export class ClientMetrics {
       this.#receivedBytes, this.#processSeconds, this.#commits]
     for (const metric of all) register(registry, metric.told, () => metric.samples(), () => { metric.reset() })
     register(registry, {
-      name: 'millrace_client_buffered_bytes', help: 'Accepted and not yet acknowledged', type: 'gauge', aggregator: 'sum'
+      name: 'millrace_client_buffered_bytes', help: 'Accepted and not yet acknowledged', type: 'gauge',
+      aggregator: 'sum'
     }, () => [{ labels: {}, value: [...this.sources].reduce((sum, each) => sum + (each.bufferedBytes ?? 0), 0) }])
     register(registry, {
       name: 'millrace_client_lag', help: 'Records behind the end, by group, topic and partition', type: 'gauge',
