@@ -5,7 +5,7 @@ import type { WireError } from '../../wire/errors.ts'
 import type { Listener, Services, Stream } from '../../wire/ports.ts'
 import type { ReplicateResponse, SessionRequest, SessionResponse } from '../../wire/messages.ts'
 import { SimNet } from './net.ts'
-import { SimNetwork } from './network.ts'
+import { keepaliveMs, keepaliveTimeoutMs, SimNetwork } from './network.ts'
 import { SimRng } from './rng.ts'
 import { Scheduler } from './scheduler.ts'
 
@@ -88,11 +88,13 @@ describe('SimNet under faults', () => {
     const dialled = new Recorder<SessionResponse>()
     client.net.forget('s:9091')
     client.net.open('s:9091', 'Session', dialled)
+    await until(() => mine.closes.length === 1)
+    expect(scheduler.now - from).toBeGreaterThanOrEqual(keepaliveTimeoutMs)
+    expect(scheduler.now - from).toBeLessThanOrEqual(keepaliveTimeoutMs + keepaliveMs + 50)
+    expect(mine.closes[0]?.message).toContain('keepalive')
     await until(() => dialled.closes.length === 1)
     expect(codes(dialled)).toEqual(['UNAVAILABLE'])
     expect(scheduler.now - from).toBeGreaterThan(1_900)
-    await until(() => mine.closes.length === 1)
-    expect(scheduler.now - from).toBeGreaterThan(3_000)
   })
 
   test('a short cut delays, in order; a long one breaks both sides', async () => {
@@ -112,21 +114,37 @@ describe('SimNet under faults', () => {
   })
 
   test('a paused process accepts nothing, answers nothing, and finds everything when it wakes', async () => {
-    const { network, server, stream, seen, until, scheduler, client } = await sessions()
+    const { network, server, stream, mine, seen, until, scheduler } = await sessions()
     server.process.pause()
     network.review()
     stream.send({ request: 'stop', stop: {} })
-    const dialled = new Recorder<SessionResponse>()
-    client.net.forget('s:9091')
-    client.net.open('s:9091', 'Session', dialled)
-    await until(() => dialled.closes.length === 1)
-    expect(codes(dialled)).toEqual(['UNAVAILABLE'])
+    await scheduler.run(scheduler.now + keepaliveTimeoutMs - 100)
     expect(seen.messages).toHaveLength(1)
     server.process.resume()
     network.review()
     await until(() => seen.messages.length === 2)
     await scheduler.run(scheduler.now + 20_000)
+    expect([...mine.closes, ...seen.closes]).toEqual([])
+  })
+
+  test('a process that is paused for longer than keepalives wait is given up, by dials too', async () => {
+    const { network, server, mine, seen, until, scheduler, client } = await sessions()
+    const from = scheduler.now
+    server.process.pause()
+    network.review()
+    const dialled = new Recorder<SessionResponse>()
+    client.net.forget('s:9091')
+    client.net.open('s:9091', 'Session', dialled)
+    await until(() => mine.closes.length === 1)
+    expect(scheduler.now - from).toBeGreaterThanOrEqual(keepaliveTimeoutMs)
+    expect(mine.closes[0]?.message).toContain('keepalive')
+    await until(() => dialled.closes.length === 1)
+    expect(codes(dialled)).toEqual(['UNAVAILABLE'])
     expect(seen.closes).toEqual([])
+    server.process.resume()
+    network.review()
+    await until(() => seen.closes.length === 1)
+    expect(seen.messages).toHaveLength(1)
   })
 
   test('a broken connection takes all its streams with it, on both sides', async () => {
