@@ -1,6 +1,7 @@
 // The commands of scenario texts. Brokers are named by number; `key=value` arguments may stand anywhere.
 //
-//   cluster N [min=M] [in=0,1]   N brokers up, broker 0 leads in epoch 1, everything delivered
+//   cluster N [min=M] [in=0,1] [beside=1]   N brokers up, broker 0 leads in epoch 1, everything delivered; beside:
+//                                it leads another partition too, which keeps streams open
 //   elect N [in=..] [barred=..] [to=..]  a row with the next leader epoch; to: only these brokers hear of it
 //   row [in=..] [min=M] [replicas=..] [to=..]  a row with the next version
 //   push [to=..]                 the row as it is, and the brokers
@@ -85,6 +86,7 @@ export class Scenario {
       removing: [],
       barred: []
     }
+    if (named['beside'] !== undefined) world.beside = [{ ...world.row, partition: 1 }]
     for (const id of all) world.push(id)
     await world.runFor(200)
     world.events = []

@@ -21,7 +21,7 @@ export const topic: TopicInfo = {
   topicId,
   name: 't',
   internal: false,
-  partitions: 1,
+  partitions: 2,
   replicas: 3,
   minInSync: 2,
   retentionMs: 86_400_000,
@@ -97,6 +97,8 @@ export class World {
   readonly brokers: Broker[] = []
   readonly infos = new Map<number, BrokerInfo>()
   row: PartitionRow | undefined
+  /** Rows of other partitions, which keep streams open. */
+  beside: PartitionRow[] = []
   asks: Ask[] = []
   /** What happened since the last look. */
   events: string[] = []
@@ -192,7 +194,7 @@ export class World {
       full: change.rows === undefined,
       brokers: [...this.infos.values()],
       topics: [topic],
-      rows: this.row === undefined ? [] : [this.row],
+      rows: this.row === undefined ? [] : [this.row, ...this.beside],
       topicsRemoved: [],
       remove: [],
       more: false,

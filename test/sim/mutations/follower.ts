@@ -109,7 +109,7 @@ export const followerRules: readonly Mutation[] = [
     rule,
     without: 'answers to a subscription that is over are dropped (KAFKA-18991)',
     edits: [{ file: 'broker/partition/leader-stream.ts', search: 'this.#byId.delete(subscription.id)', replace: '' }],
-    finders: ['plan slow links', 'plan elections']
+    finders: ['interleaving kafka-18991-late-answer', 'plan slow links', 'plan elections']
   },
   {
     name: 'tail-below-the-log-start-kept',
