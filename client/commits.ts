@@ -32,24 +32,24 @@ export class Commits {
       const offsets = choose()
       if (offsets.length === 0) return
       const by = this.#committer()
-      const fenced = await this.#told(offsets.length,
-        () => this.#offsets.commit(this.group, offsets, patience, by, ++this.#sequence))
-      committed(offsets.filter(offset => !fenced.includes(offset)))
-      const [first] = fenced
-      if (first !== undefined) {
+      await this.#told(offsets.length, async () => {
+        const fenced = await this.#offsets.commit(this.group, offsets, patience, by, ++this.#sequence)
+        committed(offsets.filter(offset => !fenced.includes(offset)))
+        const [first] = fenced
+        if (first === undefined) return
         throw errorOf('FENCED_MEMBER', `${first.topic}/${first.partition} is another member's now`, first)
-      }
+      })
     })
     this.#last = mine.catch(() => { /* told to the caller; the next commit does not depend on it */ })
     return mine
   }
 
-  async #told<T> (partitions: number, commit: () => Promise<T>): Promise<T> {
+  async #told (partitions: number, commit: () => Promise<void>): Promise<void> {
     const { clock, tell } = this.#ports
     const begunAt = clock.now()
     let error: MillraceError | undefined
     try {
-      return await commit()
+      await commit()
     } catch (failure) {
       error = toMillraceError(failure)
       throw failure
