@@ -71,17 +71,23 @@ export async function freePort (): Promise<number> {
   return address.port
 }
 
+/** By /proc; undefined when it has ended. */
+export function parentOf (pid: number): number | undefined {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
+    return Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1])
+  } catch {
+    return undefined
+  }
+}
+
 /** Pids of all processes below `pid`, by /proc. */
 export function descendants (pid: number): number[] {
   const parents = new Map<number, number>()
   for (const name of readdirSync('/proc')) {
     if (!/^\d+$/.test(name)) continue
-    try {
-      const stat = readFileSync(`/proc/${name}/stat`, 'utf8')
-      parents.set(Number(name), Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1]))
-    } catch {
-      continue // It ended while we looked.
-    }
+    const parent = parentOf(Number(name))
+    if (parent !== undefined) parents.set(Number(name), parent)
   }
   const found = [pid]
   for (let index = 0; index < found.length; index++) {

@@ -44,6 +44,6 @@ export interface FaultKind {
 /** A running broker that no other fault has taken. */
 export function anyBroker ({ world, rng, struck }: Scene, where: (broker: number) => boolean = () => true):
 number | undefined {
-  const free = world.brokers().filter(broker => !struck.has(broker) && where(broker))
+  const free = world.brokers().filter(broker => !struck.has(broker) && world.runs(broker) && where(broker))
   return free.length === 0 ? undefined : rng.pick(free)
 }

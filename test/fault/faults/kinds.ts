@@ -19,7 +19,8 @@ function succeeds (command: string, args: readonly string[]): boolean {
 
 const checks: Readonly<Record<Need, { has (): boolean, how: string }>> = {
   strace: {
-    has: () => succeeds('strace', ['-f', '-o', '/dev/null', 'true']),
+    // To attach to a running process takes more than to trace a child.
+    has: () => succeeds('sh', ['-c', 'sleep 0.3 & exec strace -qq -o /dev/null -e trace=none -p $!']),
     how: 'strace, and the right to trace processes (Debian: apt-get install strace; Docker: --cap-add SYS_PTRACE)'
   },
   'loop devices': {

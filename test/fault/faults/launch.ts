@@ -1,7 +1,7 @@
 // What the pods of a fault run start instead of the program itself: puts the proxies' addresses into the
 // environment and becomes the program (execve: the same process, as whoever pauses or kills it expects).
 // Waits while the pod is held: a machine that is down for a while.
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, linkSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { pause } from './clock.ts'
@@ -27,6 +27,9 @@ if (host === undefined) throw new Error(`${name} is not a host of this run`)
 
 mkdirSync(join(folder, 'run'), { recursive: true })
 writeFileSync(join(folder, `run/${name}.pid`), String(process.pid))
+// The pod's log is kept for two lives; whoever looks for a cause wants them all.
+const before = join(folder, `logs/${name}.log.previous`)
+if (existsSync(before)) linkSync(before, join(folder, `logs/${name}.log.before-${process.pid}`))
 while (existsSync(join(folder, `hold/${name}`))) await pause(20)
 const inspect = host.inspectPort === undefined ? [] : [`--inspect-port=127.0.0.1:${host.inspectPort}`]
 process.execve!(process.execPath,

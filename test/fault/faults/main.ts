@@ -8,6 +8,7 @@ import { clusterName } from '../../../local/manifests.ts'
 import { SimRng } from '../../sim/rng.ts'
 import { nowMs, pause } from './clock.ts'
 import { Clients } from './clients.ts'
+import { evidence } from './evidence.ts'
 import { faultKinds, lacking } from './kinds.ts'
 import { Volumes } from './mounts.ts'
 import { parseFaultOptions, usage } from './options.ts'
@@ -21,6 +22,9 @@ import { placedRows } from './tables.ts'
 
 const producers = 2
 const consumers = 2
+/** To start and to read everything at the end; and for each round beside what it lasts. */
+const besideMsMax = 400_000
+const roundMsMax = 180_000
 /** Everything that was accepted is settled by then, everything is read by then. */
 const settleMsMax = 60_000
 const drainMsMax = 120_000
@@ -93,6 +97,21 @@ Promise<string[]> {
   }
 }
 
+/** A run takes less; one that hangs must end as well, and say where it stood. */
+function longestMs ({ singles, pairs, drawn, mixMinutes }: FaultOptions): number {
+  const pairMs = Math.max(0, ...drawn.map(({ lastsMs }) => lastsMs.mixed[1]))
+  return besideMsMax + mixMinutes * 60_000 + Math.ceil(2 * mixMinutes) * roundMsMax + pairs * (pairMs + roundMsMax) +
+    singles.reduce((sum, { lastsMs }) => sum + lastsMs.alone + roundMsMax, 0)
+}
+
+/** Ends the run: children end with their parent. */
+function hung (options: FaultOptions, folder: string, volumes: Volumes): void {
+  say(`PROBLEM it has not ended after ${longestMs(options) / 60_000} minutes`)
+  process.stdout.write(`what was complained of last\n${evidence(folder)}\n`)
+  volumes.unmount()
+  process.exit(1)
+}
+
 async function main (): Promise<number> {
   const options = parseFaultOptions(process.argv.slice(2), faultKinds, Math.floor(Math.random() * 2 ** 31))
   if (options.help) {
@@ -110,11 +129,12 @@ async function main (): Promise<number> {
     ? mkdtempSync(join(tmpdir(), 'millrace-faults-'))
     : resolve(options.folder)
   mkdirSync(folder, { recursive: true })
-  process.stdout.write(`seed ${options.seed}, everything in ${folder}\n`)
+  process.stdout.write(`seed ${options.seed}, everything in ${folder}, ${new Date().toISOString()} is 0.0\n`)
   let interrupted = false
   process.on('SIGINT', () => { interrupted = true })
   process.on('SIGTERM', () => { interrupted = true })
   const volumes = new Volumes(folder)
+  setTimeout(() => { hung(options, folder, volumes) }, longestMs(options)).unref()
   let problems: string[]
   try {
     if (kinds.some(kind => kind.needs?.includes('loop devices') === true)) volumes.mount(options.brokers)
@@ -124,6 +144,7 @@ async function main (): Promise<number> {
   } finally {
     volumes.unmount()
   }
+  if (problems.length > 0) process.stdout.write(`what was complained of last\n${evidence(folder)}\n`)
   for (const problem of problems) process.stdout.write(`PROBLEM ${problem}\n`)
   const { argv } = process
   const flags = argv.slice(2).filter((each, index) => each !== '--seed' && argv[index + 1] !== '--seed')

@@ -1,7 +1,7 @@
 // The parts of `npm run faults` that a mistake could make blind: a cut that does not cut, a gap not seen, an
 // anomaly that the verdict lets pass.
 import { once } from 'node:events'
-import { mkdtempSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs'
 import { connect, createServer } from 'node:net'
 import type { Socket } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -9,6 +9,7 @@ import { join } from 'node:path'
 import { afterEach, describe, expect, it } from 'vitest'
 import type { Operation, SendOperation } from '../../check/history.ts'
 import { freePort, until } from '../harness.ts'
+import { evidence } from './evidence.ts'
 import { Acknowledgements } from './gaps.ts'
 import { HistoryFile, readHistory } from './history-file.ts'
 import { faultKinds } from './kinds.ts'
@@ -136,4 +137,13 @@ describe('the flags', () => {
     expect(() => parseFaultOptions(['--only', 'flood'], faultKinds, 1)).toThrow(/there is no fault 'flood'/)
     expect(() => parseFaultOptions(['--brokers', '2'], faultKinds, 1)).toThrow(/from 3 to 5/)
   })
+})
+
+it('of a failed run is told: warnings, and what is no line of a log', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'evidence-'))
+  mkdirSync(join(folder, 'logs'))
+  const lines = ['{"level":30,"msg":"calm"}', '{"level":40,"msg":"a complaint"}', 'TypeError: a crash']
+  writeFileSync(join(folder, 'logs/events-0.log'), lines.map(line => `2026-01-01T00:00:00.000Z ${line}\n`).join(''))
+  expect(evidence(folder).split('\n').map(line => line.replace(/^\S+Z /, '')))
+    .toEqual(['--- logs/events-0.log', '{"level":40,"msg":"a complaint"}', 'TypeError: a crash'])
 })

@@ -18,7 +18,7 @@ export function killed (world: World, brokers: readonly number[], what: string):
     world.hold(podName(broker))
     mark(world, broker, what)
   }
-  for (const broker of brokers) world.signal(world.pid(broker), 'SIGKILL')
+  for (const broker of brokers) if (world.runs(broker)) world.signal(world.pid(broker), 'SIGKILL')
   return { what, brokers, heal: () => { for (const broker of brokers) world.release(podName(broker)) } }
 }
 

@@ -16,7 +16,7 @@ import { StatefulSetController } from '../../../local/pods/stateful-set-controll
 import { address, isReady, portsOf } from '../../../local/pods/types.ts'
 import type { Pod } from '../../../local/pods/types.ts'
 import { Supervised } from '../../../local/supervised.ts'
-import { alive, run, until } from '../harness.ts'
+import { alive, parentOf, run, until } from '../harness.ts'
 import type { Ran } from '../harness.ts'
 import type { WorkTopic } from './client-options.ts'
 import type { LaunchConfig } from './launch.ts'
@@ -153,9 +153,15 @@ export class World {
   volumeFolder (broker: number): string { return join(this.folder, `volumes/data-${podName(broker)}`) }
   logFile (broker: number): string { return join(this.folder, `logs/${podName(broker)}.log`) }
 
+  /** It has a process, be it one that waits. */
+  runs (broker: number): boolean {
+    const pid = this.pids().get(podName(broker))
+    return pid !== undefined && isChild(pid)
+  }
+
   /** False when it does not run. */
   signal (pid: number, signal: NodeJS.Signals): boolean {
-    if (!alive(pid)) return false
+    if (!isChild(pid)) return false
     process.kill(pid, signal)
     return true
   }
@@ -209,6 +215,11 @@ export class World {
   #note (text: string): void {
     this.troubles.push(text)
   }
+}
+
+/** Its pid may be another process' by now, of somebody else's. */
+function isChild (pid: number): boolean {
+  return alive(pid) && parentOf(pid) === process.pid
 }
 
 /** Clients, and what launch.ts wrote down of brokers and the operator. */
