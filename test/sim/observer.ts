@@ -172,7 +172,8 @@ export class InvariantObserver implements Observer {
       record = new ReplicaRecord(`broker ${broker.id}, ${log.topic}-${log.partition}`, volumeId)
       this.#records.set(key, record)
     } else if (recovered && !broker.diskMayFail && log.damaged === '') record.checkRecovery(log)
-    record.suspect = recovered && broker.diskMayFail && log.logEnd < record.durableEnd
+    // What the first process on the harmed disk lacked, the next one lacks too, whatever it finds of its own.
+    record.suspect = recovered && broker.diskMayFail && (record.suspect || log.logEnd < record.durableEnd)
     if (recovered && log.renewed !== '') this.#coverage.reached('a replica was renewed after damage')
     observed.records.set(log, record)
     record.attach(log, volume)

@@ -99,10 +99,21 @@ export class SimOperator {
       }, isCurrent)
       if (!isCurrent()) return
       this.idle = true
-      if (left === 0) empty()
+      if (left === 0 && await this.#areTablesWhole(isCurrent)) empty()
       else this.#process.clock.setTimer(drainAgainMs, () => { void turn() })
     }
     this.#process.schedule(0, 'drain', () => { void turn() })
+  }
+
+  /** Rows that are lost name nobody: a broker that seems to hold nothing may hold all that there is. */
+  async #areTablesWhole (goesOn: () => boolean): Promise<boolean> {
+    let whole = false
+    await this.ask(async (where) => {
+      const answer = await this.#net.call(where, 'RestoreTables', { dryRun: true, without: [] }, callTimeoutMs)
+      whole = answer.error === undefined && answer.tables.every(({ reason }) => reason === '')
+      return answer
+    }, goesOn)
+    return whole
   }
 
   /** The pod of that broker is gone for good. */

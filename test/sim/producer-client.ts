@@ -101,6 +101,8 @@ export class ProducerClient {
       operation.offset = offset
       history.end(operation, 'ok')
       this.#world.committed(topicId, partition, offset, `${value} was acknowledged`)
+      // A broker that nobody has told yet still served the topic that had the name before.
+      if (insists && topicId !== topics.idOf(topic)) this.#sendAgain(topic, partition)
     }, (error: unknown) => {
       this.#outstanding--
       this.#failed(operation, error)
