@@ -45,6 +45,8 @@ export interface ControllerOptions {
   readonly self: Self
   readonly counters: AgentCounters
   readonly brokersExpected: number
+  /** Ids of the brokers that the controller before knew; undefined: nothing is known of them. */
+  readonly brokersKnown: readonly number[] | undefined
   readonly takeover: Takeover
   /** Clock time since when brokers have not answered this one, for those that do not. */
   readonly silentSince: ReadonlyMap<number, number>

@@ -28,6 +28,7 @@ export interface RestoreOptions {
   readonly tables: Tables
   readonly removals: Removals
   readonly brokersExpected: number
+  readonly brokersKnown: readonly number[] | undefined
   readonly controllerEpoch: number
   /** From the takeover: why all tables are doubted, empty when they are not. */
   readonly suspicion: string
@@ -166,10 +167,10 @@ export class Restore {
     this.#waived = new Set(text.split(',').filter(id => /^\s*\d+\s*$/.test(id)).map(Number))
   }
 
-  /** Brokers that tables or replicas name and that have not registered. */
+  /** Brokers that tables, replicas or the controller before name and that have not registered. */
   #missing (): number[] {
-    const { roster, tables } = this.#options
-    const named = new Set(tables.brokers().keys())
+    const { roster, tables, brokersKnown = [] } = this.#options
+    const named = new Set([...tables.brokers().keys(), ...this.#total ? brokersKnown : []])
     for (const table of tables.all()) {
       for (const rows of table.rows.values()) for (const row of rows) for (const id of row.replicas) named.add(id)
     }
@@ -179,10 +180,13 @@ export class Restore {
     return [...named].filter(id => roster.session(id) === undefined && !this.#waived.has(id)).sort((a, b) => a - b)
   }
 
-  /** Without a root table nobody knows who there was, but for the size that the cluster is to have. */
+  /**
+   * Without a root table nobody knows who there was, but for the size that the cluster was to have when this process
+   * started: one that has heard of a controller since knows better, which brokers were removed too.
+   */
   #enough (): boolean {
-    const { roster, brokersExpected } = this.#options
-    return !this.#total || roster.sessions().length + this.#waived.size >= brokersExpected
+    const { roster, brokersExpected, brokersKnown } = this.#options
+    return !this.#total || brokersKnown !== undefined || roster.sessions().length + this.#waived.size >= brokersExpected
   }
 
   #tell (missing: readonly number[]): void {

@@ -72,7 +72,12 @@ export class SessionAgent implements ControllerLink {
     const api = new Api({ ...options, counters })
     const shared = { ...options, api, self }
     this.#search = new Search({ ...shared, known: () => this.#view.brokers() })
-    this.#candidacy = new Candidacy({ ...shared, counters, ended: () => { this.#wake() } })
+    this.#candidacy = new Candidacy({
+      ...shared,
+      counters,
+      known: () => this.#view.loaded ? this.#view.brokers().map(({ brokerId }) => brokerId) : undefined,
+      ended: () => { this.#wake() }
+    })
   }
 
   get view (): ClusterView { return this.#view }
@@ -292,6 +297,7 @@ export class SessionAgent implements ControllerLink {
     const { volume, log } = this.#options
     if (where.controllerEpoch > volume.controllerEpoch) volume.setControllerEpoch(where.controllerEpoch)
     this.#controller = where
+    if (where.controller !== this.self.brokerId) this.#candidacy.followed()
     this.#view.setController(where.controllerEpoch, where.controller, where.address)
     this.counters.registrations += 1
     log.info({ controller: where.controller, controllerEpoch: where.controllerEpoch }, 'registered with the controller')

@@ -26,6 +26,8 @@ export interface CandidacyOptions extends Omit<AgentOptions, 'volume'> {
   readonly api: Api
   readonly self: Self
   readonly counters: AgentCounters
+  /** Ids of the brokers that the last controller knew, as far as this one has heard; undefined: nothing yet. */
+  known (): readonly number[] | undefined
   /** The office is over. */
   ended (): void
 }
@@ -102,6 +104,7 @@ export class Candidacy {
         silentSince,
         patienceMs,
         brokersExpected: settings.brokersExpected,
+        brokersKnown: this.#options.known(),
         ended: (reason, how) => { this.#ended(attempt, reason, how) }
       })
       this.#controller.start()
@@ -131,6 +134,9 @@ export class Candidacy {
       this.end(`controller epoch ${controllerEpoch} was announced`)
     }
   }
+
+  /** Another broker has the office, and settles by itself what this one doubted. */
+  followed (): void { this.#doubt = '' }
 
   end (reason: string): void {
     this.#controller?.end(reason)

@@ -196,3 +196,56 @@ test('RestoreTables: a topic that no table names, and a partition that nobody re
   expect(topic).toMatchObject({ undecided: ['orders-1'] })
   expect(topic?.rows?.map(row => row.partition)).toEqual([0, 2, 3, 4, 5])
 })
+
+test('all tables are lost after a broker was removed: nobody waits for it, whatever the settings say', async () => {
+  const cluster = TestCluster.start({ brokers: 4 })
+  await cluster.settled()
+  cluster.replicate()
+  const topicId = await cluster.applyTopic({ name: 'orders' })
+  await cluster.until(() => cluster.agreesOn(topicId))
+  const removed = [3, 2].find(id => cluster.controllers()[0]!.self.brokerId !== id)!
+  const { moving } = cluster.office()
+  let empty = false
+  await cluster.untilSlow(() => {
+    void moving.drainBrokers({ brokerIds: [removed] })
+      .then(({ drains }) => { empty = drains?.[0]?.replicasLeft === 0 && drains[0].dataLeft === 0 })
+    return empty
+  }, 60_000)
+  cluster.kill(removed)
+  await cluster.until(() => cluster.live().every(one => one.agent.view.broker(removed)?.fenced === true))
+  await cluster.run(moving.removeBroker({ brokerId: removed }))
+  await cluster.until(() => cluster.live().every(one => one.agent.view.broker(removed) === undefined))
+  cluster.checked = false
+  cluster.kube.store.erase(tableKind, 'events-0', 'kubectl')
+  cluster.controllers()[0]!.process.kill()
+  await cluster.pass(5_000)
+  const last = [0, 1, 2, 3].find(id => id !== removed && cluster.broker(id).process.dead)!
+  // Whoever may have been the last controller has to come back, and nobody else.
+  expect(cluster.rows(topicId)).toEqual([])
+  cluster.boot(last)
+  await cluster.until(() => cluster.agreesOn(topicId) && cluster.rows(topicId).every(row => row.leader >= 0))
+})
+
+test('whoever doubted the tables doubts them no more when another controller has had the office since', async () => {
+  const { cluster, isWell, rows } = await withHistory()
+  const doubts = () => cluster.logs.lines.filter(line => line.message.startsWith('the tables are doubted')).length
+  const cutFromKube = (id: number, cut: boolean): void => {
+    for (const [from, to] of [[`b${id}`, 'kube'], ['kube', `b${id}`]]) cluster.network.link(from!, to!).setCut(cut)
+  }
+  const first = cluster.controllers()[0]!
+  cluster.kube.store.erase(tableKind, 'events-0', 'kubectl')
+  const asked = cluster.office().deleteTopic({ name: 'orders', topicId: '', deleteData: false })
+  await expect(cluster.run(asked)).rejects.toMatchObject({ code: 'NOT_CONTROLLER' })
+  cutFromKube(first.self.brokerId, true)
+  await cluster.until(() => rows().length > 0 && isWell() && first.agent.isRegistered, 60_000)
+  cutFromKube(first.self.brokerId, false)
+  const doubted = doubts()
+  const second = cluster.controllers()[0]!
+  expect(second.self.brokerId).not.toBe(first.self.brokerId)
+  const third = cluster.live().find(broker => broker !== first && broker !== second)!
+  cutFromKube(third.self.brokerId, true)
+  second.process.kill()
+  await cluster.until(() => cluster.controllers()[0] === first)
+  await cluster.until(() => rows().every(row => row.leader >= 0 && row.leader !== second.self.brokerId))
+  expect(doubts()).toBe(doubted)
+})
