@@ -6,22 +6,26 @@ import { configFile, names, owned } from './names.ts'
 
 /** What broker/config.ts reads from MILLRACE_CONFIG. */
 interface BrokerFile {
-  /** How many brokers there shall be: internal topics wait a moment for them at the first start. */
+  /**
+   * How many brokers there are, or shall be when those are more: internal topics wait a moment for them at the first
+   * start, and lost tables are restored only when all of them have said what they know; one that is drained too.
+   */
   readonly brokers: number
   /** What it sends to replicas that are catching up, all together; 0: no limit; left out: its default. */
   readonly learnerBytesPerSecond?: number
 }
 
-function brokerFile (cluster: Cluster): BrokerFile {
-  const { brokers, rebalance } = cluster.spec
+function brokerFile (cluster: Cluster, brokers: number): BrokerFile {
+  const { rebalance } = cluster.spec
   if (rebalance?.bytesPerSecond === undefined) return { brokers }
   const limit = parseBytes(rebalance.bytesPerSecond, 'spec.rebalance.bytesPerSecond')
   return { brokers, learnerBytesPerSecond: limit === unlimited ? 0 : limit }
 }
 
-export function configMap (cluster: Cluster): KubeObject {
+/** @param brokers that are there, when those are more than there shall be */
+export function configMap (cluster: Cluster, brokers: number = cluster.spec.brokers): KubeObject {
   return owned(cluster, 'v1', 'ConfigMap', names.configMap(cluster.metadata.name), {
-    data: { [configFile]: `${JSON.stringify(brokerFile(cluster), undefined, 2)}\n` }
+    data: { [configFile]: `${JSON.stringify(brokerFile(cluster, brokers), undefined, 2)}\n` }
   })
 }
 
@@ -30,6 +34,6 @@ export function configMap (cluster: Cluster): KubeObject {
  * number of brokers is not one of them: adding a broker must not restart the others.
  */
 export function configHash (cluster: Cluster): string {
-  const { brokers: _live, ...needRestart } = brokerFile(cluster)
+  const { brokers: _live, ...needRestart } = brokerFile(cluster, cluster.spec.brokers)
   return hash(needRestart)
 }

@@ -28,7 +28,6 @@ export class SimCluster {
   readonly kube: KubeServer
   readonly book = new LogBook()
   readonly brokers: SimBroker[]
-  readonly brokersExpected: number
   /** Those that were removed, for the next one of their id. */
   readonly #former: SimBroker[] = []
   readonly #byProcess = new Map<string, SimBroker>()
@@ -41,10 +40,12 @@ export class SimCluster {
       this.scheduler.fail(SimFailure.from('uncaught error', 'a service', error))
     }
     this.kube = new KubeServer(this.network)
-    this.brokersExpected = brokers
     this.brokers = Array.from({ length: brokers }, (_, id) => new SimBroker(this, id))
     this.scheduler.onStep = (event) => { this.observer?.afterStep(event, this.#brokerOf(event)) }
   }
+
+  /** As processes that start are told. */
+  get brokersExpected (): number { return this.brokers.length }
 
   #brokerOf (event: SimEvent): SimBroker | undefined {
     const name = event.owner?.name
