@@ -24,6 +24,8 @@ export const anotherTopicMs = 1_000
 /** First pause after a failure; doubles up to the next, with jitter. A failover takes under a second. */
 export const backoffMs = 20
 export const backoffMsMax = 500
+/** Longest pause before a broker that refused a producer's connection is dialled again. */
+export const channelPauseMsMax = 100
 /** A call that answers at once (offsets, commits): one attempt. */
 export const callTimeoutMs = 3_000
 /** A call with its retries, unless said otherwise. */

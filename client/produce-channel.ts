@@ -2,7 +2,9 @@
 // on it then fails with the reason and is sent again by the lanes, in order.
 import { WireError } from '../wire/errors.ts'
 import type { ProduceRequest, ProduceResponse } from '../wire/messages.ts'
-import type { Clock, Net, Stream } from '../wire/ports.ts'
+import type { Clock, Net, Rng, Stream, Timer } from '../wire/ports.ts'
+import { Backoff } from './backoff.ts'
+import { channelPauseMsMax } from './limits.ts'
 import type { ProduceBatch } from './produce-batch.ts'
 
 /** Who sends batches: a partition of the producer. */
@@ -32,19 +34,24 @@ export class ProduceChannel {
   /** In the order of sending. */
   readonly #pending = new Map<number, Pending>()
   readonly #blocked = new Set<BatchOwner>()
+  readonly #backoff: Backoff
+  /** Nobody listens there: until it fires nothing is sent, and then everything that waits on one stream. */
+  #rest: Timer | undefined
 
-  constructor (net: Net, clock: Clock, address: string) {
+  constructor (net: Net, clock: Clock, rng: Rng, address: string) {
     this.#net = net
     this.#clock = clock
     this.address = address
+    this.#backoff = new Backoff(rng, channelPauseMsMax)
   }
 
   get isIdle (): boolean { return this.#pending.size === 0 }
 
   /** False: the broker takes no more for now, and `owner.pump` is called when it does. */
   isWritable (owner: BatchOwner): boolean {
-    if (!this.#writable) this.#blocked.add(owner)
-    return this.#writable
+    const writable = this.#writable && this.#rest === undefined
+    if (!writable) this.#blocked.add(owner)
+    return writable
   }
 
   send (owner: BatchOwner, batch: ProduceBatch, request: Omit<ProduceRequest, 'correlationId'>): void {
@@ -68,6 +75,7 @@ export class ProduceChannel {
   }
 
   #answered (response: ProduceResponse): void {
+    this.#backoff.reset()
     const pending = this.#pending.get(response.correlationId)
     // The lane may have given up on it.
     if (pending === undefined) return
@@ -89,9 +97,19 @@ export class ProduceChannel {
     this.#stream = undefined
     const pending = [...this.#pending.values()]
     this.#pending.clear()
+    this.#writable = true
+    // Each partition for itself would dial as often as there are partitions.
+    if (error?.code === 'CONNECTION_REFUSED') this.#takeRest()
     const cause = error ?? new WireError('UNAVAILABLE', `broker ${this.address} closed the stream`)
     for (const { owner, batch } of pending) owner.refused(batch, asRetriable(cause))
-    this.#drained()
+    if (this.#rest === undefined) this.#drained()
+  }
+
+  #takeRest (): void {
+    this.#rest ??= this.#clock.setTimer(this.#backoff.next(), () => {
+      this.#rest = undefined
+      this.#drained()
+    })
   }
 
   /** Forgets a batch: its answer, if one comes, means nothing any more. */
@@ -117,6 +135,8 @@ export class ProduceChannel {
 
   /** Nothing more is sent. */
   end (): void {
+    this.#rest?.cancel()
+    this.#rest = undefined
     const stream = this.#stream
     this.#stream = undefined
     stream?.end()

@@ -210,7 +210,7 @@ export class Producer<K = Bytes, V = Bytes> {
   #channel (address: string): ProduceChannel {
     let channel = this.#channels.get(address)
     if (channel === undefined) {
-      channel = new ProduceChannel(this.#ports.net, this.#ports.clock, address)
+      channel = new ProduceChannel(this.#ports.net, this.#ports.clock, this.#ports.rng, address)
       this.#channels.set(address, channel)
     }
     return channel

@@ -95,6 +95,26 @@ describe('failures', () => {
     expect(cluster.partition('orders', 0).values()).toEqual(['first', ...values(0, 100)])
   })
 
+  it('dials a broker that is gone now and then, however many partitions it led', async () => {
+    const partitions = 100
+    cluster.create('many', partitions)
+    for (let partition = 0; partition < partitions; partition++) cluster.elect('many', partition, 0)
+    const producer = client.producer()
+    const send = (value: string): Promise<unknown> => Promise.all(Array.from({ length: partitions },
+      (_, partition) => producer.send({ topic: 'many', partition, value })))
+    await clock.finish(send('before'))
+    cluster.kill(0)
+    net.opened.length = 0
+    const sends = send('after')
+    await clock.advance(500)
+    expect(net.opened.filter(each => each === 'broker-0:9090 Produce').length).toBeLessThan(15)
+    for (let partition = 0; partition < partitions; partition++) cluster.elect('many', partition, 1)
+    const elected = clock.now()
+    await clock.finish(sends)
+    expect(clock.now() - elected).toBeLessThan(600)
+    expect(cluster.partition('many', 99).values()).toEqual(['before', 'after'])
+  })
+
   it('leaves a leader that hangs when another one is elected', async () => {
     const producer = client.producer({ batchBytes: 200 })
     await clock.finish(producer.send({ topic: 'orders', partition: 0, value: 'first' }))
