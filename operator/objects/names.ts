@@ -12,6 +12,8 @@ export const appliedAnnotation = `${group}/applied`
 /** On volumes: the cluster whose data they hold, by the uid that its Cluster object had at first. */
 export const clusterUidAnnotation = `${group}/cluster-uid`
 export const controllerAddressAnnotation = `${group}/controller-address`
+/** On a Cluster: `pod/uid` of the broker that was restarted last, written before its pod is deleted. */
+export const restartAnnotation = `${group}/restart`
 /** On Clusters and Topics whose deletePolicy is Delete. */
 export const finalizer = `${group}/delete-data`
 

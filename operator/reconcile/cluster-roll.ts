@@ -1,10 +1,13 @@
 // Restarts brokers whose pod is older than the template: one at a time, only when the controller says
-// that nothing would be missed, the controller's own broker last.
+// that nothing would be missed, the controller's own broker last. Two operators, or one that knows old things, take
+// no second broker down: a restart is written into the Cluster first (restart-turn.ts).
+import type { DeletePreconditions } from '../kube/api.ts'
 import { keyOf, kinds, type KubeObject } from '../kube/types.ts'
 import { configHashAnnotation, templateHashAnnotation } from '../objects/names.ts'
 import type { PodTemplate } from '../objects/pod-template.ts'
 import { isReady, type ClusterContext } from './cluster-context.ts'
 import { isUnreachable } from './controller-client.ts'
+import { seekTurn } from './restart-turn.ts'
 import { NextLoop } from './steps.ts'
 import type { View } from './views.ts'
 
@@ -21,18 +24,36 @@ export async function rollBrokers (context: ClusterContext): Promise<void> {
   notes.rolling = `${outdated.length} of ${pods.length} brokers are yet to be restarted`
 
   // One that does not serve loses nothing by its restart, and may need the new template to serve at all.
-  const broken = outdated.filter(pod => !isReady(pod))
-  if (broken.length > 0) {
-    if (broken[0]!.metadata.deletionTimestamp === undefined) await restart(context, broken[0]!, template)
+  const broken = outdated.find(pod => !isReady(pod))
+  if (broken !== undefined) {
+    const { resourceVersion } = broken.metadata
+    // As it was seen: one that is ready by now may be the only one that is.
+    if (broken.metadata.deletionTimestamp === undefined) {
+      await restart(context, broken, template, { ...resourceVersion !== undefined && { resourceVersion } })
+    }
     throw new NextLoop()
   }
   if (pods.length < replicas || !pods.every(isReady)) throw new NextLoop({ afterMs: comeBackMs })
-  const view = await freshView(context)
+  await restartNext(context, template)
+  throw new NextLoop()
+}
+
+/** Everything is asked anew: what is decided here takes a broker down that serves. */
+async function restartNext (context: ClusterContext, template: PodTemplate): Promise<void> {
+  const { cluster, replicas = 0 } = context
+  const turn = await seekTurn(context)
+  if (turn.begun !== undefined) {
+    await restart(context, turn.begun, template)
+    return
+  }
+  const outdated = turn.pods.filter(pod => isOutdated(pod, template))
+  const isCalm = turn.pods.length >= replicas && turn.pods.every(isReady)
+  const view = isCalm && outdated.length > 0 ? await freshView(context) : undefined
   if (view === undefined || !isWhole(view, replicas)) throw new NextLoop({ afterMs: comeBackMs })
   const controller = outdated.find(pod => pod.metadata.name === `${cluster.metadata.name}-${view.controller}`)
-  const others = outdated.filter(pod => pod !== controller)
-  await restart(context, others.at(-1) ?? controller!, template)
-  throw new NextLoop()
+  const next = outdated.filter(pod => pod !== controller).at(-1) ?? controller!
+  await turn.take(next)
+  await restart(context, next, template)
 }
 
 export function currentTemplate ({ caches, cluster }: ClusterContext): PodTemplate | undefined {
@@ -62,13 +83,14 @@ async function freshView ({ views, key }: ClusterContext): Promise<View | undefi
   }
 }
 
-async function restart (context: ClusterContext, pod: KubeObject, template: PodTemplate): Promise<void> {
+async function restart (context: ClusterContext, pod: KubeObject, template: PodTemplate,
+  preconditions: DeletePreconditions = {}): Promise<void> {
   const { api, caches, cluster, events } = context
   const { name, namespace = '', uid } = pod.metadata
   events.record(cluster, {
     type: 'Normal', reason: 'BrokerRestart', action: 'Roll', note: `${name} is restarted: ${reason(pod, template)}`
   })
-  await api.delete(kinds.pod, namespace, name, { ...uid !== undefined && { uid } })
+  await api.delete(kinds.pod, namespace, name, { ...uid !== undefined && { uid }, ...preconditions })
   caches.pods.observeDeleted(pod)
 }
 

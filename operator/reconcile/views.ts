@@ -46,6 +46,8 @@ interface Watched {
   askedAt: number
   tookMs: number
   retryMs: number
+  /** Why there was no answer, until it is asked again. */
+  failure: unknown
   /** Clock time since which no answer came; undefined while answers come. */
   silentSince: number | undefined
 }
@@ -83,17 +85,22 @@ export class Views {
   poke (cluster: string): void {
     const watched = this.#of(cluster)
     if (watched.asking !== undefined) { watched.again = true; return }
-    if (watched.timer !== undefined) return
+    // News end the wait after a failure: whoever was missed may be there now.
+    if (watched.timer !== undefined && watched.failure === undefined) return
+    watched.timer?.cancel()
+    watched.failure = undefined
     const pauseMs = Math.min(Math.max(intervalMsMin, watched.tookMs * intervalFactor), intervalMsMax)
     this.#schedule(cluster, watched, Math.max(settleMs, watched.askedAt + pauseMs - this.#clock.now()))
   }
 
   /**
-   * Asks now; those who ask at the same time share the answer.
+   * Asks now; those who ask at the same time share the answer. After a failure nobody asks before its pause is over:
+   * it is told to those who wait, and these would ask at once again.
    * @throws WireError, KubeError
    */
   async refresh (cluster: string): Promise<View> {
     const watched = this.#of(cluster)
+    if (watched.failure !== undefined) throw watched.failure
     watched.timer?.cancel()
     watched.timer = undefined
     watched.progress?.cancel()
@@ -144,6 +151,7 @@ export class Views {
       askedAt: -Infinity,
       tookMs: 0,
       retryMs: retryMsMin,
+      failure: undefined,
       silentSince: undefined
     }
     this.#watched.set(cluster, watched)
@@ -154,6 +162,7 @@ export class Views {
     if (this.#stopped) return
     watched.timer = this.#clock.setTimer(afterMs, () => {
       watched.timer = undefined
+      watched.failure = undefined
       this.refresh(cluster).catch((error: unknown) => {
         this.#log.debug({ cluster, err: (error as Error).message }, 'controller did not answer')
       })
@@ -181,7 +190,8 @@ export class Views {
       const first = watched.silentSince === undefined
       watched.silentSince ??= watched.askedAt
       // Only a cluster that is still known is asked again.
-      if (this.#watched.get(cluster) === watched && watched.timer === undefined) {
+      if (this.#watched.get(cluster) === watched && watched.timer === undefined && !this.#stopped) {
+        watched.failure = error
         this.#schedule(cluster, watched, watched.retryMs)
       }
       watched.retryMs = Math.min(watched.retryMs * 2, retryMsMax)

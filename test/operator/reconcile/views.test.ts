@@ -100,6 +100,19 @@ describe('views', () => {
     expect(told.length).toBeGreaterThan(1)
   })
 
+  it('asks no more often when those who are told of silence ask again', async () => {
+    controller.onCall = () => new WireError('CONNECTION_REFUSED')
+    views.onChange(() => { clock.setTimer(1, () => { views.refresh(cluster).catch(() => {}) }) })
+    await expect(views.refresh(cluster)).rejects.toBeInstanceOf(WireError)
+    await clock.advance(60_000)
+    expect(questions()).toBeLessThan(40)
+    // News are another matter.
+    controller.onCall = () => undefined
+    views.poke(cluster)
+    await clock.advance(150)
+    expect(views.silentMs(cluster)).toBe(0)
+  })
+
   it('forgets a cluster: nothing is asked any more', async () => {
     controller.onCall = () => new WireError('CONNECTION_REFUSED')
     await expect(views.refresh(cluster)).rejects.toBeInstanceOf(WireError)
