@@ -73,6 +73,8 @@ export class Membership {
   /** New with each process; kept for good: epochs tell its times apart. */
   readonly #memberId: string
   #memberEpoch = 0
+  /** When it first asked to join; -1: not yet. */
+  #askedAt = -1
   /** By topicId and partition; those that are being released too. */
   readonly #held = new Map<string, Held>()
   readonly #releasing = new Set<string>()
@@ -157,12 +159,13 @@ export class Membership {
       }
     })
     this.#session = { stream, leader, openedAt: now, heardAt: -1 }
+    if (this.#askedAt < 0) this.#askedAt = now
     this.#beatSentAt = now
     const { topics, ...options } = this.#options
     stream.send({
       join: {
         ...options, topics, memberId: this.#memberId, memberEpoch: this.#memberEpoch, attempt,
-        held: pack([...this.#held.values()])
+        askingMs: Math.round(now - this.#askedAt), held: pack([...this.#held.values()])
       }
     })
   }

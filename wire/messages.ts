@@ -374,6 +374,11 @@ export interface GroupSessionRequest_Join {
    * instance_id the one that came later stays: this tells a newcomer from one that returns.
    */
   memberEpoch: number
+  /**
+   * How long ago this process first asked to join, on its own clock: of two that were never told anything, this
+   * tells which came later.
+   */
+  askingMs: number
 }
 
 export interface GroupSessionRequest_Heartbeat {

@@ -80,8 +80,7 @@ export class GroupDesk {
     const group = this.#group
     const before = this.#presences.get(wish.id)
     const isKnown = group.members.has(wish.id) || this.#joining.has(wish.id)
-    // KIP-345: the later process is the instance now; one that it replaced does not take it back.
-    if (stream.returns && !isKnown && this.#namesakes(group, wish).length > 0) throw new WireError('FENCED_INSTANCE')
+    if (!isKnown && this.#cameEarlier(stream, this.#namesakes(group, wish))) throw new WireError('FENCED_INSTANCE')
     if (before?.stream !== undefined && before.stream.attempt >= stream.attempt) {
       throw new WireError('FENCED_MEMBER', 'a later stream of this member is here')
     }
@@ -132,6 +131,12 @@ export class GroupDesk {
     }
     if (namesakes.length > 0) this.#planAt = this.#host.clock.now()
     else this.#planSoon()
+  }
+
+  /** KIP-345: the later process is the instance now; one that it replaced does not take it back. */
+  #cameEarlier (stream: MemberStream, namesakes: readonly MemberWish[]): boolean {
+    const askedAt = this.#host.clock.now() - stream.askingMs
+    return namesakes.some(({ id }) => stream.returns || (this.#presences.get(id)?.askedAt ?? -Infinity) > askedAt)
   }
 
   #namesakes (group: Group, wish: MemberWish): MemberWish[] {

@@ -9,6 +9,8 @@ export interface MemberStream {
   readonly attempt: number
   /** The process was a member before. */
   readonly returns: boolean
+  /** How long ago the process first asked to join. */
+  readonly askingMs: number
   /** False: the member is slow, nothing was sent; `drained` of its desk follows. */
   assign (assignment: GroupSessionResponse_Assignment): boolean
   left (): void
@@ -18,6 +20,8 @@ export interface MemberStream {
 
 export class Presence {
   stream: MemberStream | undefined
+  /** When the process first asked to join, here or elsewhere; -Infinity: it has not said so here. */
+  readonly askedAt: number
   /** The last message, or the loss of the stream. */
   heardAt: number
   /** How long it may say nothing from then on. */
@@ -31,6 +35,7 @@ export class Presence {
   constructor (stream: MemberStream | undefined, heardAt: number, patienceMs: number,
     held: ReadonlyMap<PartitionName, number> = new Map()) {
     this.stream = stream
+    this.askedAt = stream === undefined ? -Infinity : heardAt - stream.askingMs
     this.heardAt = heardAt
     this.patienceMs = patienceMs
     this.#known = new Map(held)

@@ -19,6 +19,7 @@ export class GroupSession implements StreamHandlers<GroupSessionRequest>, Member
   readonly #peer: string
   attempt = 0
   returns = false
+  askingMs = 0
   #memberId = ''
   #desk: GroupDesk | undefined
   #blocked = false
@@ -48,6 +49,8 @@ export class GroupSession implements StreamHandlers<GroupSessionRequest>, Member
       const wish = wishOf(join, this.#peer)
       this.attempt = attempt
       this.returns = memberEpoch > 0
+      check(join.askingMs >= 0, 'askingMs is 0 or more')
+      this.askingMs = join.askingMs
       this.#memberId = memberId
       this.#desk = partition.join(group, this, wish, heldOf(join.held))
       return

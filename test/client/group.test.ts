@@ -254,6 +254,30 @@ describe('members of a group', () => {
     expect(third.partitions).toEqual(mine)
   })
 
+  it('say with each join how long ago they first asked: of two with one instanceId the later one stays', async () => {
+    const joins: number[] = []
+    const net = mortal(world.net)
+    const { open } = net
+    net.open = (address, method, handlers) => {
+      const stream = open(address, method, handlers)
+      if (method !== 'GroupSession') return stream
+      const send: typeof stream.send = message => {
+        if ('join' in message) joins.push(message.join?.askingMs ?? -1)
+        if (joins.length < 3) clock.defer(() => { stream.destroy() })
+        return stream.send(message)
+      }
+      return { ...stream, send }
+    }
+    const client = new MillraceClient({ bootstrap: 'broker-1:9090' }, { net, clock, rng: new SeededRng(seed++) })
+    const consumer = client.consumer({ group: 'audit', instanceId: 'one' })
+    void consumer.subscribe(['orders'])
+    await clock.until(() => joins.length === 3)
+    expect(joins[0]).toBe(0)
+    expect(joins[1]).toBeGreaterThan(0)
+    expect(joins[2]).toBeGreaterThan(joins[1]!)
+    await clock.finish(consumer.close())
+  })
+
   it('say where they stand', async () => {
     const first = await worker()
     write(12)

@@ -289,7 +289,8 @@ const GroupSessionRequest_Join = new Codec<M.GroupSessionRequest_Join>({
   held: { number: 10, type: HeldPartitions, repeated: true },
   attempt: { number: 11, type: 'int64' },
   client: { number: 12, type: 'string' },
-  memberEpoch: { number: 13, type: 'int64' }
+  memberEpoch: { number: 13, type: 'int64' },
+  askingMs: { number: 14, type: 'int64' }
 })
 
 const GroupSessionRequest_Heartbeat = new Codec<M.GroupSessionRequest_Heartbeat>({})

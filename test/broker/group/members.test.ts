@@ -236,6 +236,22 @@ describe('a static member', () => {
     await settled()
     expect(next.failure).toBeUndefined()
   })
+
+  it('is the later of two processes that both were never told what to read', async () => {
+    const old = world.member(['orders'], { instanceId: 'worker-1' })
+    // Its coordinator cannot write, and goes before it could tell anything.
+    world.partitions.automatic = false
+    old.join()
+    await world.clock.advance(500)
+    const next = world.member(['orders'], { instanceId: 'worker-1' })
+    world.partitions.automatic = true
+    await world.failOver()
+    next.join()
+    old.join()
+    expect(old.failure).toMatchObject({ code: 'FENCED_INSTANCE' })
+    await settled()
+    expect([next.failure, next.held.size]).toEqual([undefined, 6])
+  })
 })
 
 describe('storms', () => {

@@ -96,6 +96,8 @@ export class ModelMember {
   received = 0
   failure: WireError | undefined
   silent = false
+  /** When it first asked to join. */
+  #askedAt: number | undefined
 
   constructor (world: GroupWorld, wish: MemberWish) {
     this.#world = world
@@ -106,7 +108,11 @@ export class ModelMember {
     this.failure = undefined
     const attempt = ++this.attempt
     const returns = this.epoch > 0
-    const stream = { attempt, returns, assign: this.assign.bind(this), left: () => {}, fail: this.fail.bind(this) }
+    this.#askedAt ??= this.#world.clock.now()
+    const askingMs = this.#world.clock.now() - this.#askedAt
+    const stream = {
+      attempt, returns, askingMs, assign: this.assign.bind(this), left: () => {}, fail: this.fail.bind(this)
+    }
     this.stream = stream
     try {
       this.desk = this.#world.coordinator.join(group, stream, this.wish, new Map([...this.held, ...this.releasing]))
