@@ -11,6 +11,8 @@ export const metadataTimeoutMs = 3_000
 export const metadataHedgeMs = 250
 /** Metadata is asked for again after this even when nothing failed: new partitions, moved leaders. */
 export const metadataAgeMsMax = 30_000
+/** Longest pause between questions while a leader is looked for: a failover is seen so late at most. */
+export const metadataPauseMsMax = 50
 /** An unanswered request this old raises doubt about the leader: a broker that hangs breaks nothing. */
 export const doubtMs = 500
 /** A consumer that is pushed nothing asks this often whether its leaders are still the leaders. */

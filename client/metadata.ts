@@ -10,7 +10,9 @@ import { BrokerAddresses } from './broker-addresses.ts'
 import { errorOf, toMillraceError } from './errors.ts'
 import type { MillraceError } from './errors.ts'
 import type { Tell } from './events.ts'
-import { anotherTopicMs, goneTopicMs, metadataAgeMsMax, unknownTopicMs } from './limits.ts'
+import {
+  anotherTopicMs, backoffMsMax, goneTopicMs, metadataAgeMsMax, metadataPauseMsMax, unknownTopicMs
+} from './limits.ts'
 import { askForMetadata } from './metadata-request.ts'
 import type { Tracing } from './tracing.ts'
 import { cancelled } from './waiting.ts'
@@ -73,12 +75,16 @@ export class Metadata {
   #ageTimer: Timer | undefined
   #retryTimer: Timer | undefined
   readonly #backoff: Backoff
+  /** Pauses between questions that are answered, while somebody goes on asking. */
+  readonly #pace: Backoff
+  #answeredAt = -Infinity
   #closed = false
 
   constructor (ports: ClientPorts, bootstrap: readonly string[]) {
     this.#ports = ports
     this.#addresses = new BrokerAddresses(ports.net, ports.rng, bootstrap)
     this.#backoff = new Backoff(ports.rng)
+    this.#pace = new Backoff(ports.rng, metadataPauseMsMax)
   }
 
   /** Why the last question failed; undefined when it was answered. */
@@ -144,11 +150,26 @@ export class Metadata {
     })
   }
 
-  /** Asks again soon; questions that are already on their way do not count. */
+  /**
+   * Asks again soon; questions that are already on their way do not count. At once after a while without questions;
+   * else whoever misses a leader, and hears of every answer, would ask as fast as brokers answer.
+   */
   requestRefresh (): void {
     if (this.#closed) return
     this.#again = true
-    if (!this.#running && this.#retryTimer === undefined) this.#start()
+    if (this.#running || this.#retryTimer !== undefined) return
+    const restedMs = this.#ports.clock.now() - this.#answeredAt
+    if (restedMs >= backoffMsMax) this.#pace.reset()
+    const pause = restedMs >= backoffMsMax ? 0 : this.#pace.next() - restedMs
+    if (pause > 0) this.#startAfter(pause)
+    else this.#start()
+  }
+
+  #startAfter (ms: number): void {
+    this.#retryTimer = this.#ports.clock.setTimer(ms, () => {
+      this.#retryTimer = undefined
+      this.#start()
+    })
   }
 
   #start (): void {
@@ -158,7 +179,10 @@ export class Metadata {
     const names = [...this.#tracked.keys()]
     this.ask(names, true).then(response => {
       const news = this.#apply(response)
-      if (news) this.#backoff.reset()
+      if (news) {
+        this.#backoff.reset()
+        this.#pace.reset()
+      }
       this.#finished(undefined)
     }, (error: unknown) => { this.#finished(toMillraceError(error)) })
   }
@@ -167,17 +191,14 @@ export class Metadata {
     this.#running = false
     if (this.#closed) return
     this.#failure = failure
+    this.#answeredAt = this.#ports.clock.now()
     if (failure === undefined && this.#unresolved() === undefined) this.#backoff.reset()
     // A topic that is not there yet and a cluster that does not answer are asked about again.
     const missing = this.#unresolved()
     if (failure !== undefined) this.#ports.onWaiting(`a broker at ${this.#addresses.bootstrap} (${failure.message})`)
     else if (missing !== undefined) this.#ports.onWaiting(`topic ${missing}`)
-    if (failure !== undefined || missing !== undefined || this.#again) {
-      this.#retryTimer = this.#ports.clock.setTimer(this.#backoff.next(), () => {
-        this.#retryTimer = undefined
-        this.#start()
-      })
-    }
+    if (failure !== undefined || missing !== undefined) this.#startAfter(this.#backoff.next())
+    else if (this.#again) this.#startAfter(this.#pace.next())
     for (const listener of this.#listeners) listener()
   }
 

@@ -252,8 +252,8 @@ export class ProduceLane implements BatchOwner {
     const { metadata, ports } = this.#host
     ports.onWaiting(`the leader of ${this.topic}/${this.partition}` +
       (this.#lastError === undefined ? '' : ` (${this.#lastError.message})`))
+    // Every answer pumps this lane again.
     metadata.requestRefresh()
-    this.#pumpLater(this.#backoff.next())
   }
 
   #pumpLater (afterMs: number): void {

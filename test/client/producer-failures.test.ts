@@ -151,6 +151,25 @@ describe('failures', () => {
     expect(net.opened.filter(each => each === 'broker-0:9090 Produce')).toHaveLength(1)
   })
 
+  it('asks a few times a second for a leader, however many partitions and records wait for one', async () => {
+    const producer = client.producer()
+    await clock.finish(Promise.all([0, 1, 2].map((partition) =>
+      producer.send({ topic: 'orders', partition, value: 'first' }))))
+    for (const partition of [0, 1, 2]) cluster.elect('orders', partition, -1)
+    const calls = net.calls
+    const sent: Promise<unknown>[] = []
+    for (let ms = 0; ms < 2_000; ms += 4) {
+      sent.push(producer.send({ topic: 'orders', partition: ms / 4 % 3, value: String(ms) }))
+      await clock.advance(4)
+    }
+    expect(net.calls - calls).toBeLessThan(75)
+    for (const partition of [0, 1, 2]) cluster.elect('orders', partition, 1)
+    // All of them go on at the next answer.
+    const started = clock.now()
+    await clock.finish(Promise.all(sent))
+    expect(clock.now() - started).toBeLessThan(100)
+  })
+
   it('finds brokers that all changed their addresses, if one bootstrap address stays', async () => {
     const producer = client.producer()
     await clock.finish(producer.send({ topic: 'orders', partition: 0, value: '0' }))
