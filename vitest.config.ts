@@ -6,7 +6,7 @@ export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
     exclude: [
-      ...['kubectl', 'kubernetes', 'fault', 'package', 'monitoring', 'image', 'chart', 'crashes']
+      ...['kubectl', 'kubernetes', 'fault', 'package', 'examples', 'monitoring', 'image', 'chart', 'crashes']
         .map(folder => `test/${folder}/**`),
       'node_modules/**'
     ],
