@@ -89,6 +89,7 @@ export const metricTable: readonly MetricEntry[] = [
   gauge('produce_pending_bytes', 'Bytes appended and not yet committed.', s => s.stats.pendingBytes),
   counter('fetch_bytes', 'Bytes of record batches given to consumers.', s => s.stats.fetchedBytes),
   counter('fetch_cold_reads', 'Reads for consumers that went to disk.', s => s.stats.coldFetches),
+  counter('fetch_follower_reads', 'Reads for consumers that a follower served.', s => s.stats.followerFetches),
   byTopic('records_total', 'counter', 'Records appended here as leader, by topic.', 'records'),
   byTopic('bytes_total', 'counter', 'Bytes of record batches appended here as leader, by topic.', 'bytes'),
   byTopic('fetch_bytes_total', 'counter', 'Bytes of record batches given to consumers, by topic.', 'fetchedBytes'),

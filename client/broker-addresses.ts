@@ -8,6 +8,7 @@ export class BrokerAddresses {
   readonly #addresses = new Map<number, string>()
   /** Brokers that the controller counts as lost. */
   readonly #fenced = new Set<number>()
+  readonly #racks = new Map<number, string>()
   #turn: number
 
   constructor (net: Net, rng: Rng, bootstrap: readonly string[]) {
@@ -20,6 +21,11 @@ export class BrokerAddresses {
 
   get (brokerId: number): string | undefined {
     return this.#addresses.get(brokerId)
+  }
+
+  /** True when it lives in the rack, as far as is known. */
+  isIn (rack: string, brokerId: number): boolean {
+    return this.#racks.get(brokerId) === rack && !this.#fenced.has(brokerId) && this.#addresses.has(brokerId)
   }
 
   /** True when it is news. */
@@ -41,7 +47,8 @@ export class BrokerAddresses {
   /** @param complete brokers that are left out do not exist any more. True when there is news. */
   update (brokers: readonly BrokerInfo[], complete: boolean): boolean {
     let news = false
-    for (const { brokerId, clientAddress, fenced } of brokers) {
+    for (const { brokerId, clientAddress, fenced, rack } of brokers) {
+      this.#racks.set(brokerId, rack)
       news = this.set(brokerId, clientAddress) || news
       if (fenced) this.#fenced.add(brokerId)
       else this.#fenced.delete(brokerId)
@@ -52,6 +59,7 @@ export class BrokerAddresses {
       if (present.has(brokerId)) continue
       this.#addresses.delete(brokerId)
       this.#fenced.delete(brokerId)
+      this.#racks.delete(brokerId)
       this.#letGo(address)
     }
     return news

@@ -41,7 +41,10 @@ export interface ConsumerOptions<K = Uint8Array, V = Uint8Array> {
   readonly instanceId?: string | undefined
   /** How long a member with an instanceId may be away (60,000). */
   readonly instanceGraceMs?: number | undefined
-  /** Where this member runs: it is given partitions whose leader is there, where balance allows. */
+  /**
+   * Where it runs, as `topologyKey` of the Cluster names it (a zone). Reads from a replica in sync there, from the
+   * leader at once when that fails. A member of a group is given partitions whose leader is there, where balance allows.
+   */
   readonly rack?: string | undefined
   /** What people see in `millrace group describe`. */
   readonly clientId?: string | undefined

@@ -160,6 +160,7 @@ export class Consumer<K = Uint8Array, V = Uint8Array> implements AsyncIterable<C
       ports: this.#ports,
       metadata: this.#metadata,
       reset: this.#options.reset ?? 'earliest',
+      rack: this.#options.rack ?? '',
       onReset: this.#options.onReset,
       get prefetchBytes () { return prefetchBytes() },
       opening: { decompress, key, value },

@@ -66,6 +66,8 @@ export const producerTickMs = 100
 export const prefetchBytes = 1 * MiB
 /** Bytes received and not yet handed out, per consumer. */
 export const consumerBufferedBytesMax = 64 * MiB
+/** A follower that failed a reader is not read from again for so long: the leader serves meanwhile. */
+export const nearRetryMs = 10_000
 /** What one compressed batch may open to: bounds what a few bytes can make of a reader's memory. */
 export const decompressedBytesMax = 64 * MiB
 /** Records of a partition that a run has before it, at least; twice its concurrency if that is more. */

@@ -112,6 +112,17 @@ export class Metadata {
     return { brokerId: row.leader, address, leaderEpoch: row.leaderEpoch }
   }
 
+  /** A follower in sync that lives in the rack, when the leader does not; in the leader's stead, for readers. */
+  near (name: string, partition: number, rack: string): Leader | undefined {
+    const row = this.#topics.get(name)?.partitions[partition]
+    if (row === undefined || this.#addresses.isIn(rack, row.leader)) return undefined
+    const inRack = row.inSync.map(({ brokerId }) => brokerId).filter(id => this.#addresses.isIn(rack, id))
+    if (inRack.length === 0) return undefined
+    // Of several each gets its share.
+    const brokerId = inRack.sort((a, b) => a - b)[partition % inRack.length]!
+    return { brokerId, address: this.#addresses.get(brokerId)!, leaderEpoch: row.leaderEpoch }
+  }
+
   /** True when a broker of the cluster has the address now, or it is a bootstrap address. */
   isKnownAddress (address: string): boolean {
     return this.#addresses.isKnown(address)

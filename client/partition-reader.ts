@@ -11,8 +11,8 @@ import type { OffsetReset, Reset, StartAt } from './consumer-options.ts'
 import { errorOf, toMillraceError } from './errors.ts'
 import type { MillraceError } from './errors.ts'
 import type { FetchChannel, Subscriber } from './fetch-channel.ts'
-import { corruptFetchesMax, doubtMs } from './limits.ts'
-import type { ClientPorts, Metadata } from './metadata.ts'
+import { corruptFetchesMax, doubtMs, nearRetryMs } from './limits.ts'
+import type { ClientPorts, Leader, Metadata } from './metadata.ts'
 import { unknownTopic } from './metadata.ts'
 
 /** What a reader needs of its consumer. */
@@ -20,6 +20,8 @@ export interface ReaderHost {
   readonly ports: ClientPorts
   readonly metadata: Metadata
   readonly reset: Reset
+  /** Where replicas are preferred; empty: leaders are read from. */
+  readonly rack: string
   /** What is read is the word of a group's coordinator. */
   readonly isMember: boolean
   readonly onReset: ((reset: OffsetReset) => void) | undefined
@@ -63,6 +65,9 @@ export class PartitionReader implements Subscriber {
   #owedBytes = 0
   #channel: FetchChannel | undefined
   #subscription = -1
+  /** Subscribed at a follower, and not before when again. */
+  #isNear = false
+  #nearAgainAt = -1
   /** The broker said something to the subscription; it does at once, even if there is nothing to read. */
   #answered = false
   #heardAt: number
@@ -118,7 +123,21 @@ export class PartitionReader implements Subscriber {
     this.pump()
   }
 
-  /** Subscribes where the leader is, if it is not subscribed there. */
+  /** A follower in sync near the reader, unless one has just failed it. */
+  #near (): Leader | undefined {
+    const { metadata, rack, ports } = this.#host
+    if (rack === '' || ports.clock.now() < this.#nearAgainAt) return undefined
+    return metadata.near(this.topic, this.partition, rack)
+  }
+
+  /** The leader serves what a follower does not. */
+  #leaveNear (): void {
+    this.#nearAgainAt = this.#host.ports.clock.now() + nearRetryMs
+    this.unsubscribe()
+    this.pump()
+  }
+
+  /** Subscribes where the leader is, or a follower that is near, if it is not subscribed there. */
   pump (): void {
     if (this.#stopped || this.position < 0) return
     const { metadata } = this.#host
@@ -131,7 +150,8 @@ export class PartitionReader implements Subscriber {
       this.#recreated(view.topicId)
       return
     }
-    const leader = metadata.leader(this.topic, this.partition)
+    const near = this.#near()
+    const leader = near ?? metadata.leader(this.topic, this.partition)
     if (this.#subscription >= 0) {
       if (leader === undefined || leader.address === this.#channel?.address) return
       this.unsubscribe()
@@ -153,13 +173,15 @@ export class PartitionReader implements Subscriber {
     this.#heardAt = this.#host.ports.clock.now()
     if (this.#troubleSince < 0) this.#troubleSince = this.#heardAt
     this.#channel = this.#host.channel(leader.address)
+    this.#isNear = near !== undefined
     this.#subscription = this.#channel.subscribe(this, {
       topic: this.topic,
       partition: this.partition,
       topicId: this.topicId,
       offset: this.#fetchOffset,
       leaderEpoch: this.#leaderEpoch,
-      creditBytes
+      creditBytes,
+      fromFollower: this.#isNear
     })
   }
 
@@ -231,6 +253,10 @@ export class PartitionReader implements Subscriber {
   }
 
   #isCorrupt (error: unknown): void {
+    if (this.#isNear) {
+      this.#leaveNear()
+      return
+    }
     this.unsubscribe()
     this.#corrupt++
     const failure = toMillraceError(error, this.place)
@@ -272,6 +298,12 @@ export class PartitionReader implements Subscriber {
   ended (error: WireError): void {
     this.#subscription = -1
     const { metadata, reset } = this.#host
+    if (this.#isNear) {
+      // Whatever it is, the leader can tell.
+      metadata.hint(this.topic, this.partition, error.detail)
+      this.#leaveNear()
+      return
+    }
     if (error.code === 'OFFSET_OUT_OF_RANGE') {
       if (reset === 'none') this.#host.failed(toMillraceError(error, this.place))
       else this.#reset(reset, error)
@@ -327,6 +359,7 @@ export class PartitionReader implements Subscriber {
     const silentMs = now - this.#heardAt
     if (!this.#answered && silentMs > doubtMs) this.#host.ports.onWaiting(this.#silence)
     const expecting = !this.#answered || (this.#fetchOffset < this.highWatermark && this.#receivedBytes === 0)
+    if (expecting && silentMs > doubtMs && this.#isNear) this.#leaveNear()
     return silentMs > (expecting ? doubtMs : quietMs)
   }
 

@@ -305,6 +305,11 @@ export interface FetchRequest_Subscribe {
   leaderEpoch: number
   /** Bytes of records that the broker may send. At least one batch is sent while credit is above 0. */
   creditBytes: number
+  /**
+   * A follower of the in-sync set may serve it too, from what it knows to be committed. It never answers
+   * OFFSET_OUT_OF_RANGE: OFFSET_NOT_AVAILABLE sends the reader to the leader, which can tell.
+   */
+  fromFollower: boolean
 }
 
 export interface FetchRequest_Credit {

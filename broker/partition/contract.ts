@@ -36,8 +36,10 @@ export interface Partitions extends LocalReplicas {
   /**
    * Committed batches from `offset` on; resolves with empty records at the end. Rejects with NOT_LEADER,
    * OFFSET_OUT_OF_RANGE, ... `leaderEpoch` -1 or what the client knows (FENCED_EPOCH, UNKNOWN_EPOCH).
+   * `fromFollower`: a replica that follows may serve it, as far as it knows what is committed.
    */
-  fetch (ref: PartitionRef, offset: number, leaderEpoch: number, bytesMax: number): Promise<FetchResult>
+  fetch (ref: PartitionRef, offset: number, leaderEpoch: number, bytesMax: number,
+    fromFollower?: boolean): Promise<FetchResult>
   /** `callback` runs once when the high watermark, the leadership or the log start changes. Returns its cancel. */
   whenChanged (ref: PartitionRef, callback: () => void): () => void
   earliest (ref: PartitionRef): ListedOffset

@@ -26,19 +26,32 @@ export class Follower {
   lost = false
   readonly #state: ReplicaState
   readonly #stats: PartitionStats
+  readonly #changed: () => void
+  #isCurrent = false
   /** No records of the current subscription have come: what the log holds is not from this leader. */
   #fresh = false
 
-  constructor (state: ReplicaState, row: PartitionRow, stats: PartitionStats) {
+  /** @param changed readers may have something new to get, or must look elsewhere */
+  constructor (state: ReplicaState, row: PartitionRow, stats: PartitionStats, changed: () => void = () => {}) {
     this.leader = row.leader
     this.epoch = row.leaderEpoch
     this.#state = state
     this.#stats = stats
+    this.#changed = changed
     // An epoch that this replica led without writing anything would bar older batches of the new leader.
     if (hasEmptyEpoch(state.log)) state.log.truncate(state.log.logEnd)
   }
 
   get state (): ReplicaState { return this.#state }
+  /** The leader is heard: it has found this log to be like its own, and says what is committed. */
+  get isCurrent (): boolean { return this.#isCurrent }
+
+  /** There is no subscription at the leader now. */
+  unheard (): void {
+    if (!this.#isCurrent) return
+    this.#isCurrent = false
+    this.#changed()
+  }
 
   subscribe (subscriptionId: number, brokerEpoch: number): Sent<ReplicateRequest_Subscribe> {
     const { log, identity } = this.#state
@@ -91,9 +104,12 @@ export class Follower {
     this.#fresh = false
     const state = this.#state
     const { log } = state
+    const before = state.highWatermark
     state.commit(Math.min(highWatermark, log.logEnd))
     const start = Math.min(logStart, state.highWatermark)
     if (start > log.logStart) log.advanceLogStart(start)
+    this.#isCurrent = true
+    if (state.highWatermark > before) this.#changed()
     return 'go-on'
   }
 

@@ -54,6 +54,7 @@ export class PartitionHost implements Partitions {
   readonly learnerThrottle: LearnerThrottle
   readonly stats = makeStats()
   readonly brokerEpoch: number
+  readonly notLeader: (row: PartitionRow | undefined) => WireError
   readonly #options: PartitionHostOptions
   readonly #roster: Roster
   readonly #replicator: Replicator
@@ -77,6 +78,7 @@ export class PartitionHost implements Partitions {
     this.brokerEpoch = link.self.brokerEpoch
     this.learnerThrottle =
       new LearnerThrottle(clock, options.learnerBytesPerSecond ?? limits.learnerBytesPerSecondDefault)
+    this.notLeader = row => noLeader(link.view, link.self.brokerId, row)
     this.#reader = new Reader(this)
     const broker = (brokerId: number) => this.broker(brokerId)
     this.#replicator = new Replicator({
@@ -102,7 +104,7 @@ export class PartitionHost implements Partitions {
       moved: replica => { this.#marksDue.add(replica) },
       roleChanged: replica => { this.#roleChanged(replica) },
       damaged: replica => { this.#damaged(replica) },
-      notLeader: row => noLeader(link.view, link.self.brokerId, row)
+      notLeader: this.notLeader
     })
   }
 
@@ -250,8 +252,9 @@ export class PartitionHost implements Partitions {
     return volume.full ? new WireError('DISK_FULL', undefined, { retryAfterMs: 1_000 }) : undefined
   }
 
-  fetch (ref: PartitionRef, offset: number, leaderEpoch: number, bytesMax: number): Promise<FetchResult> {
-    const replica = this.#leader(ref)
+  fetch (ref: PartitionRef, offset: number, leaderEpoch: number, bytesMax: number,
+    fromFollower = false): Promise<FetchResult> {
+    const replica = fromFollower ? this.#find(ref) : this.#leader(ref)
     if (replica instanceof WireError) return Promise.reject(replica)
     return this.#reader.fetch(replica, offset, leaderEpoch, bytesMax)
   }
@@ -382,10 +385,8 @@ export class PartitionHost implements Partitions {
   #leader (ref: PartitionRef): Replica | WireError {
     const replica = ref.topicId === '' ? undefined : this.#roster.get(ref.topicId, ref.partition)
     if (replica?.leader !== undefined) return replica
-    const { view, self } = this.#options.link
     const found = this.#find(ref)
-    if (found instanceof WireError || found.leader !== undefined) return found
-    return noLeader(view, self.brokerId, found.row)
+    return found instanceof WireError || found.leader !== undefined ? found : this.notLeader(found.row)
   }
 
   #leading (ref: PartitionRef): Replica {

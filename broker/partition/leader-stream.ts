@@ -115,6 +115,7 @@ export class LeaderStream {
     for (const subscription of this.#followers.values()) {
       subscription.id = 0
       subscription.due = false
+      subscription.follower.unheard()
     }
     this.#byId.clear()
     this.#refused.clear()
@@ -169,6 +170,7 @@ export class LeaderStream {
   #forget (subscription: Subscription): void {
     this.#byId.delete(subscription.id)
     subscription.id = 0
+    subscription.follower.unheard()
   }
 
   #receive (response: ReplicateResponse): void {

@@ -113,7 +113,11 @@ export class Replica {
       this.#effects.roleChanged(this)
       return
     }
-    if (this.#follower?.epoch === row.leaderEpoch) return
+    if (this.#follower?.epoch === row.leaderEpoch) {
+      // Readers go elsewhere when the in-sync set goes on without it.
+      if (newer) this.wake()
+      return
+    }
     this.#stopFollowing()
     this.#follow(row)
   }
@@ -161,7 +165,7 @@ export class Replica {
   }
 
   #follow (row: PartitionRow): void {
-    const follower = new Follower(this.state, row, this.#effects.stats)
+    const follower = new Follower(this.state, row, this.#effects.stats, () => { this.wake() })
     this.#follower = follower
     this.#effects.roleChanged(this)
     // The epoch must be on disk before anything is acknowledged in it, else a crash would let this replica
@@ -176,6 +180,7 @@ export class Replica {
     if (follower === undefined) return
     this.#follower = undefined
     this.#effects.unfollow(follower)
+    follower.unheard()
   }
 
   #durable (): void {

@@ -13,9 +13,10 @@ export interface PartitionStats {
   duplicates: number
   /** Counters: batches refused, or not known to be committed, by what the producer was told. */
   readonly appendErrors: Map<ErrorCode, number>
-  /** Counters: bytes given to consumers; reads for them that had to go to disk. */
+  /** Counters: bytes given to consumers; reads for them that had to go to disk; reads that followers served. */
   fetchedBytes: number
   coldFetches: number
+  followerFetches: number
   /** Counters: bytes sent to followers, and received from leaders. */
   replicatedOutBytes: number
   replicatedInBytes: number
@@ -61,6 +62,7 @@ export function makeStats (): PartitionStats {
     appendErrors: new Map(watchedErrors.map(code => [code, 0])),
     fetchedBytes: 0,
     coldFetches: 0,
+    followerFetches: 0,
     replicatedOutBytes: 0,
     replicatedInBytes: 0,
     inSyncShrinks: 0,

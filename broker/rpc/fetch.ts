@@ -15,6 +15,7 @@ interface Subscription {
   readonly ref: PartitionRef
   /** As the client said, until the first read: what this leader gave is good in its later epochs too. */
   leaderEpoch: number
+  readonly fromFollower: boolean
   offset: number
   creditBytes: number
   /** A read is under way. */
@@ -69,7 +70,7 @@ class FetchStream implements StreamHandlers<FetchRequest> {
   }
 
   #subscribe (request: FetchRequest_Subscribe): void {
-    const { subscriptionId: id, topic, topicId, partition, offset, leaderEpoch } = request
+    const { subscriptionId: id, topic, topicId, partition, offset, leaderEpoch, fromFollower } = request
     if (this.#subscriptions.has(id)) {
       this.#break(`subscription ${id} is in use`)
       return
@@ -86,6 +87,7 @@ class FetchStream implements StreamHandlers<FetchRequest> {
       id,
       ref: { topic, topicId, partition },
       leaderEpoch,
+      fromFollower,
       offset,
       creditBytes: 0,
       reading: false,
@@ -131,7 +133,7 @@ class FetchStream implements StreamHandlers<FetchRequest> {
   }
 
   #read (subscription: Subscription): void {
-    const { ref, offset, leaderEpoch } = subscription
+    const { ref, offset, leaderEpoch, fromFollower } = subscription
     subscription.reading = true
     subscription.changed = false
     this.#reading++
@@ -142,7 +144,7 @@ class FetchStream implements StreamHandlers<FetchRequest> {
       this.#wake(subscription)
     })
     const bytesMax = Math.min(subscription.creditBytes, limits.fetchBytesPerMessageMax)
-    this.#partitions.fetch(ref, offset, leaderEpoch, bytesMax).then(
+    this.#partitions.fetch(ref, offset, leaderEpoch, bytesMax, fromFollower).then(
       result => {
         this.#readDone(subscription)
         if (!subscription.ended) this.#deliver(subscription, result)

@@ -28,6 +28,7 @@ export class FakePartition {
   leader = 0
   leaderEpoch = 0
   version = 0
+  inSync = [0, 1, 2]
   logStart = 0
   end = 0
   entries: Entry[] = []
@@ -45,6 +46,7 @@ export type Verdict = 'ok' | ErrorCode | 'lose' | 'mute'
 
 interface Subscription {
   readonly id: number
+  readonly broker: number
   readonly topic: string
   readonly partition: number
   offset: number
@@ -63,6 +65,8 @@ export class FakeCluster {
   readonly #net: Ground
   readonly topics = new Map<string, { info: TopicInfo, partitions: FakePartition[] }>()
   readonly addresses: string[]
+  /** By broker id. */
+  readonly racks: string[] = []
   readonly live = new Set<number>()
   readonly subscriptions = new Set<Subscription>()
   readonly committed = new Map<string, CommittedOffset>()
@@ -105,8 +109,7 @@ export class FakeCluster {
     this.live.delete(id)
     this.#net.stop(this.addresses[id]!)
     for (const subscription of [...this.subscriptions]) {
-      const { leader } = this.partition(subscription.topic, subscription.partition)
-      if (leader === id) this.subscriptions.delete(subscription)
+      if (subscription.broker === id) this.subscriptions.delete(subscription)
     }
   }
 
@@ -164,7 +167,7 @@ export class FakeCluster {
       controllerEpoch: 1,
       brokers: this.addresses.map((clientAddress, brokerId) => ({
         brokerId, volumeId: '', brokerEpoch: 1, incarnation: '', fenced: !this.live.has(brokerId), stopping: false,
-        clientAddress, peerAddress: '', rack: '', draining: false
+        clientAddress, peerAddress: '', rack: this.racks[brokerId] ?? '', draining: false
       })),
       topics: wanted.map(name => this.#topicMetadata(name))
     }
@@ -179,9 +182,9 @@ export class FakeCluster {
         partitions: []
       }
     }
-    const partitions = topic.partitions.map(({ leader, leaderEpoch, version }, partition): PartitionRow => ({
-      topicId: topic.info.topicId, partition, replicas: [0, 1, 2], leader, leaderEpoch, inSync: [], version,
-      minInSync: 2, adding: [], removing: [], barred: []
+    const partitions = topic.partitions.map(({ leader, leaderEpoch, version, inSync }, partition): PartitionRow => ({
+      topicId: topic.info.topicId, partition, replicas: [0, 1, 2], leader, leaderEpoch, version,
+      inSync: inSync.map(brokerId => ({ brokerId, volumeId: '', replicaGen: 0 })), minInSync: 2, adding: [], removing: [], barred: []
     }))
     return { topic: topic.info, partitions }
   }
@@ -265,16 +268,16 @@ export class FakeCluster {
 
   #subscribe (id: number, stream: Stream<FetchResponse>, subscribe: FetchRequest_Subscribe,
     mine: Map<number, Subscription>): void {
-    const { subscriptionId, topic, partition, offset, creditBytes: credit, topicId } = subscribe
+    const { subscriptionId, topic, partition, offset, creditBytes: credit, topicId, fromFollower } = subscribe
     try {
-      const state = this.#lead(id, topic, partition)
+      const state = fromFollower ? this.partition(topic, partition) : this.#lead(id, topic, partition)
       const current = this.topics.get(topic)!.info.topicId
       if (topicId !== '' && topicId !== current) throw new WireError('UNKNOWN_TOPIC_ID')
       const { logStart, end: highWatermark } = state
       if (offset < logStart || offset > highWatermark) {
         throw new WireError('OFFSET_OUT_OF_RANGE', undefined, { logStart, highWatermark })
       }
-      const subscription = { id: subscriptionId, topic, partition, offset, credit, watermark: -1, stream }
+      const subscription = { id: subscriptionId, broker: id, topic, partition, offset, credit, watermark: -1, stream }
       mine.set(subscriptionId, subscription)
       this.subscriptions.add(subscription)
     } catch (error) {

@@ -55,7 +55,9 @@ export class ConsumerClient {
   #newConsumer (): Consumer {
     return makeClient(this.#world, this.process, this.host).consumer({
       ...this.#role.group && { group: this.#group, autoCommitIntervalMs: 0 },
-      prefetchBytes: this.#rng.pick([16_384, 1_048_576])
+      prefetchBytes: this.#rng.pick([16_384, 1_048_576]),
+      // Brokers live in zones 0 to 2 (broker.ts); some consumers read from whoever is near.
+      rack: this.#rng.pick(['', 'zone-0', 'zone-1', 'zone-2'])
     })
   }
 

@@ -113,6 +113,7 @@ export class InvariantObserver implements Observer {
     this.#coverage.reached('an append was refused or unanswered', 
       [...stats.appendErrors.values()].reduce((sum, each) => sum + each, 0))
     this.#coverage.reached('a segment was read', parts.volume.counters.coldReads)
+    this.#coverage.reached('a follower served readers', stats.followerFetches)
     this.#coverage.reached('an API write conflicted', parts.agent.counters.tableConflicts)
     this.#coverage.reached('a change of a set was refused', parts.agent.counters.inSyncRefused)
     this.#coverage.reached('an election found nobody', parts.agent.counters.electionsFailed)

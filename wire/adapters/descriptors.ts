@@ -240,7 +240,8 @@ const FetchRequest_Subscribe = new Codec<M.FetchRequest_Subscribe>({
   topicId: { number: 4, type: 'string' },
   offset: { number: 5, type: 'int64' },
   leaderEpoch: { number: 6, type: 'int64' },
-  creditBytes: { number: 7, type: 'int64' }
+  creditBytes: { number: 7, type: 'int64' },
+  fromFollower: { number: 8, type: 'bool' }
 })
 
 const FetchRequest_Credit = new Codec<M.FetchRequest_Credit>({

@@ -18,8 +18,8 @@ beforeEach(() => {
 })
 
 async function subscribe (subscriptionId: number, offset: number, creditBytes: number): Promise<void> {
-  const subscribe = { subscriptionId, topic: 't', partition: 0, topicId: '', offset, leaderEpoch: 2, creditBytes }
-  handlers.message({ request: 'subscribe', subscribe })
+  const fetch = { topic: 't', partition: 0, topicId: '', offset, leaderEpoch: 2, creditBytes, fromFollower: false }
+  handlers.message({ request: 'subscribe', subscribe: { subscriptionId, ...fetch } })
   await turn()
 }
 

@@ -18,7 +18,7 @@
 //   pause N | resume N           nothing reaches or leaves it, its fsyncs do not return
 //   trim N OFFSET                the owner needs nothing below
 //   order N                      to remove its replica
-//   fetch N OFFSET | latest N | ends N.. | show
+//   fetch N OFFSET [follower=EPOCH] | latest N | ends N.. | show   follower: it need not lead; EPOCH the reader's
 import { WireError, isErrorCode } from '../../../wire/errors.ts'
 import { decodeRecords } from '../../../wire/batch-reader.ts'
 import { batches } from '../../../wire/record-batch.ts'
@@ -187,7 +187,7 @@ export class Scenario {
         world.brokers[Number(to)]!.process?.net.reset(from)
         await world.settle()
         return []
-      case 'fetch': return this.#fetch(world, first, Number(positional[1]))
+      case 'fetch': return this.#fetch(world, first, Number(positional[1]), named['follower'])
       case 'latest': return [attempt(() => `latest ${world.brokers[first]!.process!.host.latest(ref).offset}`)]
       case 'ends': return positional.map(id => ends(world, Number(id)))
       case 'show': return [world.describeRow(), ...all.map(id => world.describe(id))]
@@ -242,10 +242,10 @@ export class Scenario {
     return messages.map(message => `delivered ${message.text}`)
   }
 
-  async #fetch (world: World, id: number, offset: number): Promise<string[]> {
+  async #fetch (world: World, id: number, offset: number, follower?: string): Promise<string[]> {
     try {
       const { records, highWatermark, leaderEpoch } =
-        await world.brokers[id]!.process!.host.fetch(ref, offset, -1, 1 << 20)
+        await world.brokers[id]!.process!.host.fetch(ref, offset, Number(follower ?? -1), 1 << 20, follower !== undefined)
       const values = [...batches(records)].flatMap(header => decodeRecords(records, header))
         .map(record => new TextDecoder().decode(record.value!))
       return [`e${leaderEpoch} hw ${highWatermark}: ${values.join(' ')}`.trimEnd()]

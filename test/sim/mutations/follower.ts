@@ -7,8 +7,20 @@ const epochs = 'broker/partition/epochs.ts'
 const leader = 'broker/partition/leader.ts'
 const feeder = 'broker/partition/feeder.ts'
 const logState = 'broker/log/log-state.ts'
+const reader = 'broker/partition/reader.ts'
 
 export const followerRules: readonly Mutation[] = [
+  {
+    name: 'follower-serves-its-log',
+    rule: 'Reads from followers',
+    without: 'a follower gives readers what it knows to be committed, not all that it has',
+    edits: [{
+      file: reader,
+      search: 'const { log, highWatermark } = replica.state\n    if (offset < log.logStart',
+      replace: 'const { log } = replica.state\n    const highWatermark = leader === undefined ? log.logEnd : ' +
+        'replica.state.highWatermark\n    if (offset < log.logStart'
+    }]
+  },
   {
     name: 'truncates-to-high-watermark',
     rule,

@@ -1,0 +1,95 @@
+// A consumer with a rack reads from a replica in sync that lives there, and from the leader whenever that fails.
+import { beforeEach, expect, it } from 'vitest'
+import { WireError } from '../../wire/errors.ts'
+import type { Consumer } from '../../client/consumer.ts'
+import { fill, take, values, World } from './world.ts'
+
+let world: World
+
+beforeEach(() => {
+  world = new World()
+  world.cluster.racks.push('a', 'b', 'c')
+  world.cluster.create('orders', 3)
+})
+
+async function reader (rack: string): Promise<Consumer> {
+  const consumer = world.client().consumer({ rack })
+  await world.clock.finish(consumer.assign([{ topic: 'orders', partitions: [0] }]))
+  await world.clock.finish(consumer.located())
+  return consumer
+}
+
+/** Which broker serves the partition. */
+function servedBy (): (number | undefined)[] {
+  return [...world.cluster.subscriptions].map(({ broker }) => broker)
+}
+
+it('reads near by, what it has sent before included', async () => {
+  await fill(world, 0, values(0, 20))
+  const consumer = await reader('b')
+  expect(await take(world, consumer, 20)).toEqual(values(0, 20))
+  expect(servedBy()).toEqual([1])
+})
+
+it('reads from the leader when it lives near, when nobody does, and when no rack is named', async () => {
+  await fill(world, 0, values(0, 10))
+  for (const rack of ['a', 'elsewhere', '']) {
+    const consumer = await reader(rack)
+    expect(await take(world, consumer, 10)).toEqual(values(0, 10))
+    expect(servedBy()).toEqual([0])
+    await world.clock.finish(consumer.close())
+  }
+})
+
+it('does not read from a replica that is not in sync, nor from a broker that is fenced', async () => {
+  await fill(world, 0, values(0, 10))
+  world.cluster.partition('orders', 0).inSync = [0, 2]
+  const consumer = await reader('b')
+  expect(await take(world, consumer, 10)).toEqual(values(0, 10))
+  expect(servedBy()).toEqual([0])
+  world.cluster.kill(2)
+  const other = await reader('c')
+  expect(await take(world, other, 10)).toEqual(values(0, 10))
+  expect(servedBy()).toEqual([0, 0])
+})
+
+it.each(['NOT_LEADER', 'OFFSET_NOT_AVAILABLE', 'UNKNOWN_EPOCH', 'INTERNAL'] as const)(
+  'goes to the leader at once when the follower says %s, and comes back later', async code => {
+    await fill(world, 0, values(0, 10))
+    const consumer = await reader('b')
+    expect(await take(world, consumer, 10)).toEqual(values(0, 10))
+    expect(servedBy()).toEqual([1])
+
+    const before = world.clock.now()
+    world.cluster.endSubscriptions('orders', 0, new WireError(code))
+    await fill(world, 0, values(10, 20))
+    expect(await take(world, consumer, 10)).toEqual(values(10, 20))
+    expect(servedBy()).toEqual([0])
+    expect(world.clock.now() - before).toBeLessThan(200)
+
+    await world.clock.advance(60_000)
+    expect(servedBy()).toEqual([1])
+    await fill(world, 0, values(20, 30))
+    expect(await take(world, consumer, 10)).toEqual(values(20, 30))
+  })
+
+it('goes on at the leader, without a gap or a repeat, when the broker near by dies', async () => {
+  await fill(world, 0, values(0, 10))
+  const consumer = await reader('b')
+  expect(await take(world, consumer, 5)).toEqual(values(0, 5))
+  world.cluster.kill(1)
+  await fill(world, 0, values(10, 20))
+  expect(await take(world, consumer, 15)).toEqual(values(5, 20))
+  expect(servedBy()).toEqual([0])
+})
+
+it('reads on when a follower that said nothing for a while is heard again', async () => {
+  await fill(world, 0, values(0, 10))
+  const consumer = await reader('b')
+  expect(await take(world, consumer, 10)).toEqual(values(0, 10))
+  world.net.hold(world.cluster.addresses[1]!)
+  await fill(world, 0, values(10, 20))
+  await world.clock.advance(60_000)
+  world.net.release(world.cluster.addresses[1]!)
+  expect(await take(world, consumer, 10)).toEqual(values(10, 20))
+})
