@@ -43,7 +43,8 @@ export interface ConsumerOptions<K = Uint8Array, V = Uint8Array> {
   readonly instanceGraceMs?: number | undefined
   /**
    * Where it runs, as `topologyKey` of the Cluster names it (a zone). Reads from a replica in sync there, from the
-   * leader at once when that fails. A member of a group is given partitions whose leader is there, where balance allows.
+   * leader at once when that fails. A member of a group is given partitions whose leader is there, where balance
+   * allows.
    */
   readonly rack?: string | undefined
   /** What people see in `millrace group describe`. */

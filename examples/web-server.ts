@@ -30,7 +30,8 @@ async function take (request: IncomingMessage, response: ServerResponse): Promis
   const say = (status: number, body: unknown, headers: Record<string, string> = {}): void => {
     // Who asks again after the word to stop is to ask another server.
     const connection = server.listening ? {} : { connection: 'close' }
-    response.writeHead(status, { 'content-type': 'application/json', ...connection, ...headers }).end(JSON.stringify(body))
+    response.writeHead(status, { 'content-type': 'application/json', ...connection, ...headers })
+    response.end(JSON.stringify(body))
   }
   if (request.method !== 'POST' || request.url !== '/orders') {
     say(404, { error: 'POST /orders' })

@@ -184,7 +184,8 @@ export class FakeCluster {
     }
     const partitions = topic.partitions.map(({ leader, leaderEpoch, version, inSync }, partition): PartitionRow => ({
       topicId: topic.info.topicId, partition, replicas: [0, 1, 2], leader, leaderEpoch, version,
-      inSync: inSync.map(brokerId => ({ brokerId, volumeId: '', replicaGen: 0 })), minInSync: 2, adding: [], removing: [], barred: []
+      inSync: inSync.map(brokerId => ({ brokerId, volumeId: '', replicaGen: 0 })), minInSync: 2,
+      adding: [], removing: [], barred: []
     }))
     return { topic: topic.info, partitions }
   }

@@ -106,7 +106,7 @@ it('web-server.ts loses no order that it said 201 to, though a broker is killed 
   expect(new Set(found).size).toBe(found.length)
 })
 
-it('worker.ts handles every order when one of two workers is killed; what is no order goes to orders.dead', async () => {
+it('worker.ts handles every order when one of two is killed; what is no order goes to orders.dead', async () => {
   const workers = [new Program('worker.ts', [bootstrap]), new Program('worker.ts', [bootstrap])] as const
   await Promise.all(workers.map(worker => worker.says('waiting for orders')))
   await produceOrders(0, 500)
@@ -136,14 +136,14 @@ it('worker.ts handles every order when one of two workers is killed; what is no 
   expect(places.filter(({ topic }) => topic === 'orders').reduce((sum, { lag }) => sum + (lag ?? 0), 0)).toBe(0)
 })
 
-it('exactly-once.ts counts every order once, though it is killed again and again and runs twice at a time', async () => {
+it('exactly-once.ts counts every order once, though it is killed again and again and runs twice', async () => {
   const file = join(folder, 'totals.db')
   const count = 3_000
   await produceOrders(0, count)
   const counted = (program: Program): number => program.lines.filter(line => line.startsWith('counted')).length
   let sent = count
   for (let round = 0; round < 4; round++) {
-    const programs = [new Program('exactly-once.ts', [bootstrap, file]), new Program('exactly-once.ts', [bootstrap, file])]
+    const programs = [1, 2].map(() => new Program('exactly-once.ts', [bootstrap, file]))
     await produceOrders(sent, sent += 200)
     await until('some were counted', 60_000, () => programs.some(each => counted(each) > round + 1))
     await Promise.all(programs.map(each => each.stop('SIGKILL')))

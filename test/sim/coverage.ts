@@ -22,7 +22,8 @@ export const sometimes = [
   'a volume was rolled back', 'a rolled-back volume became a new one',
   'a member left', 'a member died', 'a member stood still', 'a member was fenced', 'a member was too slow',
   'a member gave a partition away', 'a commit was fenced',
-  'a follower served readers', 'a backup of the API was restored', 'a stream met back-pressure', 'a unary request came twice'
+  'a follower served readers',
+  'a backup of the API was restored', 'a stream met back-pressure', 'a unary request came twice'
 ] as const
 
 export type Sometimes = typeof sometimes[number]

@@ -245,7 +245,8 @@ export class Scenario {
   async #fetch (world: World, id: number, offset: number, follower?: string): Promise<string[]> {
     try {
       const { records, highWatermark, leaderEpoch } =
-        await world.brokers[id]!.process!.host.fetch(ref, offset, Number(follower ?? -1), 1 << 20, follower !== undefined)
+        await world.brokers[id]!.process!.host.fetch(ref, offset, Number(follower ?? -1), 1 << 20,
+          follower !== undefined)
       const values = [...batches(records)].flatMap(header => decodeRecords(records, header))
         .map(record => new TextDecoder().decode(record.value!))
       return [`e${leaderEpoch} hw ${highWatermark}: ${values.join(' ')}`.trimEnd()]

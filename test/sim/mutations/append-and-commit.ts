@@ -123,7 +123,11 @@ export const appendAndCommit: readonly Mutation[] = [
     rule,
     without: 'consumers read below the high watermark',
     edits: [
-      { file: reader, search: 'if (offset >= highWatermark || !leader.ready)', replace: 'if (offset >= log.logEnd)' },
+      {
+        file: reader,
+        search: 'if (offset >= highWatermark || leader?.ready === false)',
+        replace: 'if (offset >= log.logEnd)'
+      },
       {
         file: reader,
         search: 'let records = log.readTail(offset, highWatermark, bytesMax)',
