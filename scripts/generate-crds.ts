@@ -2,7 +2,7 @@
 // `node scripts/generate-crds.ts` writes; with --check it fails when a file is not current.
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { stringify } from 'yaml'
+import { Document, visit } from 'yaml'
 import { customResourceDefinition, group } from '../operator/schema/crd.ts'
 import { resources } from '../operator/schema/resources.ts'
 
@@ -11,13 +11,29 @@ const folders = ['crds', 'charts/millrace/files/crds']
 const check = process.argv.includes('--check')
 /** Client-side `kubectl apply` keeps the whole object in an annotation; small CRDs never meet its limit. */
 const crdBytesMax = 20_000
+/** Of JSON, without the indentation. */
+const flowSizeMax = 100
 const problems: string[] = []
 
 const wanted = new Map(resources.map(resource => [
   `${group}_${resource.plural}.yaml`,
   '# Written by scripts/generate-crds.ts from operator/schema; do not edit.\n' +
-    stringify(customResourceDefinition(resource), { lineWidth: 110, aliasDuplicateObjects: false })
+    textOf(customResourceDefinition(resource))
 ]))
+
+/** YAML with one line for what fits into one: `{ type: string, maxLength: 63 }`. */
+function textOf (definition: object): string {
+  const document = new Document(definition, { aliasDuplicateObjects: false })
+  visit(document, {
+    Collection: (_key, node) => {
+      const size = node.items.length === 0 ? Infinity : JSON.stringify(node.toJSON()).length
+      if (size > flowSizeMax) return undefined
+      node.flow = true
+      return visit.SKIP
+    }
+  })
+  return document.toString({ lineWidth: 0 })
+}
 
 for (const [name, text] of wanted) {
   if (Buffer.byteLength(text) > crdBytesMax) problems.push(`${name}: larger than ${crdBytesMax} bytes`)

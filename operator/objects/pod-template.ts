@@ -30,12 +30,45 @@ export interface PodTemplateOptions {
   readonly clusterUid: string
 }
 
-/** The template with its own hash in an annotation: a pod is current when it carries the same. */
+/**
+ * Raised when running pods must be replaced because this source makes another template of the same wish: every
+ * broker of every cluster restarts, one at a time. A difference that may wait for the next restart leaves it alone.
+ */
+const templateRevision = 1
+
+/**
+ * Hash of all that people wish of the pods, in an annotation: a pod is current when it carries the same. Not of the
+ * template that is made of it, so that a newer operator which renders it otherwise restarts nothing.
+ */
+function wishHash (cluster: Cluster, { image, clusterUid }: PodTemplateOptions): string {
+  const { spec } = cluster
+  return hash({
+    templateRevision,
+    clusterUid,
+    image: spec.image ?? image,
+    settings: configHash(cluster),
+    resources: spec.resources,
+    topologyKey: spec.topologyKey,
+    logLevel: spec.logLevel,
+    pod: spec.pod
+  })
+}
+
 export function podTemplate (cluster: Cluster, options: PodTemplateOptions): PodTemplate {
   const name = cluster.metadata.name
-  const template = {
-    metadata: { labels: selectorLabels(name), annotations: { [configHashAnnotation]: configHash(cluster) } },
+  const { labels, annotations, ...placement } = cluster.spec.pod ?? {}
+  return {
+    metadata: {
+      // Those that pods are found by come last: no wish takes them away.
+      labels: { ...labels, ...selectorLabels(name) },
+      annotations: {
+        ...annotations,
+        [configHashAnnotation]: configHash(cluster),
+        [templateHashAnnotation]: wishHash(cluster, options)
+      }
+    },
     spec: {
+      ...placement,
       serviceAccountName: names.serviceAccount(name),
       terminationGracePeriodSeconds,
       enableServiceLinks: false,
@@ -58,8 +91,6 @@ export function podTemplate (cluster: Cluster, options: PodTemplateOptions): Pod
       volumes: [{ name: 'config', configMap: { name: names.configMap(name) } }]
     }
   }
-  const annotations = { ...template.metadata.annotations, [templateHashAnnotation]: hash(template) }
-  return { ...template, metadata: { ...template.metadata, annotations } }
 }
 
 /** Two brokers on one host die together; a small cluster may still have to share one. */

@@ -3,10 +3,11 @@
 // no second broker down: a restart is written into the Cluster first (restart-turn.ts).
 import type { DeletePreconditions } from '../kube/api.ts'
 import { keyOf, kinds, type KubeObject } from '../kube/types.ts'
-import { configHashAnnotation, templateHashAnnotation } from '../objects/names.ts'
+import { templateHashAnnotation } from '../objects/names.ts'
 import type { PodTemplate } from '../objects/pod-template.ts'
 import { isReady, type ClusterContext } from './cluster-context.ts'
 import { isUnreachable } from './controller-client.ts'
+import { restartReason } from './restart-reason.ts'
 import { seekTurn } from './restart-turn.ts'
 import { NextLoop } from './steps.ts'
 import type { View } from './views.ts'
@@ -88,18 +89,8 @@ async function restart (context: ClusterContext, pod: KubeObject, template: PodT
   const { api, caches, cluster, events } = context
   const { name, namespace = '', uid } = pod.metadata
   events.record(cluster, {
-    type: 'Normal', reason: 'BrokerRestart', action: 'Roll', note: `${name} is restarted: ${reason(pod, template)}`
+    type: 'Normal', reason: 'BrokerRestart', action: 'Roll', note: `${name} is restarted: ${restartReason(pod, template)}`
   })
   await api.delete(kinds.pod, namespace, name, { ...uid !== undefined && { uid }, ...preconditions })
   caches.pods.observeDeleted(pod)
-}
-
-function reason (pod: KubeObject, template: PodTemplate): string {
-  const image = (spec: unknown): string | undefined =>
-    (spec as { containers?: { image?: string }[] } | undefined)?.containers?.[0]?.image
-  const [before, after] = [image(pod['spec']), image(template.spec)]
-  if (before !== after) return `its image changes from ${before} to ${after}`
-  const settings = template.metadata.annotations[configHashAnnotation]
-  const isSame = pod.metadata.annotations?.[configHashAnnotation] === settings
-  return isSame ? 'its pod template changed' : 'its settings changed'
 }

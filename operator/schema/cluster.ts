@@ -2,6 +2,7 @@
 import { conditionsSchema, observedGenerationSchema } from './conditions.ts'
 import type { Resource } from './crd.ts'
 import type { ObjectSchema, TypeOf } from './json-schema.ts'
+import { podSchema } from './pod.ts'
 import { bytesOrUnlimitedPattern, bytesPattern, cpuPattern, quantityLengthMax } from './quantities.ts'
 import {
   clusterNameLengthMax, partitionsPerTopicMax, replicasMax, replicationRule, retentionSchema, segmentBytesSchema
@@ -127,6 +128,7 @@ const spec = {
       type: 'object',
       properties: { requests: resourceList, limits: resourceList }
     },
+    pod: podSchema,
     image: {
       description: "Container image of the brokers. Default: the operator's own, so that one version runs.",
       type: 'string',

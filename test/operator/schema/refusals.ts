@@ -59,6 +59,17 @@ export function refusals (start: () => Promise<ResourceServer>): void {
     ['Cluster', 'a trickle for moves', { rebalance: { bytesPerSecond: '1k' } },
     'rebalance.bytesPerSecond must be at least 64Ki, or unlimited'],
   ['Cluster', 'CPU in words', { resources: { requests: { cpu: 'two' } } }, 'spec.resources.requests.cpu in body'],
+    ['Cluster', 'a label that pods are found by', { pod: { labels: { 'app.kubernetes.io/name': 'x' } } },
+      'labels of kubernetes.io and millrace.dev are reserved'],
+    ['Cluster', 'a label of millrace', { pod: { labels: { 'millrace.dev/cluster': 'x' } } },
+      'labels of kubernetes.io and millrace.dev are reserved'],
+    ['Cluster', 'an annotation of millrace', { pod: { annotations: { 'millrace.dev/template-hash': 'x' } } },
+      'annotations of millrace.dev are reserved'],
+    ['Cluster', 'a label with a space', { pod: { labels: { team: 'a b' } } }, 'spec.pod.labels.team in body should match'],
+    ['Cluster', 'a toleration of an unknown effect', { pod: { tolerations: [{ operator: 'Exists', effect: 'x' }] } },
+      'Unsupported value: "x"'],
+    ['Cluster', 'a pull secret without a name', { pod: { imagePullSecrets: [{}] } },
+      'spec.pod.imagePullSecrets[0].name: Required value'],
     ['Cluster', 'a long name', {}, 'the name of a Cluster must not be longer than 50 characters', 'a'.repeat(51)],
     ['Cluster', 'a name that no Service can have', {}, 'the name of a Cluster names its Services too', 'a.b'],
     ['PartitionTable', 'no epoch', { controllerEpoch: undefined }, 'spec.controllerEpoch: Required value'],
@@ -102,6 +113,13 @@ export function refusals (start: () => Promise<ResourceServer>): void {
       { retention: { age: 'unlimited', bytes: 'unlimited' } }],
     ['Cluster', 'larger volumes, in other words', {}, { storage: { size: '1.5Gi' } }],
     ['Cluster', 'fewer brokers: the status says what becomes of it', { brokers: 3 }, { brokers: 2 }],
+    ['Cluster', 'more about its pods', {}, {
+      pod: {
+        labels: { team: 'a' }, annotations: { 'example.com/a': 'b' }, nodeSelector: { 'kubernetes.io/os': 'linux' },
+        tolerations: [{ key: 'a', operator: 'Exists', effect: 'NoExecute', tolerationSeconds: 60 }],
+        priorityClassName: 'system-node-critical', imagePullSecrets: [{ name: 'registry' }]
+      }
+    }],
     ['PartitionTable', 'the same epoch', {}, { writeId: 'v' }]
   ])('%s changed to %s', (kind, _what, before, after) => {
     it('is accepted', async () => {
