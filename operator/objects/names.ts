@@ -14,6 +14,8 @@ export const clusterUidAnnotation = `${group}/cluster-uid`
 export const controllerAddressAnnotation = `${group}/controller-address`
 /** On a Cluster: `pod/uid` of the broker that was restarted last, written before its pod is deleted. */
 export const restartAnnotation = `${group}/restart`
+/** On Clusters and Topics, by people: "true" keeps the operator from changing anything. */
+export const pausedAnnotation = `${group}/paused`
 /** On Clusters and Topics whose deletePolicy is Delete. */
 export const finalizer = `${group}/delete-data`
 

@@ -24,6 +24,8 @@ export interface ClusterContext extends Surroundings {
     scaleDownBlocked?: string | undefined
     resizing?: string
     rolling?: string
+    /** Nothing is changed: a person said so. */
+    paused?: string
   }
 }
 

@@ -11,6 +11,7 @@ import { isReady, type ClusterContext } from './cluster-context.ts'
 import { currentTemplate, isOutdated } from './cluster-roll.ts'
 import { drainingMessage, movingMessage, scaleNews } from './cluster-scale-words.ts'
 import { condition, conditions, type Verdict } from './conditions.ts'
+import { pausedNews, pausedVerdicts } from './paused.ts'
 import type { View } from './views.ts'
 
 /** A controller that moves is found again sooner; status does not follow every hiccup. */
@@ -47,7 +48,9 @@ export async function writeClusterStatus (context: ClusterContext): Promise<void
   const previous = (caches.clusters.get(context.key) ?? cluster).status
   const { generation = 0, name, namespace } = cluster.metadata
   const facts = gather(context)
-  const verdicts = [ready(context, facts), progressing(context, facts), degraded(context, facts)]
+  const verdicts = [
+    ready(context, facts), progressing(context, facts), degraded(context, facts), ...pausedVerdicts(context.notes.paused)
+  ]
   const status: ClusterStatus = {
     phase: phase(context, facts, verdicts),
     observedGeneration: generation,
@@ -67,7 +70,8 @@ export async function writeClusterStatus (context: ClusterContext): Promise<void
     apiVersion, kind, metadata: { name, ...namespace !== undefined && { namespace } }, status
   }, 'status'))
   const isPlanned = status.phase === 'Rolling' || status.phase === 'Scaling'
-  const happenings = [...news(previous, verdicts, isPlanned), ...scaleNews(context, previous, status)]
+  const happenings = [...news(previous, verdicts, isPlanned), ...scaleNews(context, previous, status),
+    ...pausedNews(previous?.conditions, context.notes.paused)]
   for (const happening of happenings) events.record(cluster, happening)
 }
 
@@ -127,6 +131,9 @@ function ready ({ notes }: ClusterContext, facts: Facts): Verdict {
 function progressing (context: ClusterContext, facts: Facts): Verdict {
   const { notes, draining } = context
   const yes = (reason: string, message: string): Verdict => ({ type: 'Progressing', status: true, reason, message })
+  if (notes.paused !== undefined) {
+    return { type: 'Progressing', status: false, reason: 'Paused', message: notes.paused }
+  }
   if (notes.resizing !== undefined) return yes('Resizing', notes.resizing)
   if (notes.rolling !== undefined) return yes('Rolling', notes.rolling)
   if (notes.scaleDownBlocked !== undefined) {

@@ -18,6 +18,7 @@ import { growVolumes } from './cluster-volumes.ts'
 import type { Surroundings } from './context.ts'
 import { isUnreachable } from './controller-client.ts'
 import { hasFinalizer, setFinalizer } from './finalizers.ts'
+import { isPaused, pausedMessage } from './paused.ts'
 import { NextLoop, runSteps, StepFailed, type Step } from './steps.ts'
 
 const steps: readonly Step<ClusterContext>[] = [
@@ -53,6 +54,13 @@ export async function reconcileCluster (surroundings: Surroundings, cluster: Clu
   const context: ClusterContext = { ...surroundings, cluster, key: keyOf(cluster), draining: [], notes: {} }
   if (cluster.metadata.deletionTimestamp !== undefined) {
     if (hasFinalizer(cluster)) await runSteps([{ name: 'deleteCluster', run: deleteCluster }], context)
+    return
+  }
+  if (isPaused(cluster)) {
+    context.notes.paused = pausedMessage
+    context.draining = cluster.status?.draining ?? []
+    await askController(context)
+    await writeClusterStatus(context)
     return
   }
   try {

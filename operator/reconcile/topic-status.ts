@@ -4,6 +4,7 @@ import { kinds } from '../kube/types.ts'
 import { hash } from '../objects/hash.ts'
 import type { TopicStatus } from '../schema/topic.ts'
 import { condition, conditions, type Verdict } from './conditions.ts'
+import { pausedMessage, pausedNews, pausedVerdicts } from './paused.ts'
 import type { NotReady, TopicContext } from './topic-context.ts'
 import { topicName } from './topic-settings.ts'
 
@@ -11,7 +12,7 @@ import { topicName } from './topic-settings.ts'
 const partitionsNamedMax = 20
 
 export async function writeTopicStatus (context: TopicContext, verdict: NotReady | undefined): Promise<void> {
-  const { api, caches, topic, events } = context
+  const { topic, events } = context
   const previous = topic.status
   const before = condition(previous?.conditions, 'Ready')
   const generation = topic.metadata.generation ?? 0
@@ -27,15 +28,37 @@ export async function writeTopicStatus (context: TopicContext, verdict: NotReady
       message: verdict?.message ?? servingMessage(context)
     }, progressing(context)], generation, context.clock.wallTime())
   }
-  if (previous !== undefined && hash(previous) === hash(status)) return
-  const { name, namespace } = topic.metadata
-  const { apiVersion, kind } = topic
+  if (!await store(context, status)) return
+  const happening = worthTelling(before?.reason, verdict)
+  if (happening !== undefined) events.record(topic, happening)
+  for (const each of pausedNews(previous?.conditions, undefined)) events.record(topic, each)
+  for (const each of recoveries(previous?.recovered ?? [], status.recovered ?? [])) events.record(topic, each)
+}
+
+/** What was known stands; the Topic may have been paused before it was anything. */
+export async function writePausedTopic (context: TopicContext): Promise<void> {
+  const { topic, events } = context
+  const { status: previous, metadata: { generation = 0 } } = topic
+  const kept = (previous?.conditions ?? []).filter(({ type }) => type !== 'Paused')
+  const never: Verdict = { type: 'Ready', status: false, reason: 'Paused', message: pausedMessage }
+  const verdicts = [...kept.length === 0 ? [never] : [], ...pausedVerdicts(pausedMessage)]
+  const status: TopicStatus = {
+    observedGeneration: generation,
+    ...previous,
+    conditions: [...kept, ...conditions(previous?.conditions, verdicts, generation, context.clock.wallTime())]
+  }
+  if (!await store(context, status)) return
+  for (const each of pausedNews(previous?.conditions, pausedMessage)) events.record(topic, each)
+}
+
+/** False when it says nothing new. */
+async function store ({ api, caches, topic }: TopicContext, status: TopicStatus): Promise<boolean> {
+  if (topic.status !== undefined && hash(topic.status) === hash(status)) return false
+  const { apiVersion, kind, metadata: { name, namespace } } = topic
   caches.topics.observe(await api.apply(kinds.topic, {
     apiVersion, kind, metadata: { name, ...namespace !== undefined && { namespace } }, status
   }, 'status'))
-  const happening = worthTelling(before?.reason, verdict)
-  if (happening !== undefined) events.record(topic, happening)
-  for (const each of recoveries(previous?.recovered ?? [], status.recovered ?? [])) events.record(topic, each)
+  return true
 }
 
 function facts (context: TopicContext): TopicStatus {

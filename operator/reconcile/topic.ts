@@ -7,12 +7,13 @@ import { InvalidValueError } from '../schema/quantities.ts'
 import type { Surroundings } from './context.ts'
 import { isUnreachable } from './controller-client.ts'
 import { hasFinalizer, setFinalizer } from './finalizers.ts'
+import { isPaused } from './paused.ts'
 import { NextLoop, runSteps, type Step } from './steps.ts'
 import { NotReady, type TopicContext } from './topic-context.ts'
 import { deleteTopic } from './topic-delete.ts'
 import { clusterKey } from './topic-index.ts'
 import { differences, topicName, topicSettings } from './topic-settings.ts'
-import { writeTopicStatus } from './topic-status.ts'
+import { writePausedTopic, writeTopicStatus } from './topic-status.ts'
 
 /** When an event that was waited for did not come. */
 const comeBackMs = 5_000
@@ -31,6 +32,10 @@ export async function reconcileTopic (surroundings: Surroundings, topic: Topic &
   const context: TopicContext = { ...surroundings, topic, clusterKey: clusterKey(topic) }
   if (topic.metadata.deletionTimestamp !== undefined) {
     if (hasFinalizer(topic)) await runSteps([{ name: 'deleteTopic', run: deleteTopic }], context)
+    return
+  }
+  if (isPaused(topic)) {
+    await writePausedTopic(context)
     return
   }
   let verdict: NotReady | undefined
