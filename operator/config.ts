@@ -5,8 +5,8 @@ import { hostname } from 'node:os'
 export interface OperatorConfig {
   /** host:port of /metrics, /livez and /readyz. */
   readonly listenMetrics: { readonly host: string, readonly port: number }
-  /** Namespace that is watched; empty: all. */
-  readonly namespace: string
+  /** Namespaces that are watched; empty: all. */
+  readonly namespaces: readonly string[]
   /** Image of the brokers whose Cluster names none. */
   readonly image: string
   /** Holder of the Lease. A pod's name: its restarted container takes the Lease back at once. */
@@ -20,7 +20,7 @@ export type Environment = Readonly<Record<string, string | undefined>>
 export function parseConfig (env: Environment, version: string): OperatorConfig {
   return {
     listenMetrics: parseAddress('MILLRACE_LISTEN_METRICS', env.MILLRACE_LISTEN_METRICS ?? '0.0.0.0:9100'),
-    namespace: env.MILLRACE_NAMESPACE ?? '',
+    namespaces: (env.MILLRACE_NAMESPACES ?? '').split(',').map(name => name.trim()).filter(name => name !== ''),
     image: env.MILLRACE_IMAGE ?? `millrace:${version}`,
     identity: env.MILLRACE_POD_NAME ?? `${hostname()}_${randomBytes(4).toString('hex')}`,
     logLevel: env.MILLRACE_LOG_LEVEL ?? 'warn'

@@ -48,7 +48,7 @@ async function main (): Promise<void> {
     clock,
     rng,
     log,
-    namespace: config.namespace,
+    namespaces: config.namespaces,
     image: config.image,
     version,
     instance: config.identity,
@@ -62,7 +62,8 @@ async function main (): Promise<void> {
     clock,
     rng,
     log,
-    namespace: config.namespace === '' ? credentials.namespace : config.namespace,
+    // Its own, whatever is watched: a changed list of namespaces must not make two that act.
+    namespace: credentials.namespace,
     name: leaseName,
     identity: config.identity,
     onAcquired: () => {

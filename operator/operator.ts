@@ -31,8 +31,8 @@ export interface OperatorOptions {
   readonly clock: Clock
   readonly rng: Rng
   readonly log: Log
-  /** What is watched; empty: all namespaces. */
-  readonly namespace: string
+  /** What is watched; empty: all of them. */
+  readonly namespaces: readonly string[]
   readonly image: string
   readonly version: string
   /** Names this process in Events. */
@@ -51,10 +51,10 @@ export class Operator {
   #stopped = false
 
   constructor (options: OperatorOptions) {
-    const { api, net, clock, rng, log, namespace, image, version, instance } = options
+    const { api, net, clock, rng, log, namespaces, image, version, instance } = options
     const controllers = new ControllerClient(net, api)
     this.#options = options
-    this.caches = new Caches({ api, clock, rng, log, namespace })
+    this.caches = new Caches({ api, clock, rng, log, namespaces })
     this.clusterQueue = new WorkQueue(clock)
     this.topicQueue = new WorkQueue(clock)
     this.#events = new KubeEvents({ api, clock, rng, log, instance })

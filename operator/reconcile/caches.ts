@@ -4,7 +4,7 @@ import type { Clock, Rng } from '../../wire/ports.ts'
 import type { KubeApi } from '../kube/api.ts'
 import { covers } from '../kube/covers.ts'
 import type { Log } from '../kube/log.ts'
-import { Reflector } from '../kube/reflector.ts'
+import { Reflectors } from '../kube/reflectors.ts'
 import { keyOf, kinds, type KindName, type KubeObject } from '../kube/types.ts'
 import { hash } from '../objects/hash.ts'
 import { appliedAnnotation, brokerPodSelector, clusterLabel, managedSelector } from '../objects/names.ts'
@@ -24,29 +24,28 @@ export interface CacheOptions {
   readonly clock: Clock
   readonly rng: Rng
   readonly log: Log
-  /** Empty: all namespaces. */
-  readonly namespace: string
+  /** Empty: all of them. */
+  readonly namespaces: readonly string[]
 }
 
 export class Caches {
-  readonly clusters: Reflector<Cluster & KubeObject>
-  readonly topics: Reflector<Topic & KubeObject>
-  readonly pods: Reflector<KubeObject>
+  readonly clusters: Reflectors<Cluster & KubeObject>
+  readonly topics: Reflectors<Topic & KubeObject>
+  readonly pods: Reflectors<KubeObject>
   /** Metadata and epoch only: a change is all that the operator wants to know of. */
-  readonly tables: Reflector<PartitionTable & KubeObject>
+  readonly tables: Reflectors<PartitionTable & KubeObject>
   /** Of the brokers: where the controller is. */
-  readonly leases: Reflector<KubeObject>
-  readonly managed: Readonly<Record<ManagedKind, Reflector<KubeObject>>>
+  readonly leases: Reflectors<KubeObject>
+  readonly managed: Readonly<Record<ManagedKind, Reflectors<KubeObject>>>
   readonly #api: KubeApi
 
   constructor (options: CacheOptions) {
-    const { namespace, ...rest } = options
     const make = <T extends KubeObject>(kind: KindName, labelSelector?: string,
-      trim?: (object: T) => T): Reflector<T> =>
-      new Reflector<T>({
-        ...rest,
+      trim?: (object: T) => T): Reflectors<T> =>
+      new Reflectors<T>({
+        ...options,
         kind: kinds[kind],
-        query: { namespace, ...labelSelector !== undefined && { labelSelector } },
+        ...labelSelector !== undefined && { labelSelector },
         ...trim !== undefined && { trim }
       })
     this.#api = options.api
@@ -56,12 +55,12 @@ export class Caches {
     this.tables = make('partitionTable', undefined, trimTable)
     this.leases = make('lease', clusterLabel)
     this.managed = Object.fromEntries(managedKinds.map(kind => [kind, make(kind, managedSelector)])) as
-      Record<ManagedKind, Reflector<KubeObject>>
+      Record<ManagedKind, Reflectors<KubeObject>>
   }
 
-  get all (): readonly Reflector<never>[] {
+  get all (): readonly Reflectors<never>[] {
     const all = [this.clusters, this.topics, this.pods, this.tables, this.leases, ...Object.values(this.managed)]
-    return all as unknown as readonly Reflector<never>[]
+    return all as unknown as readonly Reflectors<never>[]
   }
 
   /** The broker pods of a cluster, by ordinal. */

@@ -1,6 +1,6 @@
 import type { Kind, KubeObject } from '../kube/types.ts'
 import type { KubeApi } from '../kube/api.ts'
-import type { Reflector } from '../kube/reflector.ts'
+import type { Reflectors } from '../kube/reflectors.ts'
 import { finalizer } from '../objects/names.ts'
 
 export function hasFinalizer (object: KubeObject): boolean {
@@ -11,7 +11,7 @@ export function hasFinalizer (object: KubeObject): boolean {
  * Sets or removes the operator's finalizer, others' stay. A merge patch with the version that was read:
  * the list cannot have changed meanwhile (409 otherwise).
  */
-export async function setFinalizer<T extends KubeObject> (api: KubeApi, kind: Kind, cache: Reflector<T>,
+export async function setFinalizer (api: KubeApi, kind: Kind, cache: Pick<Reflectors<never>, 'observe'>,
   object: KubeObject, wanted: boolean): Promise<void> {
   if (hasFinalizer(object) === wanted) return
   const { name, namespace, resourceVersion, finalizers = [] } = object.metadata

@@ -35,7 +35,8 @@ describe('values', () => {
   })
 
   it.each([
-    ['operator.replicas=many'], ['operator.logLevel=loud'], ['image.digest=sha256:12'], ['watchNamespace=A'],
+    ['operator.replicas=many'], ['operator.logLevel=loud'], ['image.digest=sha256:12'], ['watchNamespaces={A}'],
+    ['watchNamespaces=shop'], ['watchNamespaces={a,a}'],
     ['operator.memory=1Gi'], ['replicas=3'], ['podMonitor.interval=soon'], ['prometheusRule.runbookUrl=docs'],
     ['dashboards.namespace=A'], ['networkPolicy=false']
   ])('%s is refused', async value => {
@@ -86,10 +87,24 @@ describe('the operator', () => {
     expect(policy.spec.ingress).toEqual([{ ports: [{ protocol: 'TCP', port: 9100 }] }])
   })
 
-  it('asks for one namespace when it watches one', async () => {
-    expect(await ofKind('ClusterRole', '--set', 'watchNamespace=shop')).toEqual([])
-    const [role] = await ofKind('Role', '--set', 'watchNamespace=shop')
-    expect(role.metadata.namespace).toBe('shop')
+  it('may act in the namespaces that it watches, and in its own hold its Lease', async () => {
+    const [everywhere] = await ofKind('ClusterRole')
+    expect(await ofKind('Role')).toEqual([])
+    const some = ['--set', 'watchNamespaces={shop,stock}']
+    expect(await ofKind('ClusterRole', ...some)).toEqual([])
+    expect(await ofKind('ClusterRoleBinding', ...some)).toEqual([])
+    const [shop, stock, lease] = await ofKind('Role', ...some)
+    expect([shop, stock].map(({ metadata }) => metadata.namespace)).toEqual(['shop', 'stock'])
+    expect(shop.rules).toEqual(everywhere.rules)
+    expect(stock.rules).toEqual(everywhere.rules)
+    expect(lease.metadata).toMatchObject({ name: 'millrace-lease' })
+    expect(lease.rules.flatMap(({ resources }: Any) => resources)).toEqual(['leases', 'leases'])
+    const bindings = await ofKind('RoleBinding', ...some)
+    expect(bindings.map(({ metadata, roleRef }) => [metadata.namespace, roleRef.name]))
+      .toEqual([['shop', 'millrace'], ['stock', 'millrace'], [undefined, 'millrace-lease']])
+    const [deployment] = await ofKind('Deployment', ...some)
+    expect(deployment.spec.template.spec.containers[0].env)
+      .toContainEqual({ name: 'MILLRACE_NAMESPACES', value: 'shop,stock' })
   })
 
   it('leaves its definitions when it is uninstalled', async () => {

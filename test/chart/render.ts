@@ -16,7 +16,8 @@ export const monitoring = ['--set', 'podMonitor.enabled=true,prometheusRule.enab
 
 export const matrix: Readonly<Record<string, readonly string[]>> = {
   'nothing else said': [],
-  'one namespace': ['--set', 'watchNamespace=default'],
+  'one namespace': ['--set', 'watchNamespaces={default}'],
+  'some namespaces': ['--set', 'watchNamespaces={default,kube-public}', ...monitoring],
   'one operator': ['--set', 'operator.replicas=1'],
   'a digest': ['--set', `image.digest=sha256:${'0'.repeat(64)}`],
   'everything off': ['--set', 'crds.install=false,rbac.create=false,serviceAccount.create=false,' +
@@ -25,7 +26,7 @@ export const matrix: Readonly<Record<string, readonly string[]>> = {
     '--set', 'operator.tolerations[0].key=a,operator.tolerations[0].operator=Exists',
     '--set', 'image.pullSecrets[0].name=registry,operator.podLabels.team=streams'],
   'everything that is watched': [...monitoring],
-  'monitors of one namespace, with labels': [...monitoring, '--set', 'watchNamespace=default,podMonitor.interval=1m',
+  'monitors of one namespace, with labels': [...monitoring, '--set', 'watchNamespaces={default},podMonitor.interval=1m',
     '--set', 'podMonitor.labels.release=prometheus,prometheusRule.labels.release=prometheus',
     '--set', 'prometheusRule.runbookUrl=https://example.com/millrace/,dashboards.annotations.folder=millrace'],
   'a long name': ['--set', `fullnameOverride=${'m'.repeat(52)}`, ...monitoring]

@@ -75,7 +75,7 @@ export class CrashWorld {
       clock: this.time.clockOf(process),
       rng: { integer: max => Math.floor(random() * max), fraction: random, hex: length => hex(random, length) },
       log: silentLog,
-      namespace: '',
+      namespaces: [],
       image: 'millrace:0.1.0',
       version: '0.1.0',
       instance: `operator-${number}`

@@ -53,6 +53,15 @@ describe('a new Cluster', () => {
     expect(conditionOf(cluster, 'Degraded')).toMatchObject({ status: 'False', reason: 'AsWanted' })
   })
 
+  it('is asked for its controller with pauses while there is none', async () => {
+    await world.startOperator()
+    await world.createCluster()
+    await world.condition(clusters, 'events', 'Ready', 'False', 'NoController')
+    await world.settled()
+    await world.elect()
+    await world.condition(clusters, 'events', 'Ready', 'True')
+  })
+
   it('is not Ready before all its brokers are', async () => {
     world.podsBecomeReady = false
     await world.startOperator()

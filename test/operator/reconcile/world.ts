@@ -30,6 +30,8 @@ export class World {
   readonly controller = new FakeController()
   /** New pods are ready; false: not until a test says so. */
   podsBecomeReady = true
+  /** What the operator watches; empty: all. */
+  namespaces: readonly string[] = []
   operator: Operator | undefined
   api: KubeApi | undefined
   readonly #stopWatching: (() => void)[] = []
@@ -73,7 +75,7 @@ export class World {
       clock,
       rng: new NodeRng(),
       log: silentLog,
-      namespace: '',
+      namespaces: this.namespaces,
       image: 'millrace:0.1.0',
       version: '0.1.0',
       instance: 'operator-test'
