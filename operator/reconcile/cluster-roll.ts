@@ -89,7 +89,10 @@ async function restart (context: ClusterContext, pod: KubeObject, template: PodT
   const { api, caches, cluster, events } = context
   const { name, namespace = '', uid } = pod.metadata
   events.record(cluster, {
-    type: 'Normal', reason: 'BrokerRestart', action: 'Roll', note: `${name} is restarted: ${restartReason(pod, template)}`
+    type: 'Normal',
+    reason: 'BrokerRestart',
+    action: 'Roll',
+    note: `${name} is restarted: ${restartReason(pod, template)}`
   })
   await api.delete(kinds.pod, namespace, name, { ...uid !== undefined && { uid }, ...preconditions })
   caches.pods.observeDeleted(pod)

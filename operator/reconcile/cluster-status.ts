@@ -49,7 +49,8 @@ export async function writeClusterStatus (context: ClusterContext): Promise<void
   const { generation = 0, name, namespace } = cluster.metadata
   const facts = gather(context)
   const verdicts = [
-    ready(context, facts), progressing(context, facts), degraded(context, facts), ...pausedVerdicts(context.notes.paused)
+    ready(context, facts), progressing(context, facts), degraded(context, facts),
+    ...pausedVerdicts(context.notes.paused)
   ]
   const status: ClusterStatus = {
     phase: phase(context, facts, verdicts),

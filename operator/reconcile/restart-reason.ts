@@ -19,7 +19,8 @@ export function restartReason (pod: KubeObject, template: PodTemplate): string {
   const reasons: string[] = []
   if (before?.image !== after?.image) reasons.push(`its image changes from ${before?.image} to ${after?.image}`)
   const changed: string[] = []
-  if (noteOf(pod, configHashAnnotation) !== template.metadata.annotations[configHashAnnotation]) changed.push('settings')
+  const settings = template.metadata.annotations[configHashAnnotation]
+  if (noteOf(pod, configHashAnnotation) !== settings) changed.push('settings')
   // Limits without requests are given requests: the pod may say more.
   if (!covers(before?.resources ?? {}, after?.resources ?? {})) changed.push('resources')
   if (!covers(pod.metadata.labels ?? {}, template.metadata.labels)) changed.push('labels')

@@ -9,7 +9,8 @@ const name = { type: 'string', minLength: 1, maxLength: 253, pattern: '^[a-z0-9]
 
 /** What pods are found and counted by, and where Kubernetes says in which zone they are. */
 const labelsRule = {
-  rule: "self.all(k, !k.contains('kubernetes.io/') && !k.startsWith('millrace.dev/') && k != 'controller-revision-hash')",
+  rule: "self.all(k, !k.contains('kubernetes.io/') && !k.startsWith('millrace.dev/') && " +
+    "k != 'controller-revision-hash')",
   message: 'labels of kubernetes.io and millrace.dev are reserved: pods are found by them'
 } as const
 

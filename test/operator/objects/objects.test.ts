@@ -110,7 +110,8 @@ describe('pod template', () => {
   })
 
   it('keeps the labels that pods are found by, whatever is wished', () => {
-    const { metadata } = podTemplate(clusterOf({ pod: { labels: { 'app.kubernetes.io/name': 'x', team: 'a' } } }), options)
+    const labels = { 'app.kubernetes.io/name': 'x', team: 'a' }
+    const { metadata } = podTemplate(clusterOf({ pod: { labels } }), options)
     expect(metadata.labels).toEqual({ ...selectorLabels('events'), team: 'a' })
   })
 

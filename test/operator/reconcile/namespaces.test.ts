@@ -43,7 +43,8 @@ it('the Clusters of the namespaces that are watched, and no request goes anywher
     spec: { brokers: 1, storage: { size: '1Gi' } }
   })
   for (const where of [namespace, 'stock']) {
-    await world.until(clusters, 'events', ({ metadata, status }) => metadata.namespace === where && status !== undefined)
+    await world.until(clusters, 'events', ({ metadata, status }) =>
+      metadata.namespace === where && status !== undefined)
   }
   await world.until(clusters, 'more', ({ status }) => status !== undefined)
   await world.settled()

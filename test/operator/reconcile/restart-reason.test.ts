@@ -29,7 +29,11 @@ it.each<[string, Partial<ClusterSpec>, Partial<ClusterSpec>, string]>([
   ['resources in other words and a label', { resources: { requests: { cpu: '1' } } },
     { resources: { requests: { cpu: '1000m' } }, pod: { labels: { team: 'a' } } }, 'its labels changed'],
   ['placement', { pod: { nodeSelector: { disk: 'nvme' } } },
-    { pod: { tolerations: [{ key: 'a', operator: 'Exists' }], priorityClassName: 'high', imagePullSecrets: [{ name: 'x' }] } },
+    {
+      pod: {
+        tolerations: [{ key: 'a', operator: 'Exists' }], priorityClassName: 'high', imagePullSecrets: [{ name: 'x' }]
+      }
+    },
     'its nodeSelector, tolerations, priorityClassName, imagePullSecrets changed'],
   ['an annotation and an image', {}, { image: 'millrace:next', pod: { annotations: { 'example.com/a': 'b' } } },
     'its image changes from millrace:0.1.0 to millrace:next; its annotations changed'],

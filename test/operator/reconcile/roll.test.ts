@@ -43,7 +43,7 @@ describe('what people wish of the pods', () => {
 })
 
 describe('a newer operator', () => {
-  it('that makes another template of the same wish restarts nothing; the template waits for the next restart', async () => {
+  it('that makes another template of the same wish restarts nothing; it waits for the next restart', async () => {
     const before = uids()
     await world.stopOperator()
     // As an older one made it.
