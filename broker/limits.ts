@@ -69,6 +69,10 @@ export const journalQueueBytesMax = 64 * MiB
 export const segmentBytesDefault = 1024 * MiB
 export const segmentBytesMin = 1 * MiB
 export const segmentAgeMsMax = 7 * 24 * 3600 * 1000
+/** Below such a share of free space, or twice the reserve, what retention may remove goes sooner. */
+export const lowSpaceShare = 0.1
+/** Segments of topics with a retention are then so many times smaller: at most so much stays beyond its time. */
+export const lowSpaceSegmentsPerSegment = 16
 export const indexIntervalBytes = 4 * KiB
 export const coldReadBytesMax = 1 * MiB
 

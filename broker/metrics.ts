@@ -14,7 +14,7 @@ export interface BrokerSources {
   readonly stats: PartitionStats
   readonly topics: readonly TopicLoad[]
   readonly agent: AgentCounters
-  readonly volume: Pick<Volume, 'counters' | 'queuedBytes' | 'full' | 'space' | 'syncLatency' | 'fsyncAgeMs'>
+  readonly volume: Pick<Volume, 'counters' | 'queuedBytes' | 'full' | 'low' | 'space' | 'syncLatency' | 'fsyncAgeMs'>
   readonly groups: Pick<GroupCoordinator, 'groupsCount' | 'membersCount' | 'lags'>
   /** While this broker is the controller. */
   readonly census: Census | undefined
@@ -127,6 +127,8 @@ export const metricTable: readonly MetricEntry[] = [
   gauge('volume_free_bytes', 'Bytes of the volume that may still be used.', s => s.volume.space.freeBytes),
   gauge('volume_size_bytes', 'Bytes of the whole volume.', s => s.volume.space.sizeBytes),
   gauge('disk_full', '1 while appends are refused for want of space.', s => Number(s.volume.full)),
+  gauge('disk_low', '1 while space is low: segments of topics with a retention are made small, to go earlier.',
+    s => Number(s.volume.low)),
   gauge('controller', '1 while this broker is the controller.', s => s.agent.isController),
   gauge('controller_sessions', 'Brokers registered with this controller.', s => s.agent.sessions),
   clusterGauge('brokers', 'Brokers that are known.', 'brokers'),

@@ -60,6 +60,8 @@ export interface Volume {
   readonly syncLatency: LatencyHistogram
   /** True below the second free-space watermark: appends are to be refused with DISK_FULL. */
   readonly full: boolean
+  /** True below the first one: segments of topics with a retention roll early, so that what is too old can go. */
+  readonly low: boolean
   /**
    * Another volumeId, durable when it resolves: the volume was found to be an older copy of itself. The process ends
    * then: whatever it holds in memory speaks for the old identity. Rejects with WireError VOLUME_FAILED.

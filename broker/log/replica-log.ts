@@ -20,6 +20,8 @@ export interface LogHost {
   readonly clock: Clock
   readonly ring: Ring
   readonly segmentAgeMsMax: number
+  /** Space is low: what may go should go soon. */
+  readonly low: boolean
   /** The frame that gathers, with room for so many bytes. */
   frame (bytes: number): FrameBuilder
   /** The high watermark wants to be recorded. */
@@ -115,7 +117,7 @@ export class ReplicaLogImpl implements ReplicaLog, FrameMember {
     const { state } = this
     const bytes = own(batches)
     const rule: RollRule = {
-      segmentBytes: this.settings.segmentBytes,
+      segmentBytes: this.#segmentBytes(),
       segmentAgeMs: this.#host.segmentAgeMsMax,
       wallTime: this.#host.clock.wallTime()
     }
@@ -138,6 +140,13 @@ export class ReplicaLogImpl implements ReplicaLog, FrameMember {
     this.#host.unwritten(this, bytes.length)
     // Later, when the caller has taken the batches into its producer state.
     if (rolled) this.#host.clock.defer(() => { this.snapshot(true) })
+  }
+
+  /** Segments go as a whole: smaller ones lose what is too old earlier, and nothing that is not. */
+  #segmentBytes (): number {
+    const { segmentBytes, retentionMs, retentionBytes } = this.settings
+    const keepsAll = retentionMs < 0 && retentionBytes < 0
+    return keepsAll || !this.#host.low ? segmentBytes : segmentBytes / limits.lowSpaceSegmentsPerSegment
   }
 
   setHighWatermark (offset: number): void {

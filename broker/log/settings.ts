@@ -29,6 +29,8 @@ export interface VolumeSettings {
   readonly coldReadsMax: number
   /** Below so much free space appends are refused. */
   readonly reserveBytes: number
+  /** Below such a share of the volume, or twice the reserve, space is low. */
+  readonly lowSpaceShare: number
   /** What is kept in stray/ and damaged/ at least. */
   readonly strayMs: number
 }
@@ -48,5 +50,6 @@ export const defaultSettings: VolumeSettings = {
   coldReadsMax: limits.coldReadsMax,
   // Three journal files and the segments of what they hold.
   reserveBytes: 4 * limits.journalFileBytes,
+  lowSpaceShare: limits.lowSpaceShare,
   strayMs: 7 * 24 * 3600 * 1000
 }

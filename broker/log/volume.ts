@@ -9,6 +9,7 @@ import { Checkpointer } from './checkpointer.ts'
 import { ColdReader } from './cold-reader.ts'
 import type { Volume, VolumeCounter, VolumeMeta } from './contract.ts'
 import { Deleter } from './deleter.ts'
+import { FreeSpace } from './free-space.ts'
 import { FrameBuilder } from './frame.ts'
 import { Journal } from './journal.ts'
 import { JournalFiles } from './journal-files.ts'
@@ -79,10 +80,7 @@ class VolumeImpl implements Volume, LogHost {
   #failure: WireError | undefined
   #marker: Promise<void> = Promise.resolve()
   #closed = false
-  #full = false
-  /** As of the last look, and what had been used by then: between two looks the reserve could be written away. */
-  #space: DiskSpace
-  #usedAtLook = 0
+  readonly #free: FreeSpace
   #departures = 0
   #checkpointAt: number
   #purgeAt = 0
@@ -95,7 +93,7 @@ class VolumeImpl implements Volume, LogHost {
     this.#settings = settings
     this.#recovered = recovered
     this.#meta = recovered.meta
-    this.#space = space
+    this.#free = new FreeSpace(settings, space, () => this.#usedBytes())
     this.clock = clock
     this.ring = new Ring(settings.ringBytesMax)
     this.segmentAgeMsMax = settings.segmentAgeMsMax
@@ -122,7 +120,7 @@ class VolumeImpl implements Volume, LogHost {
       settings,
       onFailure,
       durableSequence: () => this.#journal.durableSequence,
-      onFull: () => { this.#full = true },
+      onFull: () => { this.#free.refused() },
       onDeleted: path => { this.#deleter.add([{ path, folder: false }]) }
     })
     this.#cold = new ColdReader(files, indexes, settings)
@@ -142,16 +140,15 @@ class VolumeImpl implements Volume, LogHost {
 
   get meta (): VolumeMeta { return this.#meta }
   get controllerEpoch (): number { return this.#recovered.table.controllerEpoch }
-  get full (): boolean {
-    return this.#full || this.#space.freeBytes - (this.#usedBytes() - this.#usedAtLook) < this.#settings.reserveBytes
-  }
+  get full (): boolean { return this.#free.full }
+  get low (): boolean { return this.#free.low }
 
-  /** Grows by at least what the disk loses: everything accepted goes to the journal and to a segment. */
+  /** Everything accepted goes to the journal and to a segment. */
   #usedBytes (): number {
     return this.#journal.bytes + this.#journal.queuedBytes + this.#writer.bytes + this.#writer.unwrittenBytes
   }
 
-  get space (): DiskSpace { return this.#space }
+  get space (): DiskSpace { return this.#free.space }
   get syncLatency (): LatencyHistogram { return this.#journal.syncLatency }
 
   get queuedBytes (): number {
@@ -336,12 +333,9 @@ class VolumeImpl implements Volume, LogHost {
   }
 
   async #maintain (): Promise<void> {
-    const { disk } = this.#options
-    const used = this.#usedBytes()
-    this.#space = await disk.space()
-    this.#usedAtLook = used
-    this.#full = this.#space.freeBytes < this.#settings.reserveBytes
-    if (!this.#full) this.#journalFiles.retry()
+    await this.#free.look(() => this.#options.disk.space())
+    const isFull = this.full
+    if (!isFull) this.#journalFiles.retry()
     const wallTime = this.clock.wallTime()
     for (const log of [...this.#logs.values()]) {
       const { segments, logStart, highWatermark } = log.state
@@ -358,8 +352,8 @@ class VolumeImpl implements Volume, LogHost {
     }
     await this.#purge(wallTime)
     // A full disk is helped by what the journal lets go.
-    const late = (this.#full || this.clock.now() >= this.#checkpointAt) && this.#checkpointer.framesSince > 0
-    if (this.#full) await this.#journalFiles.dropSpares()
+    const late = (isFull || this.clock.now() >= this.#checkpointAt) && this.#checkpointer.framesSince > 0
+    if (isFull) await this.#journalFiles.dropSpares()
     if (late || this.#checkpointer.isDue(this.#settings.checkpointBytes)) await this.#checkpoint()
   }
 

@@ -14,7 +14,7 @@ function setup (census?: Census) {
     stats: makeStats(),
     topics: [{ topic: 'orders', records: 5, bytes: 6, fetchedBytes: 7, storedBytes: 8 }],
     agent: newCounters(),
-    volume: { counters, queuedBytes: 9, full: false, space, syncLatency, fsyncAgeMs: () => 1500 },
+    volume: { counters, queuedBytes: 9, full: false, low: true, space, syncLatency, fsyncAgeMs: () => 1500 },
     groups: { groupsCount: 2, membersCount: 0, lags: [{ group: 'audit', topic: 'orders', records: 7 }] },
     census,
     ready: true

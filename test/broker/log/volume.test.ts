@@ -292,6 +292,36 @@ describe('a volume whose disk fails', () => {
     expect((await readAll(bench, log)).length).toBe(log.logEnd - log.logStart)
   })
 
+  it('makes small segments while space is low, of topics with a retention, so that what is too old goes', async () => {
+    const bench = new Bench(1, { ...small, lowSpaceShare: 0.5, writeBehindBytes: 1000 }, { capacity: 4_000_000 })
+    const volume = await bench.open()
+    const logs = [volume.create(replica), volume.create({ ...replica, partition: 4 })]
+    const settings = { retentionMs: -1, segmentBytes: 320_000 }
+    logs[0]!.configure({ ...settings, retentionBytes: 40_000 })
+    logs[1]!.configure({ ...settings, retentionBytes: -1 })
+    const write = async (from: number, to: number): Promise<void> => {
+      for (let i = from; i < to; i++) {
+        for (const log of logs) {
+          log.append(batch({ base: i, values: ['x'.repeat(2000)] }))
+          log.setHighWatermark(i)
+        }
+        await bench.durable()
+      }
+      await bench.wait(volume.maintain())
+    }
+    await write(0, 100)
+    expect([volume.low, ...logs.map(log => log.logStart)]).toEqual([false, 0, 0])
+    bench.disk.setCapacity(2_000_000)
+    await bench.wait(volume.maintain())
+    expect([volume.low, volume.full]).toEqual([true, false])
+    await write(100, 150)
+    const stored = logs.map(log => (log.logEnd - log.logStart) * 2000)
+    // What is to be kept, and less than two small segments more.
+    expect(stored[0]).toBeGreaterThanOrEqual(40_000)
+    expect(stored[0]).toBeLessThan(40_000 + 2 * 320_000 / 16)
+    expect(stored[1]).toBe(300_000)
+  })
+
   it('counts what it writes between two looks at the free space', async () => {
     // Found by the simulator: the reserve was gone before the next look, and the journal found no space.
     const bench = new Bench(1, { ...small, reserveBytes: 300_000, writeBehindBytes: 1000 }, { capacity: 900_000 })

@@ -64,6 +64,7 @@ export class MemoryVolume implements Volume {
   #journal: { key: string, change: Change }[] = []
   #waiting: (() => void)[] = []
   full = false
+  low = false
   queuedBytes = 0
   readonly space = { freeBytes: 1, sizeBytes: 1 }
   readonly syncLatency = new LatencyHistogram()
