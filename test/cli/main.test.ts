@@ -74,7 +74,7 @@ describe('nobody there', () => {
   it.each([
     ['consume', 'x'], ['produce', 'x'], ['topic', 'list'], ['topic', 'describe', 'x']
   ])('%s %s waits for brokers, says so, and gives up', async (...args) => {
-    const { code, stdout, stderr } = await millrace([...args, '--timeout', '0.8'])
+    const { code, stdout, stderr } = await millrace([...args, '--timeout', '1.5'])
     expect([code, stdout]).toEqual([3, ''])
     expect(stderr).toMatch(/^% waiting for .*127\.0\.0\.1:1.*\n(% waiting.*\n)*% error: .*127\.0\.0\.1:1.*\n$/)
   })

@@ -64,7 +64,7 @@ describe('finding a partition', () => {
     expect(await append(batch(), { ...ref, topicId: '' })).toBe('0')
     expect(await append(batch(), { ...ref, topic: 'x', topicId: '' })).toBe('UNKNOWN_TOPIC')
     expect(await append(batch(), { ...ref, topicId: 'ffffffffffffffff' })).toBe('UNKNOWN_TOPIC_ID')
-    for (const partition of [1, -1, 0.5]) expect(await append(batch(), { ...ref, partition })).toBe('UNKNOWN_PARTITION')
+    for (const partition of [2, -1, 0.5]) expect(await append(batch(), { ...ref, partition })).toBe('UNKNOWN_PARTITION')
     world.row = { ...world.row!, leader: -1, leaderEpoch: 2, version: 2 }
     world.push(0, { rows: [world.row] })
     expect(await append(batch())).toBe('LEADER_NOT_AVAILABLE')
