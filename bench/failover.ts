@@ -17,6 +17,8 @@ import type { LoadAnswer, LoadOptions, LoadQuestion } from './failover-load.ts'
 const topic = 'gaps'
 const pauseMs = 5_000
 const settledMsMax = 120_000
+/** A partition that was acknowledged so lately is written to. */
+const silentMsMax = 500
 /** After the failure is over, for what comes late. */
 const calmMs = 1_000
 
@@ -24,7 +26,7 @@ const { values } = parseArgs({
   options: {
     rounds: { type: 'string', default: '20' },
     partitions: { type: 'string', default: '300' },
-    every: { type: 'string', default: '50' },
+    every: { type: 'string', default: '100' },
     brokers: { type: 'string', default: '4' },
     outage: { type: 'string', default: '300' },
     only: { type: 'string' }
@@ -50,10 +52,14 @@ class Load {
     return answer
   }
 
-  /** Every partition has been acknowledged within the last moment. */
+  /** Every partition has been acknowledged again and again for calmMs: a gap that is under way is not over. */
   async flowing (): Promise<void> {
-    await until('writes to every partition', 60_000, async () =>
-      (await this.ask('gaps')).silentMs.every(silent => silent < 1_000))
+    let sinceMs = performance.now()
+    await until('writes to every partition', 60_000, async () => {
+      const { silentMs } = await this.ask('gaps')
+      if (silentMs.some(silent => silent >= silentMsMax)) sinceMs = performance.now()
+      return performance.now() - sinceMs >= calmMs
+    })
   }
 
   async end (): Promise<void> {
@@ -96,7 +102,6 @@ async function around (scene: Scene, broker: number, harm: () => Promise<void>):
   await scene.load.ask('reset')
   await harm()
   await scene.load.flowing()
-  await pause(calmMs)
   const { gapsMs } = await scene.load.ask('gaps')
   const longest = (wanted: boolean): number =>
     Math.max(0, ...gapsMs.filter((_, partition) => led.has(partition) === wanted))
@@ -177,7 +182,7 @@ async function outageAndDeath (scene: Scene): Promise<Measured> {
   const backAt = performance.now()
   await load.flowing()
   // To the time at which the last of them was acknowledged again, as far as it can be seen from here.
-  const ledMs = performance.now() - backAt
+  const ledMs = performance.now() - backAt - calmMs
   const { gapsMs } = await load.ask('gaps')
   world.release(podName(broker))
   return { ledMs, otherMs: Math.max(0, ...gapsMs.filter((_, partition) => !touched.has(partition))) }
@@ -225,7 +230,6 @@ async function measure (line: Line, world: World, load: Load): Promise<boolean> 
   for (let index = 0; index < (line.once === true ? 1 : rounds); index++) {
     await until('a cluster in sync', settledMsMax, () => world.notReady() === '')
     await load.flowing()
-    await pause(calmMs)
     measured.push(await line.run({ world, load, index }))
   }
   const failed = (await load.ask('gaps')).errors - errors
@@ -247,6 +251,12 @@ try {
   const load = new Load({ bootstrap: world.bootstrap, topic, partitions, everyMs })
   console.log(`${partitions} partitions, ${brokers} brokers, a record to each partition every ${everyMs} ms, ` +
     `${rounds} rounds each; outages of ${outageMs / 1000} s; ${cpus().length} cores, load ${loadavg()[0]?.toFixed(1)}`)
+  await load.flowing()
+  await load.ask('reset')
+  await pause(pauseMs)
+  const usualMs = Math.max(...(await load.ask('gaps')).gapsMs)
+  console.log(`without a failure: ${Math.round(usualMs)} ms at most in ${pauseMs / 1000} s, the pause between two ` +
+    'records included')
   console.log('longest gap in ms, median / max of the rounds: of partitions that the victim led, of others')
   console.log(`${'failure'.padEnd(18)} ${'led'.padStart(13)} ${'others'.padStart(13)} errors  aims`)
   for (const line of chosen) if (!await measure(line, world, load)) met = false

@@ -262,7 +262,10 @@ export class Controller implements ControllerOffice {
     for (const session of this.#roster.sessions()) {
       const draining = draft.brokers.get(session.brokerId)?.draining === true
       const wanted = { ...session.info, fenced: false, stopping: session.stopping, draining }
-      if (sameBroker(draft.brokers.get(session.brokerId), wanted)) continue
+      const known = draft.brokers.get(session.brokerId)
+      if (sameBroker(known, wanted)) continue
+      // That a broker stops is written with the leaderships that it loses, not once before them.
+      if (hold && session.stopping && sameBroker(known, { ...wanted, stopping: false })) continue
       if (session.state === 'joining' && !this.#roster.isCurrent(session) && this.#leadsByName(session.brokerId)) {
         continue
       }

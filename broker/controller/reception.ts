@@ -73,9 +73,13 @@ export class Reception {
     return session !== undefined
   }
 
+  /** Those that stop hear of it last: whom they send their producers to shall know by then that it leads. */
   push (news: News): void {
-    for (const session of this.#options.roster.sessions()) {
-      if (session.push(news)) this.#options.counters.pushes += 1
+    const sessions = this.#options.roster.sessions()
+    for (const stopping of [false, true]) {
+      for (const session of sessions) {
+        if (session.stopping === stopping && session.push(news)) this.#options.counters.pushes += 1
+      }
     }
   }
 

@@ -13,7 +13,7 @@ const probeTimeoutMs = 200
 const probeAgainMs = 200
 /** A connection that breaks while it is being used may be its last breath, or a hiccup. */
 const resetsMax = 2
-const resetPauseMs = 30
+const resetPauseMs = 10
 
 export interface WatchOptions {
   readonly clock: Clock

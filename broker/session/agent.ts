@@ -170,10 +170,22 @@ export class SessionAgent implements ControllerLink {
     const connectedTo = this.#link === undefined ? 0 : this.#controller.controllerEpoch
     if (controllerEpoch >= seen && controllerEpoch > connectedTo && !this.#closed) {
       if (controller !== this.self.brokerId) this.#candidacy.outdated(controllerEpoch)
+      if (this.#isJoining(controller, controllerAddress)) return this.#identified(seen)
       this.#hint = { controllerEpoch, controller, address: controllerAddress }
       this.#wake()
     }
-    return { controllerEpoch: seen, brokerId: this.self.brokerId, incarnation: this.self.incarnation }
+    return this.#identified(seen)
+  }
+
+  #identified (controllerEpoch: number): Sent<AnnounceControllerResponse> {
+    return { controllerEpoch, brokerId: this.self.brokerId, incarnation: this.self.incarnation }
+  }
+
+  /** A peer knew of the new controller before it announced itself: the session that is being opened leads there. */
+  #isJoining (controller: number, address: string): boolean {
+    const where = this.#controller
+    return this.#link?.isRegistered === false && where.via === undefined && where.controller === controller &&
+      where.address === address
   }
 
   async #run (): Promise<void> {
@@ -212,7 +224,7 @@ export class SessionAgent implements ControllerLink {
         const lostMs = clock.now() - (this.#lostSince ?? -Infinity)
         if (lostMs < limits.controllerLostMs && this.#hint === undefined) {
           this.#hint = where
-          await this.#sleep(againMs)
+          await this.#sleep(Math.min(againMs, limits.controllerLostMs - lostMs))
           return
         }
         break

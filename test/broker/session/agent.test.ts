@@ -55,3 +55,31 @@ test('the controller dies: another takes over and the partitions with it', async
   expect(took).toBeLessThan(900)
   expect(cluster.tables().get('events-0')?.controllerEpoch).toBe(2)
 })
+
+test('a broker that heard of the new controller from a peer registers with it once', async () => {
+  for (let seed = 1; seed <= 20; seed++) {
+    const cluster = TestCluster.start({ brokers: 4, seed })
+    await cluster.settled()
+    const victim = cluster.controllers()[0]!.self.brokerId
+    const lines = cluster.logs.lines.length
+    cluster.kill(victim)
+    await cluster.until(() => cluster.isSettled())
+    const registered = cluster.logs.lines.slice(lines).filter(line => line.message === 'broker registered')
+    expect(registered.map(line => (line.fields as { brokerId: number }).brokerId).sort(), `seed ${seed}`)
+      .toEqual(cluster.live().map(({ self }) => self.brokerId))
+  }
+})
+
+test('a broker stops: that it does and who leads instead are one write', async () => {
+  const cluster = TestCluster.start({ brokers: 3 })
+  await cluster.settled()
+  const topicId = await cluster.applyTopic({ name: 'orders' })
+  await cluster.until(() => cluster.agreesOn(topicId))
+  const [controller] = cluster.controllers()
+  const leaving = cluster.live().find(broker => broker !== controller)!
+  const writes = controller!.agent.counters.tableWrites
+  await cluster.run(leaving.agent.stop())
+  expect(cluster.rows(topicId).filter(row => row.leader === leaving.self.brokerId)).toEqual([])
+  expect(cluster.tables().get('events-0')?.brokers.get(leaving.self.brokerId)?.stopping).toBe(true)
+  expect(controller!.agent.counters.tableWrites - writes).toBe(1)
+})
