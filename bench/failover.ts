@@ -89,11 +89,13 @@ function ledBy ({ world }: Scene, broker: number): Set<number> {
     .map(({ row }) => row.partition))
 }
 
-function victimOf ({ world, index }: Scene, controller: boolean): number {
-  const holder = world.controller()
+/** One that leads much: who has just come back leads nothing yet. */
+function victimOf (scene: Scene, controller: boolean): number {
+  const holder = scene.world.controller()
   if (controller) return holder
-  const others = world.brokers().filter(broker => broker !== holder)
-  return others[index % others.length]!
+  const others = scene.world.brokers().filter(broker => broker !== holder)
+    .map(broker => ({ broker, led: ledBy(scene, broker).size }))
+  return others.sort((a, b) => b.led - a.led)[0]!.broker
 }
 
 /** Does `harm`, waits until everything flows again, and tells the gaps since. */
@@ -228,9 +230,13 @@ async function measure (line: Line, world: World, load: Load): Promise<boolean> 
   const measured: Measured[] = []
   const { errors } = await load.ask('gaps')
   for (let index = 0; index < (line.once === true ? 1 : rounds); index++) {
+    const scene = { world, load, index }
     await until('a cluster in sync', settledMsMax, () => world.notReady() === '')
+    // Who came back gets its leaderships after some seconds; who leads nothing is no victim.
+    await until('every broker leads', settledMsMax, () =>
+      world.brokers().every(broker => ledBy(scene, broker).size > 0))
     await load.flowing()
-    measured.push(await line.run({ world, load, index }))
+    measured.push(await line.run(scene))
   }
   const failed = (await load.ask('gaps')).errors - errors
   const led = measured.map(({ ledMs }) => ledMs)
