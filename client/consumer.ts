@@ -305,17 +305,17 @@ export class Consumer<K = Uint8Array, V = Uint8Array> implements AsyncIterable<C
   }
 
   resume (partitions: readonly TopicPartition[]): void {
-    for (const partition of partitions) {
-      const reader = this.#reader(partition)
+    for (const reader of partitions.map(each => this.#reader(each))) {
       reader.paused = false
       if (reader.hasReceived) this.#handOut.add(reader)
     }
   }
 
   /** The high watermarks of everything assigned, asked now. A partition without a leader is waited for. */
-  endOffsets (options: CallOptions = {}): Promise<ListedOffset[]> {
-    const queries = this.assignment().map(partition => ({ ...partition, at: 'end' as const }))
-    return this.#offsets.list(queries, patience(options))
+  async endOffsets (options: CallOptions = {}): Promise<ListedOffset[]> {
+    const listed = await this.#offsets.list(this.assignment().map(each => ({ ...each, at: 'end' })), patience(options))
+    for (const place of listed) this.#readers.get(place)?.heardOfEnd(place.offset)
+    return listed
   }
 
   #reader (partition: TopicPartition): PartitionReader {

@@ -221,7 +221,7 @@ export class PartitionReader implements Subscriber {
     this.#trouble = undefined
     this.#backoff.reset()
     this.#leaderEpoch = Math.max(this.#leaderEpoch, response.leaderEpoch)
-    this.highWatermark = Math.max(this.highWatermark, response.highWatermark)
+    this.heardOfEnd(response.highWatermark)
     if (response.records.length === 0) return
     try {
       this.#take(response.records)
@@ -230,6 +230,11 @@ export class PartitionReader implements Subscriber {
       this.#isCorrupt(error)
     }
     if (this.#received.length > 0) this.#host.ready(this)
+  }
+
+  /** Whoever leads now may not know yet what the leader before had told. */
+  heardOfEnd (highWatermark: number): void {
+    this.highWatermark = Math.max(this.highWatermark, highWatermark)
   }
 
   #take (records: Uint8Array): void {

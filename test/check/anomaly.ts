@@ -14,6 +14,7 @@ export const anomalyKinds = {
   'non-monotonic poll in batch': 'one poll went back',
   'non-monotonic send': 'records of one producer landed in another order than they were sent in',
   'non-monotonic send in batch': 'records of one batch landed in another order',
+  'fallen end': 'a consumer was told of an end below one that it had been told of',
   'lost commit': 'a group\'s position was older than a commit acknowledged before the question',
   'unexpected commit': 'a group\'s position was one that nobody committed',
   'diverged replicas': 'the committed prefixes of two replicas differ',

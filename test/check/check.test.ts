@@ -36,6 +36,10 @@ function assign (offset: number | undefined, line: Line = {}): Operation {
   return { kind: 'assign', positions: [{ key, offset }], ...base({ process: 'c', ...line }) }
 }
 
+function ends (offset: number, line: Line = {}): Operation {
+  return { kind: 'ends', offsets: [{ key, offset }], ...base({ process: 'c', ...line }) }
+}
+
 function commit (offset: number, line: Line): Operation {
   return { kind: 'commit', group: 'g', offsets: [{ key, offset }], ...base({ process: 'c', ...line }) }
 }
@@ -125,6 +129,15 @@ describe('bad histories', () => {
     expect(kinds([send('a', 1, { batch: 7 }), send('b', 0, { batch: 7 })])).toEqual(['non-monotonic send in batch'])
   })
 
+  test('fallen end: below what the same observer was told of before, by question, mark or record', () => {
+    expect(kinds([ends(5, { at: 0 }), ends(4, { at: 10 })])).toEqual(['fallen end'])
+    expect(kinds([send('a', 7), poll('a@7', { at: 0 }), ends(7, { at: 10 })])).toEqual(['fallen end'])
+    const marked = (offset: number, at: number): Operation =>
+      ({ kind: 'poll', records: [], ends: [{ key, offset }], ...base({ process: 'c', at }) })
+    expect(kinds([ends(5, { at: 0 }), marked(4, 10)])).toEqual(['fallen end'])
+    expect(kinds([marked(5, 0), ends(4, { at: 10 })])).toEqual(['fallen end'])
+  })
+
   test('lost commit: older than the acknowledged one, or nothing', () => {
     const commits = [commit(1, { at: 0 }), commit(5, { at: 10 })]
     expect(kinds([...commits, committed(1, { at: 20 })])).toEqual(['lost commit'])
@@ -200,6 +213,12 @@ describe('good histories', () => {
     expect(kinds([commit(1, { at: 0 }), commit(5, { at: 10, end: 30 }), committed(1, { at: 20 })])).toEqual([])
     const unknown = commit(5, { at: 10, outcome: 'unknown' })
     expect(kinds([commit(1, { at: 0 }), unknown, committed(1, { at: 20 }), committed(5, { at: 30 })])).toEqual([])
+  })
+
+  test('ends that others were told of, or that were asked for before the higher one was told', () => {
+    expect(kinds([ends(5, { at: 0 }), ends(4, { at: 10, process: 'd' })])).toEqual([])
+    expect(kinds([ends(5, { at: 0, end: 30 }), ends(4, { at: 10 }), ends(5, { at: 40 })])).toEqual([])
+    expect(kinds([ends(5, { at: 0, outcome: 'unknown' }), ends(4, { at: 10 })])).toEqual([])
   })
 
   test('a history keeps the order of beginnings and leaves what never ended unknown', () => {

@@ -1,6 +1,7 @@
 // Judges a history. Linear in its length, so that it serves runs of millions of records.
 import type { Anomaly } from './anomaly.ts'
 import { findCommitAnomalies } from './commits.ts'
+import { findFallenEnds } from './ends.ts'
 import type { Key, Operation } from './history.ts'
 import { LogView } from './log-view.ts'
 import { findPollAnomalies } from './polls.ts'
@@ -27,7 +28,8 @@ export function checkHistory (history: readonly Operation[], options: CheckOptio
     ...findMissing(history, view, options.drained, removedBelow),
     ...findReorderedSends(history, view),
     ...findPollAnomalies(history, removedBelow),
-    ...findCommitAnomalies(history)
+    ...findCommitAnomalies(history),
+    ...findFallenEnds(history)
   ]
   const sends = { ok: 0, failed: 0, unknown: 0 }
   let recordsPolled = 0

@@ -43,6 +43,8 @@ export interface PolledRecord {
 export interface PollOperation extends OperationBase {
   readonly kind: 'poll'
   readonly records: PolledRecord[]
+  /** High watermarks that came with them. */
+  readonly ends?: readonly { readonly key: Key, readonly offset: number }[]
 }
 
 /** From here on the process reads these partitions from these offsets on; others as before. */
@@ -66,7 +68,14 @@ export interface CommittedOperation extends OperationBase {
   readonly offsets: { readonly key: Key, readonly offset: number | undefined }[]
 }
 
-export type Operation = SendOperation | PollOperation | AssignOperation | CommitOperation | CommittedOperation
+/** Asks where partitions end. */
+export interface EndsOperation extends OperationBase {
+  readonly kind: 'ends'
+  readonly offsets: { readonly key: Key, readonly offset: number }[]
+}
+
+export type Operation = SendOperation | PollOperation | AssignOperation | CommitOperation | CommittedOperation |
+  EndsOperation
 
 type Begun<O> = O extends Operation ? Omit<O, 'startMs' | 'endMs' | 'outcome'> : never
 

@@ -190,6 +190,9 @@ describe('reading', () => {
     await clock.finish(consumer.assign([{ topic: 'orders', partitions: 'all' }]))
     const ends = await clock.finish(consumer.endOffsets())
     expect(ends.map(({ partition, offset }) => [partition, offset])).toEqual([[0, 0], [1, 5], [2, 0]])
+    // The lag is known from then on, before any record has come.
+    await clock.finish(consumer.endOffsets())
+    expect(consumer.lag({ topic: 'orders', partition: 1 })).toBe(5)
   })
 })
 

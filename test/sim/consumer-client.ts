@@ -4,7 +4,7 @@ import type { ConsumedBatch } from '../../client/consumed-batch.ts'
 import type { Consumer } from '../../client/consumer.ts'
 import { MillraceError, UnknownTopicError } from '../../client/errors.ts'
 import type {
-  AssignOperation, CommitOperation, CommittedOperation, Key, PolledRecord, PollOperation
+  AssignOperation, CommitOperation, CommittedOperation, EndsOperation, Key, PolledRecord, PollOperation
 } from '../check/history.ts'
 import type { ClientWorld } from './producer-client.ts'
 import { makeClient } from './producer-client.ts'
@@ -31,6 +31,7 @@ export class ConsumerClient {
   readonly process: SimProcess
   readonly #world: ClientWorld
   readonly #rng: SimRng
+  readonly #endsRng: SimRng
   #consumer: Consumer
   readonly #role: ConsumerRole
   readonly #group: string
@@ -47,6 +48,7 @@ export class ConsumerClient {
     this.#group = `group-of-${host}`
     this.process = world.cluster.scheduler.process(name)
     this.#rng = world.cluster.scheduler.rng.fork(`workload/${name}`)
+    this.#endsRng = this.#rng.fork('ends')
     this.#name = name
     this.#consumer = this.#newConsumer()
     this.process.schedule(0, 'consume', () => { void this.#run() })
@@ -97,6 +99,22 @@ export class ConsumerClient {
       if (this.#rng.chance(0.05)) await this.#pause(this.#rng.exponential(200))
       if (this.#role.group && this.#rng.chance(0.1)) await this.#commit()
       if (this.#rng.chance(0.01)) this.#seek(batch)
+      if (this.#endsRng.chance(0.03)) await this.#askEnds()
+    }
+  }
+
+  async #askEnds (): Promise<void> {
+    const { history, topics } = this.#world
+    const operation = history.begin<EndsOperation>({ kind: 'ends', process: this.#name, offsets: [] })
+    try {
+      for (const { topic, partition, offset } of await this.#consumer.endOffsets({ timeoutMs: 2_000 })) {
+        if (!this.#stays(topic)) continue
+        operation.offsets.push({ key: topics.key(topic, topics.idOf(topic), partition), offset })
+      }
+      history.end(operation, 'ok')
+    } catch (error) {
+      if (!(error instanceof MillraceError) || (!error.retriable && !this.#mayBeGone(error))) throw error
+      history.end(operation, 'unknown', error.message)
     }
   }
 
@@ -151,7 +169,8 @@ export class ConsumerClient {
     for (const { offset, value } of batch) {
       records.push({ key, offset, value: decoder.decode(value ?? undefined).split(' ')[0]! })
     }
-    history.end(history.begin<PollOperation>({ kind: 'poll', process: this.#name, records }), 'ok')
+    const ends = [{ key, offset: batch.highWatermark }]
+    history.end(history.begin<PollOperation>({ kind: 'poll', process: this.#name, records, ends }), 'ok')
     this.#positions.set(key, batch.lastOffset + 1)
     this.#world.committed(batch.topicId, batch.partition, batch.lastOffset, `${this.process.name} read it`)
   }

@@ -1,7 +1,7 @@
 // Histories of topics that were deleted and made again. Each topic is judged by itself: what was acknowledged
 // in one that is gone need not be anywhere, and must not be in its successor. A record whose outcome was not
 // known when its topic went may lie in both.
-import type { Key, Operation, SendOperation } from '../check/history.ts'
+import type { Key, Operation, PollOperation, SendOperation } from '../check/history.ts'
 
 /** 't0~1-3' -> 't0-3' */
 function nameOf (key: Key): Key { return key.replace(/~[0-9]+-/, '-') }
@@ -11,7 +11,7 @@ export function ofThose (history: readonly Operation[], isThere: (key: Key) => b
   return history.flatMap((operation): Operation[] => {
     switch (operation.kind) {
       case 'send': return operation.outcome === 'ok' && !isThere(operation.key) ? [] : [operation]
-      case 'poll': return [{ ...operation, records: operation.records.filter(({ key }) => isThere(key)) }]
+      case 'poll': return [ofKeys(operation, isThere)]
       default: return [operation]
     }
   })
@@ -30,10 +30,16 @@ export function ofGone (history: readonly Operation[], isHere: (key: Key) => boo
         if (!names.has(nameOf(operation.key)) && !isHere(operation.key)) return []
         return [operation.outcome !== 'ok' || isHere(operation.key) ? operation : unknown(operation)]
       }
-      case 'poll': return [{ ...operation, records: operation.records.filter(({ key }) => isHere(key)) }]
+      case 'poll': return [ofKeys(operation, isHere)]
       default: return []
     }
   })
+}
+
+function ofKeys (operation: PollOperation, wanted: (key: Key) => boolean): PollOperation {
+  const { records, ends = [] } = operation
+  const isWanted = (each: { readonly key: Key }): boolean => wanted(each.key)
+  return { ...operation, records: records.filter(isWanted), ends: ends.filter(isWanted) }
 }
 
 function unknown ({ kind, process, startMs, key, value, batch }: SendOperation): SendOperation {

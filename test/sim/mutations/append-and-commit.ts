@@ -151,6 +151,17 @@ export const appendAndCommit: readonly Mutation[] = [
       search: 'this.#ready && this.#state.highWatermark >= this.epochStart',
       replace: 'this.#ready'
     }],
-    finders: ['interleaving kafka-7128-join-below-epoch-start']
+    finders: ['plan elections', 'interleaving kafka-7128-join-below-epoch-start']
+  },
+  {
+    name: 'told-end-falls',
+    rule,
+    without: 'the high watermark never falls for any one observer: a new leader may know less than the last one told',
+    edits: [{
+      file: 'client/partition-reader.ts',
+      search: 'this.highWatermark = Math.max(this.highWatermark, highWatermark)',
+      replace: 'this.highWatermark = highWatermark'
+    }],
+    finders: ['seeds', 'plan elections']
   }
 ]
