@@ -188,6 +188,24 @@ export const groupExpiryMsDefault = 7 * 24 * 3600 * 1000
 export const groupExpiryMsMin = 60_000
 /** Offsets of a topic that is gone for so long are forgotten; what is away for a moment comes back. */
 export const goneTopicMs = 10 * 60_000
+/** Records of one partition that a queue group has found and not finished: they are the coordinator's memory. */
+export const queueUnfinishedMax = 2_000
+/** Records told of in one answer to a scan. */
+export const queueFoundMax = 500
+/** Records that one member of a queue group has, at most. */
+export const queueInFlightMax = 2_000
+/** A lease, as a member may choose it: renewals come three times in it. */
+export const queueLeaseMsMin = 1_000
+export const queueLeaseMsMax = 3_600_000
+export const queueDeliveriesMax = 1_000
+/** How long a released record may be held back. */
+export const queueDelayMsMax = 3_600_000
+/** Characters of a reason that are kept: it lies in the log of groups and in a header. */
+export const queueReasonLengthMax = 256
+/** Records that are written to the dead-letter topic at once, per partition. */
+export const queueBurialsMax = 16
+/** A record that the dead-letter topic did not take is tried again after this. */
+export const queueBurialRetryMs = 5_000
 /** Ends of partitions are asked for so often, for the lag of groups. */
 export const groupLagMs = 5_000
 /** Time series of lag that one broker shows: one for each group and topic. */

@@ -15,7 +15,7 @@ export interface BrokerSources {
   readonly topics: readonly TopicLoad[]
   readonly agent: AgentCounters
   readonly volume: Pick<Volume, 'counters' | 'queuedBytes' | 'full' | 'low' | 'space' | 'syncLatency' | 'fsyncAgeMs'>
-  readonly groups: Pick<GroupCoordinator, 'groupsCount' | 'membersCount' | 'lags'>
+  readonly groups: Pick<GroupCoordinator, 'groupsCount' | 'membersCount' | 'lags' | 'queues'>
   /** While this broker is the controller. */
   readonly census: Census | undefined
   readonly ready: boolean
@@ -53,6 +53,14 @@ function byTopic (name: string, type: 'counter' | 'gauge', help: string, of: 're
   const read = ({ topics }: MetricSources): Sample[] =>
     topics.map(load => ({ labels: { topic: load.topic }, value: load[of] }))
   return { name: `millrace_topic_${name}`, type, help, read }
+}
+
+/** Of queue groups: one series for each group and topic, limits.groupLagSeriesMax at most. */
+function byQueue (name: string, type: 'counter' | 'gauge', help: string, of: 'inFlight' | 'delivered' | 'redelivered' |
+  'acknowledged' | 'rejected' | 'deadLettered'): MetricEntry {
+  const read = ({ groups }: MetricSources): Sample[] => groups.queues()
+    .map(load => ({ labels: { group: load.group, topic: load.topic }, value: load[of] }))
+  return { name: `millrace_queue_${name}`, type, help: `${help} By group and topic; from its coordinator.`, read }
 }
 
 /** What only the controller tells: no sample elsewhere. */
@@ -159,7 +167,14 @@ export const metricTable: readonly MetricEntry[] = [
     type: 'gauge',
     help: 'Records that a group has not committed, by group and topic; from its coordinator.',
     read: s => s.groups.lags.map(({ group, topic, records }): Sample => ({ labels: { group, topic }, value: records }))
-  }
+  },
+  byQueue('in_flight_records', 'gauge', 'Records of a queue group that its members have.', 'inFlight'),
+  byQueue('deliveries_total', 'counter', 'Records given to members of a queue group.', 'delivered'),
+  byQueue('redeliveries_total', 'counter', 'Of those, records that had been given before.', 'redelivered'),
+  byQueue('acknowledged_total', 'counter', 'Records that members of a queue group have acknowledged.', 'acknowledged'),
+  byQueue('rejected_total', 'counter', 'Records that members of a queue group have rejected.', 'rejected'),
+  byQueue('dead_lettered_total', 'counter', 'Records of a queue group written to its dead-letter topic.',
+    'deadLettered')
 ]
 
 /** Cumulative buckets, as the exposition format wants them. */

@@ -4,7 +4,9 @@ import type { Consumer } from '../client/consumer.ts'
 import type { OffsetReset, StartAt, TopicPartition } from '../client/consumer-options.ts'
 import { MillraceError } from '../client/errors.ts'
 import { withClient } from './connect.ts'
-import { exitCodes } from './exit.ts'
+import { QueueSession } from './consume-queue.ts'
+import type { ConsumeQueueOptions } from './consume-queue.ts'
+import { CliError, exitCodes } from './exit.ts'
 import { note } from './notes.ts'
 import type { WaitingNotes } from './notes.ts'
 import { Output } from './output.ts'
@@ -24,6 +26,10 @@ export interface ConsumeOptions {
   readonly json?: boolean
   readonly exit?: boolean
   readonly group?: string
+  readonly queue?: boolean
+  readonly byKey?: boolean
+  readonly deadLetter?: string
+  readonly maxDeliveries?: number
 }
 
 const commitMs = 1_000
@@ -40,6 +46,10 @@ export async function consume (topic: string, options: ConsumeOptions): Promise<
   const output = new Output(end)
   try {
     await withClient(options, async (client, waiting) => {
+      if (options.queue === true) {
+        await new QueueSession(client, topic, queueOptions(options), output, write, waiting, stop).run()
+        return
+      }
       const session: { is?: Session } = {}
       const consumer = client.consumer({
         ...options.group !== undefined && { group: options.group },
@@ -76,6 +86,17 @@ export async function consume (topic: string, options: ConsumeOptions): Promise<
   }
   if (output.failure !== undefined) throw output.failure
   return leaveWith(interrupted, options)
+}
+
+/** @throws CliError. */
+function queueOptions ({ byKey, ...options }: ConsumeOptions): ConsumeQueueOptions {
+  const { group, offset, partition } = options
+  if (group === undefined) throw new CliError('--queue is for members of a group: name it with -g', exitCodes.usage)
+  if (partition !== undefined) throw new CliError('--queue shares all partitions: leave -p out', exitCodes.usage)
+  if (offset !== undefined && offset !== 'start' && offset !== 'end') {
+    throw new CliError('--queue begins at start or end; millrace group reset sets another place', exitCodes.usage)
+  }
+  return { ...options, group, ...byKey === true && { orderedBy: 'key' } }
 }
 
 function noteReset ({ topic, partition, wanted, logStart, highWatermark, to }: OffsetReset): void {

@@ -6,13 +6,14 @@ import { withClient } from './connect.ts'
 import type { ConnectOptions } from './connect.ts'
 import { exitCodes } from './exit.ts'
 import { print } from './output.ts'
+import { queueFacts, queueTable } from './group-queues.ts'
 import { orDash, table } from './table.ts'
 
 export interface GroupDescribeOptions extends ConnectOptions {
   readonly json?: boolean
 }
 
-interface Place {
+export interface Place {
   readonly topic: string
   readonly partition: number
   /** The next offset that the group reads; undefined when it committed none. */
@@ -56,7 +57,10 @@ async function placesOf (admin: Admin, group: DescribeGroupResponse, timeoutMs: 
   const ends = await endsOf(admin, sorted, timeoutMs)
   return sorted.map((place, index) => {
     const end = ends[index]
-    const lag = end === undefined || place.committed === undefined ? undefined : Math.max(0, end - place.committed)
+    const queue = group.queues.find(each => each.topic === place.topic && each.partition === place.partition)
+    const lag = end === undefined || place.committed === undefined ? undefined
+      // What a queue has finished behind a record that it has not is not behind.
+      : queue === undefined ? Math.max(0, end - place.committed) : Math.max(0, end - queue.end) + queue.unfinished
     return { ...place, end, lag }
   })
 }
@@ -90,6 +94,7 @@ function asJson (group: DescribeGroupResponse, places: readonly Place[]): string
     members: members.map(({ memberId, instanceId, client, rack, topics, connected, held, releasing }) => ({
       memberId, instanceId, client, rack, topics, connected, partitions: count(held), releasing: count(releasing)
     })),
+    ...queueFacts(group),
     partitions: places.map(({ committed, end, lag, ...place }) =>
       ({ ...place, committed: committed ?? null, end: end ?? null, lag: lag ?? null }))
   }, undefined, 2)}\n`
@@ -104,6 +109,7 @@ function assignorName (assignor: string): string {
 }
 
 function asText (group: DescribeGroupResponse, places: readonly Place[]): string {
+  if (group.queue !== undefined || group.queues.length > 0) return queueTable(group, places)
   const { group: name, state, epoch, assignor, members } = group
   const known = places.filter(({ lag }) => lag !== undefined)
   const lag = known.reduce((sum, place) => sum + place.lag!, 0)

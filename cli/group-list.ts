@@ -18,8 +18,9 @@ export async function groupList (options: GroupListOptions): Promise<number> {
   }
   if (groups.length === 0) note('no groups; a consumer makes one: millrace consume TOPIC -g NAME')
   else {
-    await print(table(['GROUP', 'STATE', 'MEMBERS', 'PARTITIONS'],
-      groups.map(({ group, state, members, offsets }) => [group, state, members, offsets])))
+    await print(table(['GROUP', 'MODE', 'STATE', 'MEMBERS', 'PARTITIONS'],
+      groups.map(({ group, state, members, offsets, queue }) =>
+        [group, queue ? 'queue' : 'consumer', state, members, offsets])))
   }
   return exitCodes.ok
 }

@@ -20,9 +20,7 @@ export interface KubeOptions {
 }
 
 export interface Kube {
-  readonly api: HttpApi
-  /** The same, but nothing is stored. */
-  readonly trial: KubeApi
+  readonly api: KubeApi
   readonly namespace: string
   /** Of the kubeconfig, for people. */
   readonly context: string
@@ -58,14 +56,14 @@ export async function withKube<T> (options: KubeOptions, run: (kube: Kube) => Pr
   const credentials = await loadCredentials({ KUBECONFIG: path }).catch((error: unknown) => {
     throw new CliError(error instanceof Error ? error.message : String(error))
   })
-  const settings = { credentials, clock: new NodeClock(), userAgent: 'millrace-cli', fieldManager: 'millrace-cli' }
-  const api = new HttpApi(settings)
+  const api = new HttpApi({
+    credentials, clock: new NodeClock(), userAgent: 'millrace-cli', fieldManager: 'millrace-cli'
+  })
   const deadline = performance.now() + options.timeout
   const alive = setInterval(() => {}, 60_000)
   try {
     return await run({
       api,
-      trial: new HttpApi({ ...settings, dryRun: true }),
       namespace: options.namespace ?? credentials.namespace,
       context: currentContext(path),
       deadline,

@@ -165,6 +165,11 @@ function consumeCommand (program: Command): void {
     .option('-e, --exit', 'end when the end found at start is reached')
     .option('-g, --group <name>', 'read as a member of this group: share the partitions with its other members,\n' +
       'commit, and go on where it stopped; with -p: commit for it, without being a member')
+    .option('-q, --queue', 'share records, not partitions, with the other members of the group; each is\n' +
+      'acknowledged when it is written. With -e: end when all that is there at start is finished')
+    .option('--by-key', 'with --queue: records of one key one after the other')
+    .option('--dead-letter <topic>', 'with --queue: where records go that were delivered too often')
+    .option('--max-deliveries <n>', 'with --queue: deliveries before that (default: 5)', take.integer(0, 1_000))
     .addOption(new Option('-f, --format <text>', '%t topic, %p partition, %o offset, %T timestamp, %k key, %v value, ' +
       '%s size of the value, %h headers, %%, \\n, \\t').conflicts('json'))
     .option('--json', 'one JSON object a line')
@@ -228,20 +233,6 @@ function clusterCommands (program: Command): void {
     .action(ends(async options => (await import('./cluster-restore.ts')).clusterRestore(options)))
 }
 
-function planCommand (program: Command): void {
-  toKubernetes(program.command('plan'))
-    .description('show what would happen if these objects were applied: what is refused, which brokers restart and\n' +
-      'why, which volumes grow, what moves and about how many bytes. Changes nothing.')
-    .addHelpText('before', examples('millrace plan -f cluster.yaml', 'kubectl millrace plan -f cluster.yaml',
-      "millrace plan -f cluster.yaml -f topics.yaml --json | jq 'select(.action == \"refused\")'"))
-    .requiredOption('-f, --file <files...>', 'YAML or JSON with Clusters and Topics; - for stdin')
-    .option('--controller <address>', 'host:port of the admin service (default: as the Lease of the Cluster says)',
-      take.address)
-    .option('--json', 'one JSON object a line')
-    .addOption(timeout('how long to wait for the Kubernetes API and the controller'))
-    .action(ends(async options => (await import('./plan.ts')).plan(options)))
-}
-
 export function program (): Command {
   const millrace = new Command('millrace')
     .description('Kafka-style streams as Kubernetes resources.\n' +
@@ -259,7 +250,6 @@ export function program (): Command {
   consumeCommand(millrace)
   groupCommands(millrace)
   clusterCommands(millrace)
-  planCommand(millrace)
   return millrace
 }
 

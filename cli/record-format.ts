@@ -1,13 +1,17 @@
 // Records as text: -f formats and --json.
 import { isUtf8 } from 'node:buffer'
 import type { RecordCursor } from '../wire/batch-reader.ts'
-import type { ConsumedBatch } from '../client/consumed-batch.ts'
 import type { Output } from './output.ts'
 import { CliError, exitCodes } from './exit.ts'
 import { unescape } from './arguments.ts'
 
+/** A record as it lies in bytes. */
+export type RecordFields = Pick<RecordCursor, 'offset' | 'timestamp' | 'bytes' | 'keyStart' | 'keyEnd' | 'valueStart' |
+  'valueEnd' | 'headersCount' | 'headers' | 'key' | 'value'>
+
 /** Writes the record that the cursor is at. */
-export type RecordWriter = (output: Output, batch: ConsumedBatch, cursor: RecordCursor) => void
+export type RecordWriter = (output: Output, batch: { readonly topic: string, readonly partition: number },
+  cursor: RecordFields) => void
 
 const NEWLINE = 10
 
@@ -33,7 +37,7 @@ const fields: Readonly<Record<string, RecordWriter>> = {
   '%': output => { output.text('%') }
 }
 
-function writeHeaders (output: Output, cursor: RecordCursor): void {
+function writeHeaders (output: Output, cursor: RecordFields): void {
   if (cursor.headersCount === 0) return
   for (const [index, { key, value }] of cursor.headers().entries()) {
     output.text(`${index === 0 ? '' : ','}${key}=`)

@@ -93,11 +93,15 @@ export class ConsumedBatch<K = Uint8Array, V = Uint8Array> implements Iterable<C
       headers: cursor.headersCount === 0 ? NO_HEADERS : cursor.headers(),
       leaderEpoch: this.leaderEpoch
     }
-    const { key, value } = this.#opening
-    // Without deserializers K and V are bytes.
-    if (key === undefined && value === undefined) return raw as ConsumerRecord<K, V>
-    return { ...raw, key: made(raw, 'key', key) as K | null, value: made(raw, 'value', value) as V | null }
+    return deserialized(raw, this.#opening)
   }
+}
+
+/** @throws DeserializationError. */
+export function deserialized<K, V> (raw: ConsumerRecord, { key, value }: Opening): ConsumerRecord<K, V> {
+  // Without deserializers K and V are bytes.
+  if (key === undefined && value === undefined) return raw as ConsumerRecord<K, V>
+  return { ...raw, key: made(raw, 'key', key) as K | null, value: made(raw, 'value', value) as V | null }
 }
 
 function made (record: ConsumerRecord, part: 'key' | 'value', by: Deserializer<unknown> | undefined): unknown {

@@ -8,24 +8,19 @@
 // still its own (KIP-848, without a rebalance when the coordinator moves).
 import { WireError } from '../wire/errors.ts'
 import type {
-  GroupAssignor, GroupSessionRequest, GroupSessionResponse, GroupSessionResponse_Assignment, HeldPartitions
+  GroupAssignor, GroupSessionRequest, GroupSessionResponse, GroupSessionResponse_Assignment, QueueRequest,
+  QueueResponse, QueueSettings, Sent
 } from '../wire/messages.ts'
 import type { Stream, Timer } from '../wire/ports.ts'
 import { Backoff } from './backoff.ts'
 import { toMillraceError } from './errors.ts'
 import type { MillraceError } from './errors.ts'
+import { keyOf, pack, unpack } from './held.ts'
+import type { Held } from './held.ts'
 import { leaveTimeoutMs, silentCoordinatorMs } from './limits.ts'
 import type { ClientPorts, Leader, Metadata } from './metadata.ts'
 import type { Committer } from './offsets.ts'
 import { GROUPS_TOPIC } from './offsets.ts'
-
-/** A partition that the member may read, from the epoch on in which it got it. */
-export interface Held {
-  readonly topic: string
-  readonly topicId: string
-  readonly partition: number
-  readonly epoch: number
-}
 
 export interface MembershipHost {
   /** To be read from now on. */
@@ -37,6 +32,12 @@ export interface MembershipHost {
   /** Whether the coordinator has been silent for so long that others may read what is held. */
   suspended (is: boolean): void
   failed (error: MillraceError): void
+  /** Of a queue group. */
+  readonly queue?: {
+    heard (response: QueueResponse): void
+    /** A member anew: what it had is others'. */
+    fenced (why: MillraceError): void
+  }
 }
 
 export interface MembershipOptions {
@@ -49,6 +50,8 @@ export interface MembershipOptions {
   readonly sessionTimeoutMs: number
   readonly instanceGraceMs: number
   readonly releaseTimeoutMs: number
+  /** Set: the members share records, not partitions. */
+  readonly queue?: QueueSettings
 }
 
 interface Session {
@@ -57,10 +60,6 @@ interface Session {
   readonly openedAt: number
   /** -1: never. */
   heardAt: number
-}
-
-function keyOf ({ topicId, partition }: Held): string {
-  return `${topicId}/${partition}`
 }
 
 export class Membership {
@@ -90,6 +89,7 @@ export class Membership {
   #assignedOnce = false
   #coming = 0
   #left: (() => void) | undefined
+  #refusal: MillraceError | undefined
   #state: 'idle' | 'member' | 'leaving' | 'left' = 'idle'
 
   /** @param partition of __groups, as soon as it is known; -1 before. GROUPS_TOPIC is tracked by the caller. */
@@ -107,6 +107,17 @@ export class Membership {
   get memberId (): string { return this.#memberId }
   /** True once the coordinator has said what this member reads, be it nothing. */
   get isAssigned (): boolean { return this.#assignedOnce }
+  /** Why the group does not take this member, ever. */
+  get refusal (): MillraceError | undefined { return this.#refusal }
+
+  /** Counts the streams to the coordinator: what was said on an earlier one may not have been heard. */
+  get attempt (): number { return this.#attempt }
+
+  /** Of a queue group: says it on the stream there is, if there is one. */
+  say (queue: Sent<QueueRequest>): void {
+    this.#session?.stream.send({ queue })
+  }
+
   /** Partitions that are meant for this member and are still another's. */
   get coming (): number { return this.#coming }
 
@@ -243,6 +254,7 @@ export class Membership {
     // A process that stood still finds out here that it was waited for.
     if (session.heardAt - this.#provenAt <= this.#options.sessionTimeoutMs) this.#suspend(false)
     if (response.left !== undefined) this.#gone()
+    if (response.queue !== undefined && this.#state === 'member') this.#host.queue?.heard(response.queue)
     if (response.assignment !== undefined && this.#state === 'member') this.#assigned(response.assignment)
   }
 
@@ -258,9 +270,10 @@ export class Membership {
     } else if (error.retriable) this.#retryLater(error)
     else {
       this.#state = 'left'
+      this.#refusal = toMillraceError(error)
       this.#beatTimer?.cancel()
       this.#loseAll(toMillraceError(error))
-      this.#host.failed(toMillraceError(error))
+      this.#host.failed(this.#refusal)
     }
   }
 
@@ -269,6 +282,7 @@ export class Membership {
     this.#held.clear()
     this.#releasing.clear()
     if (lost.length > 0) this.#host.lost(lost, why)
+    this.#host.queue?.fenced(why)
   }
 
   // Partitions
@@ -365,20 +379,4 @@ export class Membership {
     this.#retryTimer?.cancel()
     this.#retryTimer = undefined
   }
-}
-
-function pack (held: readonly Held[]): HeldPartitions[] {
-  const topics = new Map<string, HeldPartitions>()
-  for (const { topic, topicId, partition, epoch } of held) {
-    const list = topics.get(topicId) ?? { topic, topicId, partitions: [], epochs: [] }
-    list.partitions.push(partition)
-    list.epochs.push(epoch)
-    topics.set(topicId, list)
-  }
-  return [...topics.values()]
-}
-
-function unpack (lists: readonly HeldPartitions[]): Held[] {
-  return lists.flatMap(({ topic, topicId, partitions, epochs }) =>
-    partitions.map((partition, index) => ({ topic, topicId, partition, epoch: epochs[index] ?? 0 })))
 }

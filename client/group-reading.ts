@@ -4,7 +4,7 @@ import type { Commits } from './commits.ts'
 import type { ConsumerOptions, StartAt } from './consumer-options.ts'
 import { errorOf, toMillraceError } from './errors.ts'
 import type { MillraceError } from './errors.ts'
-import type { Held } from './group-membership.ts'
+import type { Held } from './held.ts'
 import { Membership } from './group-membership.ts'
 import * as limits from './limits.ts'
 import type { ClientPorts, Metadata } from './metadata.ts'
@@ -96,6 +96,7 @@ export class GroupReading {
     const { clock } = this.#host.ports
     const deadline = clock.now() + timeoutMs
     while (!this.#membership.isAssigned && !this.#closed) {
+      if (this.#membership.refusal !== undefined) throw this.#membership.refusal
       if (clock.now() >= deadline) {
         throw errorOf('TIMED_OUT', `group ${this.#host.commits.group}: no assignment within ${timeoutMs / 1000} s`)
       }

@@ -91,3 +91,28 @@ export const pollCheckMs = 200
 export const revokeCommitMs = 5_000
 export const partitionsAssignedMax = 10_000
 export const offsetsPerRequestMax = 1_000
+
+// Queue groups
+/** Records that a member has in hand, handed out or not; with a run, twice its concurrency. */
+export const queueInFlight = 16
+/** The most that a coordinator lets one member have. */
+export const queueInFlightMax = 2_000
+/** A lease that is not renewed for so long is over; it is renewed three times in it. */
+export const queueLeaseMs = 30_000
+/** A record that was handed out and not settled for so long is given back. */
+export const queueProcessingMs = 300_000
+/** Deliveries of one record, where there is a dead-letter topic. */
+export const queueDeliveriesMax = 5
+/** How long a record whose handler failed is held back the first time; doubles up to the next. */
+export const queueRetryMs = 1_000
+export const queueRetryMsMax = 60_000
+/** A record that waits for so long in a member that is busy goes back: another one may have time for it. */
+export const queueWaitMs = 1_000
+/** Bytes that a broker may send ahead per partition: others may be given what lies there. */
+export const queuePrefetchBytes = 128 * KiB
+/** Records of a partition that were found, and may be granted soon. */
+export const queueFoundMax = 1_000
+/** A dead letter that is not written within this is tried again by whoever has it next. */
+export const queueBurialMs = 10_000
+/** An offset that is not there yet (a leader that is behind) is asked for again after this. */
+export const queueAheadRetryMs = 1_000

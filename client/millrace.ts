@@ -17,6 +17,8 @@ import type { ClientMetrics, Gauged, Lag, MetricsRegistry } from './metrics.ts'
 import type { Bytes } from './outgoing.ts'
 import { Producer } from './producer.ts'
 import type { LostRecords, ProducerOptions } from './producer-options.ts'
+import { Queue } from './queue.ts'
+import type { QueueOptions } from './queue-options.ts'
 import type { Tracing } from './tracing.ts'
 
 export interface ClientOptions {
@@ -98,6 +100,14 @@ export class MillraceClient {
       () => { this.#open.delete(consumer) })
     this.#open.add(consumer)
     return consumer
+  }
+
+  /** A member of a queue group. @throws MillraceError CLOSED, INVALID_REQUEST. */
+  queue<K = Uint8Array, V = Uint8Array> (options: QueueOptions<K, V>): Queue<K, V> {
+    this.#check()
+    const queue: Queue<K, V> = new Queue(this.#ports, this.#metadata, options, () => { this.#open.delete(queue) })
+    this.#open.add(queue)
+    return queue
   }
 
   /** Of all its producers: bytes accepted and not yet acknowledged. */

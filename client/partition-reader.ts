@@ -89,6 +89,9 @@ export class PartitionReader implements Subscriber {
     this.#backoff = new Backoff(host.ports.rng)
   }
 
+  /** What lies before it, from the position on, is here already. */
+  get fetched (): number { return this.#fetchOffset }
+
   get hasReceived (): boolean { return this.#received.length > 0 }
   get place (): { topic: string, partition: number } { return { topic: this.topic, partition: this.partition } }
 

@@ -169,19 +169,6 @@ export interface BrokerDrain {
   waitingFor: string
 }
 
-export interface PlanBrokersRequest {
-  /** All brokers that there shall be; those that are not there yet are taken for empty ones that serve. */
-  brokerIds: number[]
-}
-
-export interface PlanBrokersResponse {
-  error?: ErrorDetail | undefined
-  /** Partitions that end elsewhere, in no order of time; bytes_left is not known. */
-  moves: PartitionMove[]
-  /** Brokers that would have to go: replicas_left and waiting_for of those that could not be emptied. */
-  drains: BrokerDrain[]
-}
-
 export interface RemoveBrokerRequest {
   brokerId: number
 }
@@ -358,11 +345,13 @@ export interface HeldPartitions {
 
 export interface GroupSessionRequest {
   /** Which of the optional fields below is set. */
-  request?: 'join' | 'heartbeat' | 'release' | 'leave'
+  request?: 'join' | 'heartbeat' | 'release' | 'leave' | 'queue'
   join?: GroupSessionRequest_Join | undefined
   heartbeat?: GroupSessionRequest_Heartbeat | undefined
   release?: GroupSessionRequest_Release | undefined
   leave?: GroupSessionRequest_Leave | undefined
+  /** Of a member of a queue group, once it has had an assignment on this stream. */
+  queue?: QueueRequest | undefined
 }
 
 /** Begins membership, or takes it up again on another stream or at another coordinator. */
@@ -397,6 +386,8 @@ export interface GroupSessionRequest_Join {
    * tells which came later.
    */
   askingMs: number
+  /** Set: the group is a queue. Its members hold records, not partitions. */
+  queue?: QueueSettings | undefined
 }
 
 export interface GroupSessionRequest_Heartbeat {
@@ -414,7 +405,7 @@ export interface GroupSessionRequest_Leave {
 
 export interface GroupSessionResponse {
   /** Which of the optional fields below is set. */
-  response?: 'error' | 'assignment' | 'alive' | 'left'
+  response?: 'error' | 'assignment' | 'alive' | 'left' | 'queue'
   /** Ends the stream. */
   error?: ErrorDetail | undefined
   assignment?: GroupSessionResponse_Assignment | undefined
@@ -422,6 +413,7 @@ export interface GroupSessionResponse {
   alive?: GroupSessionResponse_Alive | undefined
   /** Answers a leave. */
   left?: GroupSessionResponse_Left | undefined
+  queue?: QueueResponse | undefined
 }
 
 /**
@@ -457,6 +449,8 @@ export interface GroupSummary {
   members: number
   /** Partitions with a committed offset. */
   offsets: number
+  /** Its members share records, not partitions. */
+  queue: boolean
 }
 
 export interface DescribeGroupRequest {
@@ -472,6 +466,9 @@ export interface DescribeGroupResponse {
   assignor: GroupAssignor
   members: DescribeGroupResponse_Member[]
   offsets: CommittedOffset[]
+  /** Of a queue group: what its members agree on; unset while it has none. */
+  queue?: QueueSettings | undefined
+  queues: QueueState[]
 }
 
 export interface DescribeGroupResponse_Member {
@@ -486,6 +483,8 @@ export interface DescribeGroupResponse_Member {
   releasing: HeldPartitions[]
   /** False while its stream is broken and it is waited for. */
   connected: boolean
+  /** Of a queue group: records that it has. */
+  inFlight: number
 }
 
 export interface DeleteGroupRequest {
@@ -572,6 +571,155 @@ export interface GetCommittedOffsetsRequest {
 export interface GetCommittedOffsetsResponse {
   error?: ErrorDetail | undefined
   offsets: CommittedOffset[]
+}
+
+export type QueueOrder = 'QUEUE_ORDER_UNSPECIFIED' | 'QUEUE_ORDER_KEY'
+
+export type QueueStart = 'QUEUE_START_UNSPECIFIED' | 'QUEUE_START_LATEST'
+
+/** What a member asks of its group. Live members agree on the order; of the rest the newest member's word holds. */
+export interface QueueSettings {
+  order: QueueOrder
+  /** A record delivered so often and not acknowledged goes to the dead-letter topic; 0: there is no such end. */
+  maxDeliveries: number
+  /** Empty: none; then a rejected record is dropped, and deliveries have no end. */
+  deadLetterTopic: string
+  /** A lease that is not renewed for so long is over. */
+  leaseMs: number
+  /** Where a partition begins that the group knows nothing of. */
+  start: QueueStart
+}
+
+export type QueueOutcome = 'QUEUE_OUTCOME_UNSPECIFIED' | 'QUEUE_OUTCOME_ACKNOWLEDGED' | 'QUEUE_OUTCOME_RELEASED' | 'QUEUE_OUTCOME_REJECTED' | 'QUEUE_OUTCOME_RETURNED' | 'QUEUE_OUTCOME_DEAD_LETTERED' | 'QUEUE_OUTCOME_STUCK' | 'QUEUE_OUTCOME_GONE'
+
+export interface QueueRequest {
+  /** Which of the optional fields below is set. */
+  request?: 'credit' | 'found' | 'settle' | 'renew'
+  credit?: QueueRequest_Credit | undefined
+  found?: QueueRequest_Found | undefined
+  settle?: QueueRequest_Settle | undefined
+  renew?: QueueRequest_Renew | undefined
+}
+
+/** So many records more may be granted. A new stream begins with none. */
+export interface QueueRequest_Credit {
+  records: number
+}
+
+/** Answers a scan, once there is a record at least. */
+export interface QueueRequest_Found {
+  scan: number
+  topicId: string
+  partition: number
+  /** As in the scan, or where the partition begins for the group. */
+  from: number
+  /** Nothing but `records` lies between from and end. */
+  end: number
+  records: number[]
+  /** Ordered by key: for each record a hash of its key, 0 for none. */
+  keys: number[]
+}
+
+export interface QueueRequest_Settle {
+  /** Counts the settlements of a member; the answer names it. */
+  sequence: number
+  topicId: string
+  partition: number
+  lease: number
+  records: number[]
+  outcome: QueueOutcome
+  reason: string
+  /** Of a released record: not before this, as far as the coordinator stays the same. */
+  delayMs: number
+}
+
+/** These leases hold for another lease_ms. */
+export interface QueueRequest_Renew {
+  leases: number[]
+}
+
+export interface QueueResponse {
+  /** Which of the optional fields below is set. */
+  response?: 'scan' | 'halt' | 'grant' | 'settled' | 'lapsed'
+  scan?: QueueResponse_Scan | undefined
+  halt?: QueueResponse_Halt | undefined
+  grant?: QueueResponse_Grant | undefined
+  settled?: QueueResponse_Settled | undefined
+  lapsed?: QueueResponse_Lapsed | undefined
+}
+
+/** Read the partition here, and say what there is. */
+export interface QueueResponse_Scan {
+  scan: number
+  topic: string
+  topicId: string
+  partition: number
+  /** -1: the group knows nothing of the partition; begin where the settings say. */
+  from: number
+  recordsMax: number
+}
+
+/** Another member goes on. */
+export interface QueueResponse_Halt {
+  scan: number
+  topicId: string
+  partition: number
+}
+
+/** These records are the member's until the lease is over. */
+export interface QueueResponse_Grant {
+  lease: number
+  topic: string
+  topicId: string
+  partition: number
+  records: number[]
+  /** For each record: how often it was delivered, this time included. */
+  deliveries: number[]
+  /** Not empty: to be written there, not to be handled. */
+  deadLetterTopic: string
+  /** For each record, when it is to be written to the dead-letter topic. */
+  reasons: string[]
+  /** For each: rejected, or deliveries (there were as many as the group allows). */
+  causes: string[]
+}
+
+export interface QueueResponse_Settled {
+  sequence: number
+  /** Empty: done and durable. LEASE_LOST: not all of them were the member's any more. */
+  error: string
+}
+
+/** The lease is over: it was not renewed. */
+export interface QueueResponse_Lapsed {
+  lease: number
+  topicId: string
+  partition: number
+}
+
+/** Of one partition, in DescribeGroup. */
+export interface QueueState {
+  topic: string
+  topicId: string
+  partition: number
+  /** Everything before it is finished. */
+  start: number
+  /** Everything from here on is unseen by the group. */
+  end: number
+  /** Of those between: not finished. */
+  unfinished: number
+  /** Of those: with a member. */
+  inFlight: number
+  /** Of those: on their way to the dead-letter topic. */
+  dead: number
+  /** Since the group exists. */
+  delivered: number
+  acknowledged: number
+  redelivered: number
+  rejected: number
+  deadLettered: number
+  gone: number
+  /** Why the dead-letter topic does not take records, empty when it does. */
+  deadLetterError: string
 }
 
 export interface GetMetadataRequest {
@@ -915,7 +1063,6 @@ export interface Methods {
   ElectLeaders: { request: ElectLeadersRequest, response: ElectLeadersResponse, service: 'AdminService', stream: false }
   RecoverPartition: { request: RecoverPartitionRequest, response: RecoverPartitionResponse, service: 'AdminService', stream: false }
   DrainBrokers: { request: DrainBrokersRequest, response: DrainBrokersResponse, service: 'AdminService', stream: false }
-  PlanBrokers: { request: PlanBrokersRequest, response: PlanBrokersResponse, service: 'AdminService', stream: false }
   RemoveBroker: { request: RemoveBrokerRequest, response: RemoveBrokerResponse, service: 'AdminService', stream: false }
   RestoreTables: { request: RestoreTablesRequest, response: RestoreTablesResponse, service: 'AdminService', stream: false }
   Fetch: { request: FetchRequest, response: FetchResponse, service: 'FetchService', stream: true }

@@ -6,7 +6,7 @@ import type { Clock, Net } from '../../wire/ports.ts'
 import { utf8 } from '../../wire/bytes.ts'
 import type { Log } from '../io/ports.ts'
 import {
-  groupExpiryMsDefault, groupIdLengthMax, offsetMetadataBytesMax, offsetsPerRequestMax
+  groupExpiryMsDefault, groupIdLengthMax, groupLagSeriesMax, offsetMetadataBytesMax, offsetsPerRequestMax
 } from '../limits.ts'
 import type { Partitions } from '../partition/contract.ts'
 import type { ClusterView } from '../session/contract.ts'
@@ -14,10 +14,12 @@ import type { AssignorTopic } from './assignors.ts'
 import { describe, summarize, toCommitted } from './describe.ts'
 import { GroupPartition } from './group-partition.ts'
 import type { GroupLag } from './lags.ts'
+import type { QueueLoad } from './queue-loads.ts'
+import { queueLoads } from './queue-loads.ts'
 import { GroupLags } from './lags.ts'
 import type { GroupOffset } from './records.ts'
 import { nameOf } from './records.ts'
-import type { Group } from './state.ts'
+import type { Group } from './group.ts'
 
 export const groupsTopic = '__groups'
 
@@ -60,6 +62,11 @@ export class GroupCoordinator {
 
   /** How far groups are behind that are coordinated here, as of some seconds ago. */
   get lags (): readonly GroupLag[] { return this.#lags.all }
+
+  /** Queue groups that are coordinated here, by group and topic; limits.groupLagSeriesMax at most. */
+  queues (): QueueLoad[] {
+    return queueLoads(this.#groups(), groupLagSeriesMax)
+  }
 
   /** Groups that the log knows, over the partitions led here. */
   get groupsCount (): number {
@@ -148,7 +155,7 @@ export class GroupCoordinator {
     const partition = this.partitionOf(name)
     const group = partition.group(name)
     if (group === undefined) throw new WireError('UNKNOWN_GROUP', `no group ${name}`)
-    return describe(group, partition.desk(name), topicId => this.#topicName(topicId))
+    return describe(group, partition.desk(name), partition.queue(name), topicId => this.#topicName(topicId))
   }
 
   async delete (name: string): Promise<void> {

@@ -12,7 +12,8 @@ import type { MemberStream } from './presence.ts'
 import { Presence } from './presence.ts'
 import { nextChange, planTarget } from './planning.ts'
 import type { TopicOf } from './planning.ts'
-import type { Group, Verdict } from './state.ts'
+import type { Group, Verdict } from './group.ts'
+import { vacantGroup } from './group.ts'
 
 export interface DeskHost {
   readonly clock: Clock
@@ -26,10 +27,6 @@ export interface DeskHost {
 }
 
 const retryMs = 200
-
-function vacant (name: string): Group {
-  return { name, epoch: 0, changedAt: -1, members: new Map(), owners: new Map(), offsets: new Map(), emptyAt: 0 }
-}
 
 export class GroupDesk {
   readonly name: string
@@ -64,7 +61,7 @@ export class GroupDesk {
     }
   }
 
-  get #group (): Group { return this.#host.group(this.name) ?? vacant(this.name) }
+  get #group (): Group { return this.#host.group(this.name) ?? vacantGroup(this.name) }
   /** Nobody is here or waited for. */
   get isIdle (): boolean { return this.#presences.size === 0 && this.#joining.size === 0 && !this.#inFlight }
   get target (): Target { return this.#target }
@@ -78,6 +75,7 @@ export class GroupDesk {
   /** @throws WireError GROUP_TOO_LARGE, FENCED_INSTANCE, FENCED_MEMBER (an older stream of the member). */
   join (stream: MemberStream, wish: MemberWish, held: ReadonlyMap<PartitionName, number>): void {
     const group = this.#group
+    this.#checkMode(group, wish)
     const before = this.#presences.get(wish.id)
     const isKnown = group.members.has(wish.id) || this.#joining.has(wish.id)
     if (!isKnown && this.#cameEarlier(stream, this.#namesakes(group, wish))) throw new WireError('FENCED_INSTANCE')
@@ -99,6 +97,14 @@ export class GroupDesk {
       this.#release(wish.id, [...member.held].filter(([name, epoch]) => held.get(name) !== epoch))
     }
     this.#step()
+  }
+
+  /** A group cannot share partitions and records at once; nor can one member wait for keys and another not. */
+  #checkMode (group: Group, wish: MemberWish): void {
+    for (const other of [...group.members.values(), ...this.#joining.values()]) {
+      const stays = other.id !== wish.id && !this.#leaving.has(other.id)
+      if (stays && other.queue?.order !== wish.queue?.order) throw new WireError('INCONSISTENT_GROUP')
+    }
   }
 
   #checkSize (group: Group, { id, topics }: MemberWish): void {
@@ -142,6 +148,11 @@ export class GroupDesk {
   #namesakes (group: Group, wish: MemberWish): MemberWish[] {
     return [...group.members.values(), ...this.#joining.values()]
       .filter(({ id, instanceId }) => instanceId !== '' && instanceId === wish.instanceId && id !== wish.id)
+  }
+
+  /** The stream is that of a member that the log knows. */
+  isMember (id: string, stream: MemberStream): boolean {
+    return this.#presences.get(id)?.stream === stream && this.#group.members.has(id)
   }
 
   heard (id: string, stream: MemberStream): void {
@@ -359,7 +370,12 @@ export class GroupDesk {
 
 /** Where it connects from does not matter. */
 function isSame (a: MemberWish, b: MemberWish): boolean {
-  return a.instanceId === b.instanceId && a.rack === b.rack && a.assignor === b.assignor &&
+  return sameQueue(a.queue, b.queue) &&
+    a.instanceId === b.instanceId && a.rack === b.rack && a.assignor === b.assignor &&
     a.sessionTimeoutMs === b.sessionTimeoutMs && a.instanceGraceMs === b.instanceGraceMs &&
     a.releaseTimeoutMs === b.releaseTimeoutMs && a.topics.join('\n') === b.topics.join('\n')
+}
+
+function sameQueue (a: MemberWish['queue'], b: MemberWish['queue']): boolean {
+  return JSON.stringify(a) === JSON.stringify(b)
 }

@@ -11,7 +11,7 @@ import { fetchBytesPerMessageMax } from '../limits.ts'
 import type { PartitionRef, Partitions } from '../partition/contract.ts'
 import type { GroupRecord, LoggedRecord } from './records.ts'
 import { decode, encode, recordBatchBytesMax, sizeOf } from './records.ts'
-import type { Verdict } from './state.ts'
+import type { Verdict } from './group.ts'
 import { GroupsState } from './state.ts'
 
 /** A snapshot is due when this much was appended since the last, and four times what it held. */
@@ -30,7 +30,7 @@ export interface GroupLogPorts {
 export interface GroupLogOwner {
   /** Everything that earlier leaders committed has been applied. */
   ready (): void
-  applied (record: GroupRecord, verdict: Verdict): void
+  applied (record: GroupRecord, offset: number): void
 }
 
 /** What became of a record, or why it is not known to be committed. */
@@ -155,7 +155,7 @@ export class GroupLog {
     const done = this.#waiting.get(offset)
     this.#waiting.delete(offset)
     if (done === undefined && verdict !== 'ok') this.#refuse(offset, verdict)
-    if (this.#ready && record !== undefined) this.#owner.applied(record, verdict)
+    if (this.#ready && record !== undefined) this.#owner.applied(record, offset)
     done?.(undefined, verdict)
   }
 

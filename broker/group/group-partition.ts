@@ -9,9 +9,11 @@ import { GroupDesk } from './desk.ts'
 import type { GroupLogPorts } from './group-log.ts'
 import { GroupLog } from './group-log.ts'
 import type { MemberStream } from './presence.ts'
+import { QueueDesk } from './queue-desk.ts'
+import type { QueueHost } from './queue-desk.ts'
 import type { GroupOffset, GroupRecord, MemberWish, PartitionName } from './records.ts'
 import { nameOf } from './records.ts'
-import type { Group, Verdict } from './state.ts'
+import type { Group, Verdict } from './group.ts'
 
 /** Silence, sizes of topics. */
 const tickMs = 200
@@ -33,6 +35,8 @@ export class GroupPartition {
   /** When a topic was first found gone, by the monotonic clock. */
   readonly #goneSince = new Map<string, number>()
   readonly #deskHost: DeskHost
+  readonly #queues = new Map<string, QueueDesk>()
+  readonly #queueHost: QueueHost
   #tickTimer: Timer | undefined
   #tickedAt = 0
   #sweptAt = 0
@@ -41,7 +45,7 @@ export class GroupPartition {
     this.#ports = ports
     this.#log = new GroupLog(ports, ref, {
       ready: () => { this.#open() },
-      applied: record => { this.#applied(record) }
+      applied: (record, offset) => { this.#applied(record, offset) }
     })
     this.#deskHost = {
       clock: ports.clock,
@@ -50,6 +54,10 @@ export class GroupPartition {
       topicName: ports.topicName,
       group: name => this.#log.state.get(name),
       append: (change, done) => { this.#log.append([{ kind: 'change', change }], [done]) }
+    }
+    this.#queueHost = {
+      ...this.#deskHost,
+      append: (steps, done) => { this.#log.append(steps.map(step => ({ kind: 'queue', step })), done) }
     }
   }
 
@@ -68,17 +76,43 @@ export class GroupPartition {
     const desks = [...this.#desks.values()]
     this.#desks.clear()
     for (const desk of desks) desk.close(error)
+    for (const queue of this.#queues.values()) queue.close()
+    this.#queues.clear()
   }
 
   #open (): void {
-    for (const group of this.#log.state.groups.values()) if (group.members.size > 0) this.#desk(group.name)
+    for (const group of this.#log.state.groups.values()) {
+      if (group.members.size === 0) continue
+      this.#desk(group.name)
+      this.#keepQueue(group.name)
+    }
     this.#tickedAt = this.#ports.clock.now()
     this.#sweptAt = this.#tickedAt
     this.#tickLater()
   }
 
-  #applied (record: GroupRecord): void {
-    if (record.kind === 'change') this.#desks.get(record.change.group)?.applied()
+  #applied (record: GroupRecord, offset: number): void {
+    if (record.kind === 'queue') this.#queues.get(record.step.group)?.applied(record.step, offset)
+    if (record.kind !== 'change') return
+    this.#keepQueue(record.change.group)
+    this.#desks.get(record.change.group)?.applied()
+  }
+
+  /** There is one while the group has members, and they share records. */
+  #keepQueue (name: string): void {
+    const members = this.#log.state.get(name)?.members.values() ?? []
+    const isQueue = [...members].some(({ queue }) => queue !== undefined)
+    const queue = this.#queues.get(name)
+    if (queue !== undefined && isQueue) queue.changed()
+    else if (isQueue) this.#queues.set(name, new QueueDesk(this.#queueHost, name))
+    else {
+      queue?.close()
+      this.#queues.delete(name)
+    }
+  }
+
+  queue (name: string): QueueDesk | undefined {
+    return this.#queues.get(name)
   }
 
   #desk (name: string): GroupDesk {
@@ -183,6 +217,7 @@ export class GroupPartition {
     // A process that stood still has not listened: that is not its members' silence.
     const lateMs = Math.max(0, now - this.#tickedAt - 2 * tickMs)
     this.#tickedAt = now
+    for (const queue of this.#queues.values()) queue.tick(lateMs)
     for (const [name, desk] of this.#desks) {
       desk.tick(lateMs)
       if (desk.isIdle) {

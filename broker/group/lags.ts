@@ -7,7 +7,7 @@ import type { Partitions } from '../partition/contract.ts'
 import type { ClusterView } from '../session/contract.ts'
 import type { PartitionName } from './records.ts'
 import { placeOf } from './records.ts'
-import type { Group } from './state.ts'
+import type { Group } from './group.ts'
 
 export interface GroupLag {
   readonly group: string
@@ -59,7 +59,11 @@ export class GroupLags {
       const topics = new Map<string, number>()
       for (const [name, { topic, offset }] of group.offsets) {
         const end = ends.get(name)
-        if (end !== undefined) topics.set(topic, (topics.get(topic) ?? 0) + Math.max(0, end - offset))
+        if (end === undefined) continue
+        const window = group.windows.get(name)
+        // What a queue has finished behind a record that it has not is not behind.
+        const behind = window === undefined ? end - offset : end - window.end + window.entries.size
+        topics.set(topic, (topics.get(topic) ?? 0) + Math.max(0, behind))
       }
       for (const [topic, records] of topics) lags.push({ group: group.name, topic, records })
     }

@@ -7,7 +7,7 @@ import { assignRanges, assignUniformly } from './assignors.ts'
 import type { Assign, AssignorTopic, Target } from './assignors.ts'
 import type { GroupChange, Member, MemberWish, PartitionName } from './records.ts'
 import { placeOf } from './records.ts'
-import type { Group } from './state.ts'
+import type { Group } from './group.ts'
 
 /** What has come in and is not in the log yet. */
 export interface Wishes {
@@ -48,7 +48,9 @@ export function planTarget (group: Group, wishes: Wishes, topicOf: TopicOf, befo
   const topics = new Map<string, AssignorTopic>()
   /** Members with a topic that is not known here now. */
   const inDoubt = new Set<string>()
-  const readers = [...members.values()].map(({ id, rack, topics: names }) => {
+  // Members of a queue hold no partitions.
+  const sharing = [...members.values()].filter(({ queue }) => queue === undefined)
+  const readers = sharing.map(({ id, rack, topics: names }) => {
     const mine = new Set<string>()
     for (const name of names) {
       const topic = topicOf(name)
@@ -135,8 +137,10 @@ class Draft {
 }
 
 function plain (wish: MemberWish): MemberWish {
-  const { id, instanceId, rack, client, topics, assignor, sessionTimeoutMs, instanceGraceMs, releaseTimeoutMs } = wish
-  return { id, instanceId, rack, client, topics, assignor, sessionTimeoutMs, instanceGraceMs, releaseTimeoutMs }
+  const {
+    id, instanceId, rack, client, topics, assignor, sessionTimeoutMs, instanceGraceMs, releaseTimeoutMs, queue
+  } = wish
+  return { id, instanceId, rack, client, topics, assignor, sessionTimeoutMs, instanceGraceMs, releaseTimeoutMs, queue }
 }
 
 /**

@@ -4,12 +4,15 @@
 // key ["offset",1,group,topicId,partition]   value {topic, offset, leaderEpoch, metadata, committedAt,
 //                                            member, epoch, sequence}; no value: forgotten
 // key ["group",1,group]                      value {after, epoch, members, gone, emptyAt, deleted}
+// key ["queue",1,group,topicId,partition]    a step of a queue group, see queue-records.ts
 // key ["snapshot",1,asOf]                    value {entries: [[key, value], ...], last}
 import { BatchBuilder } from '../../wire/batch-builder.ts'
 import { decodeRecords } from '../../wire/batch-reader.ts'
 import { utf8 } from '../../wire/bytes.ts'
-import type { GroupAssignor } from '../../wire/messages.ts'
+import type { GroupAssignor, QueueSettings } from '../../wire/messages.ts'
 import type { BatchHeader } from '../../wire/record-batch.ts'
+import type { QueueStep } from './queue-records.ts'
+import { packStep, unpackStep } from './queue-records.ts'
 
 /** 'topicId/partition'. */
 export type PartitionName = string
@@ -54,6 +57,8 @@ export interface MemberWish {
   readonly sessionTimeoutMs: number
   readonly instanceGraceMs: number
   readonly releaseTimeoutMs: number
+  /** Undefined: it shares partitions, not records. */
+  readonly queue: QueueSettings | undefined
 }
 
 export interface Member extends MemberWish {
@@ -82,6 +87,7 @@ export type GroupRecord =
   | { readonly kind: 'offset', readonly offset: GroupOffset }
   | { readonly kind: 'forget', readonly group: string, readonly topicId: string, readonly partition: number }
   | { readonly kind: 'change', readonly change: GroupChange }
+  | { readonly kind: 'queue', readonly step: QueueStep }
   | {
     readonly kind: 'snapshot', readonly asOf: number, readonly records: readonly GroupRecord[], readonly last: boolean
   }
@@ -117,8 +123,8 @@ function ranges (partitions: number[]): number[] {
   return found
 }
 
-function packMember ({ held, topics, ...rest }: Member): Json {
-  return { ...rest, topics: [...topics], held: packHeld(held) }
+function packMember ({ held, topics, queue, ...rest }: Member): Json {
+  return { ...rest, topics: [...topics], held: packHeld(held), ...queue !== undefined && { queue: { ...queue } } }
 }
 
 function pair (record: GroupRecord): Pair {
@@ -131,6 +137,10 @@ function pair (record: GroupRecord): Pair {
     case 'change': {
       const { group, members, gone, ...value } = record.change
       return [['group', formatVersion, group], { ...value, gone: [...gone], members: members.map(packMember) }]
+    }
+    case 'queue': {
+      const { group, topicId, partition } = record.step
+      return [['queue', formatVersion, group, topicId, partition], packStep(record.step)]
     }
     case 'snapshot': return [['snapshot', formatVersion, record.asOf],
       { entries: record.records.map(pair), last: record.last }]
@@ -196,6 +206,10 @@ function unpair (key: unknown, value: unknown): GroupRecord | undefined {
     const change = unpackChange(value as Record<string, unknown>, name)
     return change === undefined ? undefined : { kind: 'change', change }
   }
+  if (kind === 'queue' && typeof name === 'string' && typeof topicId === 'string' && isCount(partition)) {
+    const step = unpackStep(value as Record<string, unknown>)
+    return step === undefined ? undefined : { kind: 'queue', step: { ...step, group: name, topicId, partition } }
+  }
   const { entries, last } = value as Record<string, unknown>
   if (kind !== 'snapshot' || !isCount(name) || !Array.isArray(entries) || typeof last !== 'boolean') return undefined
   const records = (entries as [unknown, unknown][]).map(([key, value]) => unpair(key, value))
@@ -223,7 +237,7 @@ function unpackChange (value: Record<string, unknown>, group: string): GroupChan
   return {
     group, after: after as number, epoch, gone: gone as string[], emptyAt, deleted,
     members: (members as (Omit<Member, 'held'> & { held: Json[][] })[])
-      .map(member => ({ ...member, held: unpackHeld(member.held) }))
+      .map(member => ({ ...member, queue: member.queue, held: unpackHeld(member.held) }))
   }
 }
 

@@ -2,28 +2,11 @@
 // where it stands in the log, by whoever reads it and whenever: a commit that lies behind the loss of its
 // partition is refused for ever, whoever appended it.
 import { assert } from '../assert.ts'
-import type { ErrorCode } from '../../wire/errors.ts'
-import type { GroupChange, GroupOffset, GroupRecord, Member, PartitionName } from './records.ts'
+import type { Group, Verdict } from './group.ts'
+import { vacantGroup } from './group.ts'
+import type { GroupChange, GroupOffset, GroupRecord, PartitionName } from './records.ts'
+import { applyStep, dropWindow, restoreStep, snapshotSteps } from './queue-state.ts'
 import { nameOf } from './records.ts'
-
-export interface Group {
-  readonly name: string
-  /** Counts its changes. */
-  epoch: number
-  /** The offset of its last change, -1 for none. */
-  changedAt: number
-  /** In order of joining. */
-  readonly members: Map<string, Member>
-  /** Who holds what: never two. */
-  readonly owners: Map<PartitionName, string>
-  /** In order of first commit. */
-  readonly offsets: Map<PartitionName, GroupOffset>
-  /** When the last member went, ms since 1970; 0: never had any, or has some. */
-  emptyAt: number
-}
-
-/** 'ok', or why the record has no effect. */
-export type Verdict = 'ok' | 'stale' | Extract<ErrorCode, 'FENCED_MEMBER' | 'GROUP_NOT_EMPTY'>
 
 export class GroupsState {
   readonly groups = new Map<string, Group>()
@@ -44,6 +27,7 @@ export class GroupsState {
         this.#forget(record.group, nameOf(record.topicId, record.partition))
         return 'ok'
       case 'change': return this.#change(record.change, offset)
+      case 'queue': return applyStep(this.groups.get(record.step.group), record.step, offset)
       case 'snapshot': return 'ok'
     }
   }
@@ -57,7 +41,7 @@ export class GroupsState {
       } else if (record.kind === 'offset') {
         const { offset } = record
         this.#made(offset.group).offsets.set(placeIn(offset), offset)
-      }
+      } else if (record.kind === 'queue') restoreStep(this.#made(record.step.group), record.step)
     }
   }
 
@@ -69,13 +53,14 @@ export class GroupsState {
       if (changedAt >= 0) yield { kind: 'change', change: { ...change, members: [] } }
       for (const member of members.values()) yield { kind: 'change', change: { ...change, members: [member] } }
       for (const offset of offsets.values()) yield { kind: 'offset', offset }
+      for (const step of snapshotSteps(group)) yield { kind: 'queue', step }
     }
   }
 
   #made (name: string): Group {
     let group = this.groups.get(name)
     if (group === undefined) {
-      group = { name, epoch: 0, changedAt: -1, members: new Map(), owners: new Map(), offsets: new Map(), emptyAt: 0 }
+      group = vacantGroup(name)
       this.groups.set(name, group)
     }
     return group
@@ -86,7 +71,7 @@ export class GroupsState {
     const group = this.groups.get(offset.group)
     if (offset.member === '') {
       if (group !== undefined && group.members.size > 0) return 'GROUP_NOT_EMPTY'
-      this.#made(offset.group).offsets.set(place, offset)
+      this.#place(this.#made(offset.group), place, offset)
       return 'ok'
     }
     const heldSince = group?.members.get(offset.member)?.held.get(place)
@@ -94,13 +79,20 @@ export class GroupsState {
     // A request that was on its way for long must not undo what the same member said after it.
     const before = group.offsets.get(place)
     const late = before?.member === offset.member && offset.sequence > 0 && offset.sequence <= before.sequence
-    if (!late) group.offsets.set(place, offset)
+    if (!late) this.#place(group, place, offset)
     return 'ok'
+  }
+
+  /** Whoever commits an offset says that what lies before it is finished, and nothing behind it. */
+  #place (group: Group, place: PartitionName, offset: GroupOffset): void {
+    group.offsets.set(place, offset)
+    dropWindow(group, place)
   }
 
   #forget (name: string, place: PartitionName): void {
     const group = this.groups.get(name)
     group?.offsets.delete(place)
+    if (group !== undefined) dropWindow(group, place)
     if (group?.offsets.size === 0 && group.members.size === 0) this.groups.delete(name)
   }
 
@@ -123,7 +115,10 @@ export class GroupsState {
     for (const id of released) {
       for (const place of group.members.get(id)?.held.keys() ?? []) group.owners.delete(place)
     }
-    for (const id of change.gone) group.members.delete(id)
+    for (const id of change.gone) {
+      group.members.delete(id)
+      for (const window of group.windows.values()) window.expel(id, 'its member went away')
+    }
     for (const member of change.members) {
       group.members.set(member.id, member)
       for (const place of member.held.keys()) {

@@ -2,18 +2,21 @@
 import * as limits from '../limits.ts'
 import { WireError } from '../../wire/errors.ts'
 import type {
-  GroupSessionRequest, GroupSessionRequest_Join, GroupSessionResponse, GroupSessionResponse_Assignment, HeldPartitions
+  GroupSessionRequest, GroupSessionRequest_Join, GroupSessionResponse, GroupSessionResponse_Assignment, HeldPartitions,
+  QueueRequest, QueueResponse, QueueSettings, Sent
 } from '../../wire/messages.ts'
 import type { Stream, StreamHandlers } from '../../wire/ports.ts'
 import type { GroupCoordinator } from '../group/coordinator.ts'
 import type { GroupDesk } from '../group/desk.ts'
+import type { GroupPartition } from '../group/group-partition.ts'
 import type { MemberStream } from '../group/presence.ts'
+import type { QueueStream } from '../group/queue-members.ts'
 import type { MemberWish, PartitionName } from '../group/records.ts'
 import { nameOf } from '../group/records.ts'
 
 const memberIdForm = /^[0-9a-f]{16}$/
 
-export class GroupSession implements StreamHandlers<GroupSessionRequest>, MemberStream {
+export class GroupSession implements StreamHandlers<GroupSessionRequest>, MemberStream, QueueStream {
   readonly #coordinator: GroupCoordinator
   readonly #stream: Stream<GroupSessionResponse>
   readonly #peer: string
@@ -21,6 +24,8 @@ export class GroupSession implements StreamHandlers<GroupSessionRequest>, Member
   returns = false
   askingMs = 0
   #memberId = ''
+  #group = ''
+  #partition: GroupPartition | undefined
   #desk: GroupDesk | undefined
   #blocked = false
   #closed = false
@@ -41,7 +46,7 @@ export class GroupSession implements StreamHandlers<GroupSessionRequest>, Member
     }
   }
 
-  #handle ({ join, heartbeat, release, leave }: GroupSessionRequest): void {
+  #handle ({ join, heartbeat, release, leave, queue }: GroupSessionRequest): void {
     if (join !== undefined) {
       if (this.#desk !== undefined) throw new WireError('INVALID_REQUEST', 'a stream is of one member')
       const { group, memberId, attempt, memberEpoch } = join
@@ -52,6 +57,8 @@ export class GroupSession implements StreamHandlers<GroupSessionRequest>, Member
       check(join.askingMs >= 0, 'askingMs is 0 or more')
       this.askingMs = join.askingMs
       this.#memberId = memberId
+      this.#group = group
+      this.#partition = partition
       this.#desk = partition.join(group, this, wish, heldOf(join.held))
       return
     }
@@ -61,17 +68,32 @@ export class GroupSession implements StreamHandlers<GroupSessionRequest>, Member
       this.#send({ alive: {} })
     } else if (release !== undefined) this.#desk.released(this.#memberId, this, heldOf(release.partitions))
     else if (leave !== undefined) this.#desk.leave(this.#memberId, this, leave.final)
+    else if (queue !== undefined) this.#queue(queue)
     else throw new WireError('INVALID_REQUEST', 'a request of an unknown kind')
+  }
+
+  #queue (request: QueueRequest): void {
+    // An older stream of the member, or one that is taken for gone, has nothing to say any more.
+    if (this.#desk?.isMember(this.#memberId, this) !== true) return
+    this.#partition?.queue(this.#group)?.request(this.#memberId, this, request)
+  }
+
+  /** Answers what was asked for: a member that does not take them is not asked for more. */
+  queue (message: Sent<QueueResponse>): void {
+    this.#send({ queue: message })
+    if (this.#blocked) this.#stream.pause()
   }
 
   drain (): void {
     this.#blocked = false
+    this.#stream.resume()
     this.#desk?.drained()
   }
 
   close (): void {
     if (this.#closed) return
     this.#closed = true
+    this.#partition?.queue(this.#group)?.lost(this.#memberId, this)
     this.#desk?.lost(this.#memberId, this)
     this.#stream.end()
   }
@@ -89,6 +111,7 @@ export class GroupSession implements StreamHandlers<GroupSessionRequest>, Member
   fail (error: WireError): void {
     if (this.#closed) return
     this.#closed = true
+    this.#partition?.queue(this.#group)?.lost(this.#memberId, this)
     this.#stream.send({ error: error.toDetail() })
     this.#stream.end()
   }
@@ -122,8 +145,19 @@ function wishOf (join: GroupSessionRequest_Join, peer: string): MemberWish {
   const host = peer.replace(/:\d+$/, '')
   const described = client === '' ? host : `${client} (${host})`
   return {
-    id, instanceId, rack, client: described, topics, assignor, sessionTimeoutMs, instanceGraceMs, releaseTimeoutMs
+    id, instanceId, rack, client: described, topics, assignor, sessionTimeoutMs, instanceGraceMs, releaseTimeoutMs,
+    queue: join.queue === undefined ? undefined : settingsOf(join.queue, topics)
   }
+}
+
+function settingsOf ({ order, maxDeliveries, deadLetterTopic, leaseMs, start }: QueueSettings,
+  topics: readonly string[]): QueueSettings {
+  check(within(maxDeliveries, 0, limits.queueDeliveriesMax), `maxDeliveries is at most ${limits.queueDeliveriesMax}`)
+  check(deadLetterTopic.length <= limits.topicNameLengthMax, 'a dead-letter topic that cannot be one')
+  check(!topics.includes(deadLetterTopic), 'the dead-letter topic is another one than those that are read')
+  check(within(leaseMs, limits.queueLeaseMsMin, limits.queueLeaseMsMax),
+    `leaseMs is ${limits.queueLeaseMsMin} to ${limits.queueLeaseMsMax}`)
+  return { order, maxDeliveries, deadLetterTopic, leaseMs, start }
 }
 
 function heldOf (lists: readonly HeldPartitions[]): Map<PartitionName, number> {

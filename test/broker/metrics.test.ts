@@ -15,7 +15,13 @@ function setup (census?: Census) {
     topics: [{ topic: 'orders', records: 5, bytes: 6, fetchedBytes: 7, storedBytes: 8 }],
     agent: newCounters(),
     volume: { counters, queuedBytes: 9, full: false, low: true, space, syncLatency, fsyncAgeMs: () => 1500 },
-    groups: { groupsCount: 2, membersCount: 0, lags: [{ group: 'audit', topic: 'orders', records: 7 }] },
+    groups: {
+      groupsCount: 2, membersCount: 0, lags: [{ group: 'audit', topic: 'orders', records: 7 }],
+      queues: () => [{
+        group: 'mail', topic: 'jobs', inFlight: 3, delivered: 12, redelivered: 2, acknowledged: 8, rejected: 1,
+        deadLettered: 1
+      }]
+    },
     census,
     ready: true
   }

@@ -82,7 +82,8 @@ describe('group', () => {
   beforeEach(async () => { await run('consume orders -g audit -p 0,1 -e') })
 
   it('list', async () => {
-    expect((await run('group list')).stdout).toMatch(/^GROUP +STATE +MEMBERS +PARTITIONS\naudit +empty +0 +2\n$/)
+    expect((await run('group list')).stdout)
+      .toMatch(/^GROUP +MODE +STATE +MEMBERS +PARTITIONS\naudit +consumer +empty +0 +2\n$/)
     expect(JSON.parse((await run('group list --json')).stdout)).toMatchObject({ group: 'audit', state: 'empty' })
   })
 

@@ -34,11 +34,12 @@ export class FakePartition {
   entries: Entry[] = []
   readonly producers = new Map<number, ProducerState>()
 
-  /** Every value in the log, in order. */
-  values (): string[] {
+  /** Every record in the log, in order. */
+  records (): ReturnType<typeof decodeRecords> {
     return this.entries.flatMap(({ header, bytes }) => decodeRecords(bytes, { ...header, position: 0 }, opener))
-      .map(record => Buffer.from(record.value ?? []).toString())
   }
+
+  values (): string[] { return this.records().map(record => Buffer.from(record.value ?? []).toString()) }
 }
 
 /** What happens to a batch: a code refuses it, 'lose' drops it, 'mute' appends it and does not answer. */

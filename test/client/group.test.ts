@@ -3,10 +3,10 @@ import type { Consumer } from '../../client/consumer.ts'
 import type { ConsumerOptions, TopicPartition } from '../../client/consumer-options.ts'
 import type { MillraceError } from '../../client/errors.ts'
 import { MillraceClient } from '../../client/millrace.ts'
-import type { Net } from '../../wire/ports.ts'
 import type { FakeClock } from './fake-clock.ts'
 import { SeededRng } from './fake-clock.ts'
 import { GroupWorld } from './group-world.ts'
+import { mortal } from './mortal.ts'
 import { codeOf, text, values as range } from './world.ts'
 
 let world: GroupWorld
@@ -17,34 +17,6 @@ beforeEach(() => {
   ({ clock } = world)
   world.cluster.create('orders', 6)
 })
-
-/** A network that a process can be cut off from, as by its death. */
-function mortal (net: Net): Net & { die (): void } {
-  const streams = new Set<{ destroy (): void }>()
-  let dead = false
-  return {
-    open: (address, method, handlers) => {
-      const stream = net.open(address, method, {
-        message: message => { if (!dead) handlers.message(message) },
-        drain: () => { handlers.drain?.() },
-        close: error => { if (!dead) handlers.close(error) }
-      })
-      streams.add(stream)
-      return { ...stream, send: message => dead || stream.send(message) }
-    },
-    call: async (address, method, request, timeoutMs) => {
-      if (dead) return await new Promise(() => {})
-      return await net.call(address, method, request, timeoutMs)
-    },
-    listen: (address, services) => net.listen(address, services),
-    forget: () => {},
-    close: () => Promise.resolve(),
-    die: () => {
-      dead = true
-      for (const stream of streams) stream.destroy()
-    }
-  }
-}
 
 let seed = 100
 

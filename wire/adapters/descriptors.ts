@@ -207,16 +207,6 @@ const DrainBrokersResponse = new Codec<M.DrainBrokersResponse>({
   drains: { number: 2, type: BrokerDrain, repeated: true }
 })
 
-const PlanBrokersRequest = new Codec<M.PlanBrokersRequest>({
-  brokerIds: { number: 1, type: 'int32', repeated: true }
-})
-
-const PlanBrokersResponse = new Codec<M.PlanBrokersResponse>({
-  error: { number: 1, type: ErrorDetail },
-  moves: { number: 2, type: PartitionMove, repeated: true },
-  drains: { number: 3, type: BrokerDrain, repeated: true }
-})
-
 const RemoveBrokerRequest = new Codec<M.RemoveBrokerRequest>({
   brokerId: { number: 1, type: 'int32' }
 })
@@ -287,6 +277,18 @@ const HeldPartitions = new Codec<M.HeldPartitions>({
   epochs: { number: 4, type: 'int64', repeated: true }
 })
 
+const QueueOrder = ['QUEUE_ORDER_UNSPECIFIED', 'QUEUE_ORDER_KEY'] as const
+
+const QueueStart = ['QUEUE_START_UNSPECIFIED', 'QUEUE_START_LATEST'] as const
+
+const QueueSettings = new Codec<M.QueueSettings>({
+  order: { number: 1, type: QueueOrder },
+  maxDeliveries: { number: 2, type: 'int32' },
+  deadLetterTopic: { number: 3, type: 'string' },
+  leaseMs: { number: 4, type: 'int32' },
+  start: { number: 5, type: QueueStart }
+})
+
 const GroupSessionRequest_Join = new Codec<M.GroupSessionRequest_Join>({
   group: { number: 1, type: 'string' },
   memberId: { number: 2, type: 'string' },
@@ -301,7 +303,8 @@ const GroupSessionRequest_Join = new Codec<M.GroupSessionRequest_Join>({
   attempt: { number: 11, type: 'int64' },
   client: { number: 12, type: 'string' },
   memberEpoch: { number: 13, type: 'int64' },
-  askingMs: { number: 14, type: 'int64' }
+  askingMs: { number: 14, type: 'int64' },
+  queue: { number: 15, type: QueueSettings }
 })
 
 const GroupSessionRequest_Heartbeat = new Codec<M.GroupSessionRequest_Heartbeat>({})
@@ -314,11 +317,50 @@ const GroupSessionRequest_Leave = new Codec<M.GroupSessionRequest_Leave>({
   final: { number: 1, type: 'bool' }
 })
 
+const QueueRequest_Credit = new Codec<M.QueueRequest_Credit>({
+  records: { number: 1, type: 'int32' }
+})
+
+const QueueRequest_Found = new Codec<M.QueueRequest_Found>({
+  scan: { number: 1, type: 'int64' },
+  topicId: { number: 2, type: 'string' },
+  partition: { number: 3, type: 'int32' },
+  from: { number: 4, type: 'int64' },
+  end: { number: 5, type: 'int64' },
+  records: { number: 6, type: 'int64', repeated: true },
+  keys: { number: 7, type: 'uint32', repeated: true }
+})
+
+const QueueOutcome = ['QUEUE_OUTCOME_UNSPECIFIED', 'QUEUE_OUTCOME_ACKNOWLEDGED', 'QUEUE_OUTCOME_RELEASED', 'QUEUE_OUTCOME_REJECTED', 'QUEUE_OUTCOME_RETURNED', 'QUEUE_OUTCOME_DEAD_LETTERED', 'QUEUE_OUTCOME_STUCK', 'QUEUE_OUTCOME_GONE'] as const
+
+const QueueRequest_Settle = new Codec<M.QueueRequest_Settle>({
+  sequence: { number: 1, type: 'int64' },
+  topicId: { number: 2, type: 'string' },
+  partition: { number: 3, type: 'int32' },
+  lease: { number: 4, type: 'int64' },
+  records: { number: 5, type: 'int64', repeated: true },
+  outcome: { number: 6, type: QueueOutcome },
+  reason: { number: 7, type: 'string' },
+  delayMs: { number: 8, type: 'int32' }
+})
+
+const QueueRequest_Renew = new Codec<M.QueueRequest_Renew>({
+  leases: { number: 1, type: 'int64', repeated: true }
+})
+
+const QueueRequest = new Codec<M.QueueRequest>({
+  credit: { number: 1, type: QueueRequest_Credit, oneof: 'request' },
+  found: { number: 2, type: QueueRequest_Found, oneof: 'request' },
+  settle: { number: 3, type: QueueRequest_Settle, oneof: 'request' },
+  renew: { number: 4, type: QueueRequest_Renew, oneof: 'request' }
+})
+
 const GroupSessionRequest = new Codec<M.GroupSessionRequest>({
   join: { number: 1, type: GroupSessionRequest_Join, oneof: 'request' },
   heartbeat: { number: 2, type: GroupSessionRequest_Heartbeat, oneof: 'request' },
   release: { number: 3, type: GroupSessionRequest_Release, oneof: 'request' },
-  leave: { number: 4, type: GroupSessionRequest_Leave, oneof: 'request' }
+  leave: { number: 4, type: GroupSessionRequest_Leave, oneof: 'request' },
+  queue: { number: 5, type: QueueRequest, oneof: 'request' }
 })
 
 const GroupSessionResponse_Assignment = new Codec<M.GroupSessionResponse_Assignment>({
@@ -331,11 +373,58 @@ const GroupSessionResponse_Alive = new Codec<M.GroupSessionResponse_Alive>({})
 
 const GroupSessionResponse_Left = new Codec<M.GroupSessionResponse_Left>({})
 
+const QueueResponse_Scan = new Codec<M.QueueResponse_Scan>({
+  scan: { number: 1, type: 'int64' },
+  topic: { number: 2, type: 'string' },
+  topicId: { number: 3, type: 'string' },
+  partition: { number: 4, type: 'int32' },
+  from: { number: 5, type: 'int64' },
+  recordsMax: { number: 6, type: 'int32' }
+})
+
+const QueueResponse_Halt = new Codec<M.QueueResponse_Halt>({
+  scan: { number: 1, type: 'int64' },
+  topicId: { number: 2, type: 'string' },
+  partition: { number: 3, type: 'int32' }
+})
+
+const QueueResponse_Grant = new Codec<M.QueueResponse_Grant>({
+  lease: { number: 1, type: 'int64' },
+  topic: { number: 2, type: 'string' },
+  topicId: { number: 3, type: 'string' },
+  partition: { number: 4, type: 'int32' },
+  records: { number: 5, type: 'int64', repeated: true },
+  deliveries: { number: 6, type: 'int32', repeated: true },
+  deadLetterTopic: { number: 7, type: 'string' },
+  reasons: { number: 8, type: 'string', repeated: true },
+  causes: { number: 9, type: 'string', repeated: true }
+})
+
+const QueueResponse_Settled = new Codec<M.QueueResponse_Settled>({
+  sequence: { number: 1, type: 'int64' },
+  error: { number: 2, type: 'string' }
+})
+
+const QueueResponse_Lapsed = new Codec<M.QueueResponse_Lapsed>({
+  lease: { number: 1, type: 'int64' },
+  topicId: { number: 2, type: 'string' },
+  partition: { number: 3, type: 'int32' }
+})
+
+const QueueResponse = new Codec<M.QueueResponse>({
+  scan: { number: 1, type: QueueResponse_Scan, oneof: 'response' },
+  halt: { number: 2, type: QueueResponse_Halt, oneof: 'response' },
+  grant: { number: 3, type: QueueResponse_Grant, oneof: 'response' },
+  settled: { number: 4, type: QueueResponse_Settled, oneof: 'response' },
+  lapsed: { number: 5, type: QueueResponse_Lapsed, oneof: 'response' }
+})
+
 const GroupSessionResponse = new Codec<M.GroupSessionResponse>({
   error: { number: 1, type: ErrorDetail, oneof: 'response' },
   assignment: { number: 2, type: GroupSessionResponse_Assignment, oneof: 'response' },
   alive: { number: 3, type: GroupSessionResponse_Alive, oneof: 'response' },
-  left: { number: 4, type: GroupSessionResponse_Left, oneof: 'response' }
+  left: { number: 4, type: GroupSessionResponse_Left, oneof: 'response' },
+  queue: { number: 5, type: QueueResponse, oneof: 'response' }
 })
 
 const ListGroupsRequest = new Codec<M.ListGroupsRequest>({})
@@ -344,7 +433,8 @@ const GroupSummary = new Codec<M.GroupSummary>({
   group: { number: 1, type: 'string' },
   state: { number: 2, type: 'string' },
   members: { number: 3, type: 'int32' },
-  offsets: { number: 4, type: 'int32' }
+  offsets: { number: 4, type: 'int32' },
+  queue: { number: 5, type: 'bool' }
 })
 
 const ListGroupsResponse = new Codec<M.ListGroupsResponse>({
@@ -365,7 +455,8 @@ const DescribeGroupResponse_Member = new Codec<M.DescribeGroupResponse_Member>({
   topics: { number: 6, type: 'string', repeated: true },
   held: { number: 7, type: HeldPartitions, repeated: true },
   releasing: { number: 8, type: HeldPartitions, repeated: true },
-  connected: { number: 9, type: 'bool' }
+  connected: { number: 9, type: 'bool' },
+  inFlight: { number: 10, type: 'int32' }
 })
 
 const CommittedOffset = new Codec<M.CommittedOffset>({
@@ -379,6 +470,24 @@ const CommittedOffset = new Codec<M.CommittedOffset>({
   error: { number: 8, type: ErrorDetail }
 })
 
+const QueueState = new Codec<M.QueueState>({
+  topic: { number: 1, type: 'string' },
+  topicId: { number: 2, type: 'string' },
+  partition: { number: 3, type: 'int32' },
+  start: { number: 4, type: 'int64' },
+  end: { number: 5, type: 'int64' },
+  unfinished: { number: 6, type: 'int32' },
+  inFlight: { number: 7, type: 'int32' },
+  dead: { number: 8, type: 'int32' },
+  delivered: { number: 9, type: 'int64' },
+  acknowledged: { number: 10, type: 'int64' },
+  redelivered: { number: 11, type: 'int64' },
+  rejected: { number: 12, type: 'int64' },
+  deadLettered: { number: 13, type: 'int64' },
+  gone: { number: 14, type: 'int64' },
+  deadLetterError: { number: 15, type: 'string' }
+})
+
 const DescribeGroupResponse = new Codec<M.DescribeGroupResponse>({
   error: { number: 1, type: ErrorDetail },
   group: { number: 2, type: 'string' },
@@ -386,7 +495,9 @@ const DescribeGroupResponse = new Codec<M.DescribeGroupResponse>({
   epoch: { number: 4, type: 'int64' },
   assignor: { number: 5, type: GroupAssignor },
   members: { number: 6, type: DescribeGroupResponse_Member, repeated: true },
-  offsets: { number: 7, type: CommittedOffset, repeated: true }
+  offsets: { number: 7, type: CommittedOffset, repeated: true },
+  queue: { number: 8, type: QueueSettings },
+  queues: { number: 9, type: QueueState, repeated: true }
 })
 
 const DeleteGroupRequest = new Codec<M.DeleteGroupRequest>({
@@ -733,8 +844,6 @@ export const rpcs: { readonly [K in keyof M.Methods]: Rpc<K> } = {
     RecoverPartitionRequest, RecoverPartitionResponse),
   DrainBrokers: rpc('/millrace.v1.AdminService/DrainBrokers', false,
     DrainBrokersRequest, DrainBrokersResponse),
-  PlanBrokers: rpc('/millrace.v1.AdminService/PlanBrokers', false,
-    PlanBrokersRequest, PlanBrokersResponse),
   RemoveBroker: rpc('/millrace.v1.AdminService/RemoveBroker', false,
     RemoveBrokerRequest, RemoveBrokerResponse),
   RestoreTables: rpc('/millrace.v1.AdminService/RestoreTables', false,

@@ -56,7 +56,7 @@ export class GroupWorld {
     const member = new ModelMember(this, {
       id: (++this.#made).toString(16).padStart(16, '0'), instanceId: '', rack: '', client: '', topics,
       assignor: 'GROUP_ASSIGNOR_UNSPECIFIED', sessionTimeoutMs: 10_000, instanceGraceMs: 30_000,
-      releaseTimeoutMs: 60_000, ...more
+      releaseTimeoutMs: 60_000, queue: undefined, ...more
     })
     this.members.push(member)
     return member
