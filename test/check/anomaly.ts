@@ -17,6 +17,9 @@ export const anomalyKinds = {
   'fallen end': 'a consumer was told of an end below one that it had been told of',
   'lost commit': 'a group\'s position was older than a commit acknowledged before the question',
   'unexpected commit': 'a group\'s position was one that nobody committed',
+  'group skip': 'a member began beyond what its group had finished',
+  'group commit lost': 'a member that could commit had begun before a commit of the members before it',
+  'two owners': 'a member\'s commit counted after another\'s of more',
   'diverged replicas': 'the committed prefixes of two replicas differ',
   'stuck write': 'no write succeeded within the bound after healing',
   'stuck read': 'an acknowledged value was not read within the bound after healing'

@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest'
 import type { AnomalyKind } from './anomaly.ts'
 import { anomalyKinds } from './anomaly.ts'
 import { checkHistory } from './checker.ts'
+import { checkGroups } from './groups.ts'
 import type { Operation, Outcome } from './history.ts'
 import { History } from './history.ts'
 import { findStuck } from './liveness.ts'
@@ -56,6 +57,28 @@ function kinds (history: Operation[], drained = false, removedBelow = 0): Anomal
   return anomalies.map((anomaly) => anomaly.kind).sort()
 }
 
+/** What members did, one word at each millisecond: 'a+' is given the partition, 'a0-4' reads, 'a=5' commits. */
+function members (text: string): Operation[] {
+  return text.split(' ').map((word, at): Operation => {
+    const process = word[0]!
+    const line = base({ process, at: at * 10 })
+    const [first = 0, last = 0] = word.slice(1).replace('!', '').split('-').map(Number)
+    if (word[1] === '+') return { kind: 'assign', group: 'g', positions: [{ key, offset: undefined }], ...line }
+    if (word[1] === '=') {
+      const offsets = [{ key, offset: Number(word.slice(2)) }]
+      return { kind: 'commit', group: 'g', byMember: true, offsets, ...line }
+    }
+    const records = [first, last].map(offset => ({ key, offset, value: String(offset) }))
+    return { kind: 'poll', group: 'g', records, ...line, ...word.endsWith('!') && { outcome: 'unknown' as const } }
+  })
+}
+
+function groupKinds (text: string): AnomalyKind[] {
+  const { anomalies } = checkGroups(members(text))
+  for (const { kind } of anomalies) found.add(kind)
+  return anomalies.map(({ kind }) => kind)
+}
+
 describe('bad histories', () => {
   test('inconsistent offsets: two acknowledgements, two polls, one of each', () => {
     expect(kinds([send('a', 0), send('b', 0, { process: 'q' })])).toEqual(['inconsistent offsets'])
@@ -77,6 +100,19 @@ describe('bad histories', () => {
       kind: 'poll', records: [{ key: 't-1', offset: 0, value: 'a' }], ...base({ process: 'd' })
     }
     expect(kinds([send('a', 0), poll('a@0'), elsewhere])).toEqual(['duplicate'])
+  })
+
+  test('group skip: of what nobody was given, and of what nobody finished', () => {
+    expect(groupKinds('a+ a0-4 a=5 b+ b6-9')).toEqual(['group skip'])
+    expect(groupKinds('a+ a0-4 a=5 a5-9! b+ b10-12')).toEqual(['group skip'])
+  })
+
+  test('group commit lost', () => {
+    expect(groupKinds('a+ a0-4 a=5 b+ b2-9 b=10')).toEqual(['group commit lost'])
+  })
+
+  test('two owners', () => {
+    expect(groupKinds('a+ a0-4 b+ b0-9 b=10 a=5')).toEqual(['two owners', 'group commit lost'])
   })
 
   test('lost write: a later offset was read', () => {
@@ -219,6 +255,14 @@ describe('good histories', () => {
     expect(kinds([ends(5, { at: 0 }), ends(4, { at: 10, process: 'd' })])).toEqual([])
     expect(kinds([ends(5, { at: 0, end: 30 }), ends(4, { at: 10 }), ends(5, { at: 40 })])).toEqual([])
     expect(kinds([ends(5, { at: 0, outcome: 'unknown' }), ends(4, { at: 10 })])).toEqual([])
+  })
+
+  test('a member may repeat what was not committed, and one that was too late may begin before a commit', () => {
+    expect(groupKinds('a+ a0-4 a=5 a5-9 b+ b5-9 b=10 a5-9')).toEqual([])
+    expect(groupKinds('a+ a0-4 c+ b+ b0-9 b=10 c0-4')).toEqual([])
+    const { takeovers, finished } = checkGroups(members('a+ a0-4 a=5 a5-9 b+ b5-12 b13-20'))
+    expect(takeovers).toMatchObject([{ key, process: 'b', atMs: 50, offset: 5, repeats: 5, finishedAtMs: 31 }])
+    expect([...finished]).toEqual([['g/t-0', 21]])
   })
 
   test('a history keeps the order of beginnings and leaves what never ended unknown', () => {

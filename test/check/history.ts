@@ -39,9 +39,14 @@ export interface PolledRecord {
   readonly value: string
 }
 
-/** Records that one consumer got at once, in the order in which it got them. */
+/**
+ * Records that one consumer got at once, in the order in which it got them. A member's ends when it has finished
+ * them.
+ */
 export interface PollOperation extends OperationBase {
   readonly kind: 'poll'
+  /** Of a member: its group. */
+  readonly group?: string
   readonly records: PolledRecord[]
   /** High watermarks that came with them. */
   readonly ends?: readonly { readonly key: Key, readonly offset: number }[]
@@ -50,13 +55,24 @@ export interface PollOperation extends OperationBase {
 /** From here on the process reads these partitions from these offsets on; others as before. */
 export interface AssignOperation extends OperationBase {
   readonly kind: 'assign'
+  /** The group gave them to this member. */
+  readonly group?: string
   /** Offset undefined: wherever the log begins, or where the process cannot say. */
   readonly positions: readonly { readonly key: Key, readonly offset: number | undefined }[]
+}
+
+/** A member gave partitions back, or has heard that they are another's. */
+export interface RevokeOperation extends OperationBase {
+  readonly kind: 'revoke'
+  readonly group: string
+  readonly keys: readonly Key[]
 }
 
 /** Stores the group's position: the next offset to read. */
 export interface CommitOperation extends OperationBase {
   readonly kind: 'commit'
+  /** By a member, for partitions that it was given; the offsets are what was committed at least. */
+  readonly byMember?: true
   readonly group: string
   readonly offsets: readonly { readonly key: Key, readonly offset: number }[]
 }
@@ -74,8 +90,8 @@ export interface EndsOperation extends OperationBase {
   readonly offsets: { readonly key: Key, readonly offset: number }[]
 }
 
-export type Operation = SendOperation | PollOperation | AssignOperation | CommitOperation | CommittedOperation |
-  EndsOperation
+export type Operation = SendOperation | PollOperation | AssignOperation | RevokeOperation | CommitOperation |
+  CommittedOperation | EndsOperation
 
 type Begun<O> = O extends Operation ? Omit<O, 'startMs' | 'endMs' | 'outcome'> : never
 

@@ -6,14 +6,14 @@ export interface WorkTopic {
 }
 
 export interface ClientOptions {
-  readonly role: 'producer' | 'consumer' | 'drain'
+  readonly role: 'producer' | 'consumer' | 'member' | 'drain'
   /** Unique in the run: 'p1.2' is the second life of p1. */
   readonly name: string
   readonly bootstrap: readonly string[]
   readonly topics: readonly WorkTopic[]
   readonly historyFile: string
   readonly seed: number
-  /** Consumers: commit under this group; a drain has none. */
+  /** Consumers: commit under this group; a drain has none. Members: belong to it. */
   readonly group?: string
   /** Producers: between two rounds. */
   readonly everyMs?: number

@@ -6,6 +6,8 @@ import { startChild } from '../../../local/child.ts'
 import type { Operation } from '../../check/history.ts'
 import { ended } from '../harness.ts'
 import type { ClientOptions, WorkTopic } from './client-options.ts'
+import { membersPerGroup } from './groups.ts'
+import type { WorkGroup } from './groups.ts'
 import { readHistory } from './history-file.ts'
 
 type Role = ClientOptions['role']
@@ -27,6 +29,13 @@ interface Client {
   readonly ended: Promise<number | null>
   /** Killed on purpose. */
   killed: boolean
+  /** A fault has it: it stands still. */
+  paused: boolean
+}
+
+const files: Readonly<Record<Role, string>> = {
+  producer: 'producer-process.ts', consumer: 'consumer-process.ts', drain: 'consumer-process.ts',
+  member: 'member-process.ts'
 }
 
 export class Clients {
@@ -48,11 +57,50 @@ export class Clients {
     mkdirSync(join(world.folder, 'histories'), { recursive: true })
   }
 
-  begin (producers: number, consumers: number): void {
+  begin (producers: number, consumers: number, groups: readonly WorkGroup[] = []): void {
     for (let index = 1; index <= producers; index++) this.#start(`p${index}`, 'producer')
     for (let index = 1; index <= consumers; index++) {
       this.#start(`c${index}`, 'consumer', index % 2 === 1 ? `group-${index}` : undefined)
     }
+    for (const { name } of groups) for (let index = 0; index < membersPerGroup; index++) this.join(name)
+  }
+
+  /** One member more. Returns its name. */
+  join (group: string): string { return this.#start('m', 'member', group) }
+
+  /** Members that run, by name, with their groups; those that a fault has are left out. */
+  members (): { readonly name: string, readonly group: string }[] {
+    return [...this.#clients].flatMap(([name, { role, group, paused, killed }]) =>
+      role === 'member' && group !== undefined && !paused && !killed ? [{ name, group }] : [])
+  }
+
+  /** kill -9. */
+  kill (name: string): void {
+    const client = this.#clients.get(name)
+    if (client === undefined) return
+    client.killed = true
+    client.child.kill('SIGKILL')
+  }
+
+  /** SIGSTOP; undone by what it returns. */
+  pause (name: string): () => void {
+    const client = this.#clients.get(name)
+    if (client === undefined) return () => {}
+    client.paused = true
+    client.child.kill('SIGSTOP')
+    return () => {
+      client.paused = false
+      client.child.kill('SIGCONT')
+    }
+  }
+
+  /** It leaves its group, and ends. */
+  leave (name: string): void {
+    const client = this.#clients.get(name)
+    if (client === undefined) return
+    // From here on no fault finds it; an exit code other than 0 is a failure all the same.
+    client.paused = true
+    client.child.kill('SIGTERM')
   }
 
   /** Names of those that run. */
@@ -62,8 +110,7 @@ export class Clients {
   restart (name: string): void {
     const client = this.#clients.get(name)
     if (client === undefined) return
-    client.killed = true
-    client.child.kill('SIGKILL')
+    this.kill(name)
     this.#start(client.base, client.role, client.group)
   }
 
@@ -113,14 +160,14 @@ export class Clients {
       role, name, bootstrap, topics: this.#topics, historyFile,
       seed: this.#seed * 1_000 + this.#lives, everyMs: this.#everyMs, ...group !== undefined && { group }
     }
-    const file = join(import.meta.dirname, role === 'producer' ? 'producer-process.ts' : 'consumer-process.ts')
+    const file = join(import.meta.dirname, files[role])
     const log = createWriteStream(join(folder, `histories/${name}.log`))
     let said = ''
     const child = startChild({ file, args: [JSON.stringify(options)] }, {}, chunk => {
       log.write(chunk)
       said = (said + chunk.toString()).slice(-2_000)
     }, this.#world.through)
-    const client: Client = { base, role, group, child, killed: false, ended: ended(child) }
+    const client: Client = { base, role, group, child, killed: false, paused: false, ended: ended(child) }
     this.#clients.set(name, client)
     this.#files.push(historyFile)
     if (child.pid !== undefined) this.#world.clientPids.set(name, child.pid)

@@ -19,9 +19,8 @@ export class HistoryFile {
   }
 
   /** Before anything of them may reach a broker. Returns the number of the first; the others follow. */
-  begin (operations: readonly Begun<Operation>[]): number {
+  begin (operations: readonly Begun<Operation>[], startMs = nowMs()): number {
     const first = this.#next
-    const startMs = nowMs()
     const lines = operations.map(operation =>
       JSON.stringify({ b: this.#next++, op: { ...operation, process: this.#process, startMs } }))
     writeSync(this.#file, `${lines.join('\n')}\n`)
@@ -32,9 +31,9 @@ export class HistoryFile {
     writeSync(this.#file, `${JSON.stringify({ e: number, end: { endMs: nowMs(), ...ending } })}\n`)
   }
 
-  /** What happened in an instant. */
-  happened (operation: Begun<Operation>): void {
-    this.end(this.begin([operation]), { outcome: 'ok' })
+  /** What happened in an instant, or is told when it has. */
+  happened (operation: Begun<Operation>, startMs = nowMs()): void {
+    this.end(this.begin([operation], startMs), { outcome: 'ok' })
   }
 }
 

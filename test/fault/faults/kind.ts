@@ -16,11 +16,22 @@ export interface Scene {
   readonly struck: Set<number>
 }
 
+/** For what is measured from it on. */
+export interface Death {
+  readonly of: 'member' | 'coordinator'
+  /** The member's group, or the one that is coordinated. */
+  readonly group: string
+  /** The member, or the broker. */
+  readonly name: string
+  readonly atMs: number
+}
+
 export interface Strike {
   /** What was done to whom: 'kill -9 of broker 1'. */
   readonly what: string
   /** Brokers that are taken until it heals. */
   readonly brokers?: readonly number[]
+  readonly death?: Death
   /** Undoes it; what lasts no longer resolves at once. */
   heal (): Promise<void> | void
   /** Asked when everything is whole again: what is wrong all the same, empty for nothing. */
@@ -29,6 +40,8 @@ export interface Strike {
 
 export interface FaultKind {
   readonly name: string
+  /** Done in this workload alone. */
+  readonly workload?: 'groups'
   readonly needs?: readonly Need[]
   readonly brokersMin?: number
   /** Takes a copy of records away for good: not again before everything is whole. */

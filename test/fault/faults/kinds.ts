@@ -2,11 +2,14 @@
 import { execFileSync } from 'node:child_process'
 import { changeKinds } from './change-kinds.ts'
 import { diskKinds } from './disk-kinds.ts'
+import { groupKinds } from './group-kinds.ts'
 import type { FaultKind, Need } from './kind.ts'
 import { networkKinds } from './network-kinds.ts'
 import { processKinds } from './process-kinds.ts'
 
-export const faultKinds: readonly FaultKind[] = [...processKinds, ...networkKinds, ...diskKinds, ...changeKinds]
+export const faultKinds: readonly FaultKind[] = [
+  ...processKinds, ...networkKinds, ...diskKinds, ...changeKinds, ...groupKinds
+]
 
 function succeeds (command: string, args: readonly string[]): boolean {
   try {

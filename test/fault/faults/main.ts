@@ -3,98 +3,22 @@
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
-import { monitorEventLoopDelay } from 'node:perf_hooks'
-import { clusterName } from '../../../local/manifests.ts'
-import { SimRng } from '../../sim/rng.ts'
-import { nowMs, pause } from './clock.ts'
-import { Clients } from './clients.ts'
+import { nowMs } from './clock.ts'
 import { evidence } from './evidence.ts'
 import { faultKinds, lacking } from './kinds.ts'
 import { Volumes } from './mounts.ts'
 import { parseFaultOptions, usage } from './options.ts'
 import type { FaultOptions } from './options.ts'
-import { Rounds } from './rounds.ts'
-import { committedEnds, judge, table } from './verdict.ts'
-import { volumeContents } from './volume-contents.ts'
-import { World } from './world.ts'
-import type { TopicSpec } from './world.ts'
-import { placedRows } from './tables.ts'
+import { run } from './run.ts'
 
-const producers = 2
-const consumers = 2
 /** To start and to read everything at the end; and for each round beside what it lasts. */
 const besideMsMax = 400_000
 const roundMsMax = 180_000
-/** Everything that was accepted is settled by then, everything is read by then. */
-const settleMsMax = 60_000
-const drainMsMax = 120_000
-const anomaliesShown = 20
 
 const startedAtMs = nowMs()
+function print (text: string): void { process.stdout.write(text) }
 function say (line: string): void {
-  process.stdout.write(`${((nowMs() - startedAtMs) / 1000).toFixed(1).padStart(7)}  ${line}\n`)
-}
-
-function topicsOf ({ brokers, partitions }: FaultOptions): TopicSpec[] {
-  return [
-    { name: 'orders', partitions, replicas: 3, minInSync: 2 },
-    // As many copies as there are brokers, a majority of them in sync.
-    { name: 'wide', partitions: 2, replicas: brokers, minInSync: Math.floor(brokers / 2) + 1 }
-  ]
-}
-
-/** Problems, in lines; none when all is well. */
-async function run (options: FaultOptions, folder: string, volumes: Volumes, stopped: () => boolean):
-Promise<string[]> {
-  const topics = topicsOf(options)
-  const world = await World.start(folder, options.brokers, topics)
-  say(`${options.brokers} brokers are ready`)
-  const clients = new Clients(world, topics, options.seed, options.everyMs)
-  let stoppedWorld = false
-  try {
-    clients.begin(producers, consumers)
-    const lateness = monitorEventLoopDelay()
-    lateness.enable()
-    await pause(3_000)
-    const rng = new SimRng(options.seed, 'faults')
-    const rounds = new Rounds({ world, clients, volumes, rng, struck: new Set() }, say, stopped)
-    await rounds.singles(options.singles)
-    await rounds.pairs(options.drawn, options.pairs)
-    if (options.mixMinutes > 0) await rounds.mix(options.drawn, options.mixMinutes)
-    lateness.disable()
-    // Everything goes through the proxies of this process: what held them up is no fault of the product.
-    say(`the proxies were late by ${(lateness.percentile(99.9) / 1e6).toFixed(0)} ms (99.9 %), ` +
-      `${(lateness.max / 1e6).toFixed(0)} ms at most`)
-    say('the load ends; everything is read once more')
-    await clients.stop('producer', settleMsMax)
-    const drained = await clients.drain(drainMsMax)
-    await clients.stop('consumer', settleMsMax)
-    const rows = placedRows(world.api)
-    const { uid: clusterUid = '' } = world.api.get('clusters.millrace.dev', 'default', clusterName)!.metadata
-    stoppedWorld = true
-    await world.stop()
-    const history = clients.history()
-    const replicas = await volumeContents({ folder, clusterUid, rows, committed: committedEnds(history) })
-    const keys = topics.flatMap(({ name, partitions }) =>
-      Array.from({ length: partitions }, (_, partition) => `${name}-${partition}`))
-    const { report, anomalies, measured } = judge(history, rounds.done, keys, replicas, drained)
-    const { ok, failed, unknown } = report.sends
-    process.stdout.write(`\n${table(rounds.done, measured)}\n\n` +
-      `${ok} records acknowledged, ${failed} failed, ${unknown} unknown; ${report.recordsPolled} read; ` +
-      `${replicas.length} replicas compared; ${anomalies.length} anomalies\n`)
-    return [
-      ...anomalies.slice(0, anomaliesShown).map(({ kind, key, message }) => `${kind} ${key}: ${message}`),
-      ...anomalies.length > anomaliesShown ? [`${anomalies.length - anomaliesShown} more anomalies`] : [],
-      ...rounds.failures, ...clients.failures
-    ]
-  } finally {
-    clients.killAll()
-    if (!stoppedWorld) {
-      world.network.healAll()
-      world.releaseAll()
-      await world.stop()
-    }
-  }
+  print(`${((nowMs() - startedAtMs) / 1000).toFixed(1).padStart(7)}  ${line}\n`)
 }
 
 /** A run takes less; one that hangs must end as well, and say where it stood. */
@@ -138,7 +62,7 @@ async function main (): Promise<number> {
   let problems: string[]
   try {
     if (kinds.some(kind => kind.needs?.includes('loop devices') === true)) volumes.mount(options.brokers)
-    problems = await run(options, folder, volumes, () => interrupted)
+    problems = await run(options, folder, volumes, () => interrupted, { say, print })
   } catch (error) {
     problems = [(error as Error).stack ?? String(error)]
   } finally {

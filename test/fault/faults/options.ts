@@ -2,8 +2,11 @@
 import { parseArgs } from 'node:util'
 import type { FaultKind } from './kind.ts'
 
+export type Workload = 'records' | 'groups'
+
 export interface FaultOptions {
   readonly brokers: number
+  readonly workload: Workload
   /** Each kind by itself. */
   readonly singles: readonly FaultKind[]
   /** How many random pairs. */
@@ -31,9 +34,14 @@ export const usage = `Faults on a cluster of real processes, under load; then th
   npm run faults -- --mix --minutes 2     the mix alone
   npm run faults -- --only 'kill,one way' these kinds alone, one after the other
   npm run faults -- --pairs 20 --only kill,pause,'api down'
+  npm run faults -- --workload groups --minutes 10
+                                          faults of groups alone, then the mix with them
 
   --brokers N       3 to 5 (3)
+  --workload W      records: producers, and consumers that choose their partitions; groups: members that share
+                    them, and faults of members and coordinators beside all others (records)
   --single          each kind alone
+  --times N         so often (1)
   --pairs [N]       so many random pairs of kinds, one of each at a time
   --mix             all kinds at random times, healed every half minute
   --minutes M       how long the mix lasts (${minutesDefault})
@@ -54,7 +62,9 @@ export function parseFaultOptions (args: readonly string[], kinds: readonly Faul
       arg === '--pairs' && !/^\d+$/.test(args[index + 1] ?? '') ? ['--pairs', String(pairsDefault)] : [arg]),
     options: {
       brokers: { type: 'string' },
+      workload: { type: 'string' },
       single: { type: 'boolean' },
+      times: { type: 'string' },
       pairs: { type: 'string' },
       mix: { type: 'boolean' },
       minutes: { type: 'string' },
@@ -69,14 +79,20 @@ export function parseFaultOptions (args: readonly string[], kinds: readonly Faul
     }
   })
   const brokers = number('brokers', values.brokers, 3, 3, 5)
-  const chosen = choose(values.only, values.but, kinds).filter(kind => (kind.brokersMin ?? 0) <= brokers)
+  const { workload = 'records' } = values
+  if (workload !== 'records' && workload !== 'groups') throw new Error('--workload must be records or groups')
+  const chosen = choose(values.only, values.but, kinds.filter(kind => isIn(workload, kind)))
+    .filter(kind => (kind.brokersMin ?? 0) <= brokers)
   const all = values.single !== true && values.pairs === undefined && values.mix !== true
   const onlyKinds = all && values.only !== undefined
-  const pairsOtherwise = all && !onlyKinds ? pairsDefault : 0
+  const isSoak = all && !onlyKinds && workload === 'groups'
+  const alone = isSoak ? chosen.filter(kind => kind.workload === 'groups') : chosen
+  const times = number('times', values.times, 1, 1, 1_000)
   return {
     brokers,
-    singles: all || values.single === true ? chosen : [],
-    pairs: number('pairs', values.pairs, pairsOtherwise, 0, 10_000),
+    workload,
+    singles: all || values.single === true ? alone.flatMap(kind => Array.from({ length: times }, () => kind)) : [],
+    pairs: number('pairs', values.pairs, all && !onlyKinds && !isSoak ? pairsDefault : 0, 0, 10_000),
     mixMinutes: values.mix === true || (all && !onlyKinds)
       ? number('minutes', values.minutes, minutesDefault, 0.1, 10_000)
       : 0,
@@ -90,11 +106,15 @@ export function parseFaultOptions (args: readonly string[], kinds: readonly Faul
   }
 }
 
+function isIn (workload: Workload, kind: FaultKind): boolean {
+  return kind.workload === undefined || kind.workload === workload
+}
+
 function choose (only: string | undefined, but: string | undefined, kinds: readonly FaultKind[]): FaultKind[] {
   const named = (list: string): FaultKind[] => list.split(',').map(name => {
     const kind = kinds.find(each => each.name === name.trim())
     if (kind !== undefined) return kind
-    throw new Error(`there is no fault '${name}'; there are: ${kinds.map(each => each.name).join(', ')}`)
+    throw new Error(`there is no fault '${name}' in this workload; there are: ${kinds.map(each => each.name).join(', ')}`)
   })
   const excluded = but === undefined ? [] : named(but)
   return (only === undefined ? [...kinds] : named(only)).filter(kind => !excluded.includes(kind))

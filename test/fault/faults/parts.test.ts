@@ -7,11 +7,14 @@ import type { Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, describe, expect, it } from 'vitest'
+import { checkGroups } from '../../check/groups.ts'
 import type { Operation, SendOperation } from '../../check/history.ts'
 import { freePort, until } from '../harness.ts'
 import { evidence } from './evidence.ts'
 import { Acknowledgements } from './gaps.ts'
+import { groupFigures } from './group-figures.ts'
 import { HistoryFile, readHistory } from './history-file.ts'
+import type { Death } from './kind.ts'
 import { faultKinds } from './kinds.ts'
 import { Network } from './network.ts'
 import { parseFaultOptions } from './options.ts'
@@ -116,6 +119,44 @@ describe('what is measured', () => {
   })
 })
 
+describe('what deaths cost groups', () => {
+  const assign = (process: string, startMs: number): Operation => ({
+    kind: 'assign', process, group: 'g', positions: [{ key: 't-0', offset: undefined }], startMs, endMs: startMs,
+    outcome: 'ok'
+  })
+  const poll = (process: string, first: number, last: number, startMs: number): Operation => ({
+    kind: 'poll', process, group: 'g', startMs, endMs: startMs + 1, outcome: 'ok',
+    records: [first, last].map(offset => ({ key: 't-0', offset, value: String(offset) }))
+  })
+  const commit = (process: string, offset: number, startMs: number, endMs: number): Operation => ({
+    kind: 'commit', byMember: true, process, group: 'g', offsets: [{ key: 't-0', offset }], startMs, endMs, outcome: 'ok'
+  })
+  const death = (of: Death['of'], name: string, atMs: number): Death => ({ of, group: 'g', name, atMs })
+
+  it('is told from the death to the next record, and to the next commit', () => {
+    const history = [assign('a', 0), poll('a', 0, 9, 10), commit('a', 10, 20, 25), poll('a', 10, 14, 30),
+      assign('b', 3_000), poll('b', 10, 20, 3_100), commit('b', 21, 3_200, 3_300)]
+    const figures = groupFigures(history, [death('member', 'a', 100), death('coordinator', 'broker 1', 20)],
+      checkGroups(history))
+    expect(figures).toEqual({ takeoverMs: [3_000], coordinatorMs: [3_280], repeats: [5], repeatedAgeMs: [69] })
+  })
+
+  it('is for ever where nobody went on', () => {
+    const history = [assign('a', 0), poll('a', 0, 9, 10)]
+    const { takeoverMs, coordinatorMs } = groupFigures(history, [death('member', 'a', 100),
+      death('coordinator', 'broker 1', 20)], checkGroups(history))
+    expect([takeoverMs, coordinatorMs]).toEqual([[Infinity], [Infinity]])
+  })
+
+  it('is not told of what the member had given back', () => {
+    const back: Operation = {
+      kind: 'revoke', process: 'a', group: 'g', keys: ['t-0'], startMs: 50, endMs: 50, outcome: 'ok'
+    }
+    const history = [assign('a', 0), poll('a', 0, 9, 10), back]
+    expect(groupFigures(history, [death('member', 'a', 100)], checkGroups(history)).takeoverMs).toEqual([])
+  })
+})
+
 describe('histories', () => {
   it('keep what began and did not end as unknown', () => {
     const path = join(mkdtempSync(join(tmpdir(), 'history-')), 'p1.jsonl')
@@ -134,7 +175,15 @@ describe('the flags', () => {
     expect(names(['--mix'])).toEqual([])
     expect(parseFaultOptions(['--mix', '--minutes', '2'], faultKinds, 1)).toMatchObject({ pairs: 0, mixMinutes: 2 })
     expect(parseFaultOptions(['--pairs'], faultKinds, 1)).toMatchObject({ pairs: 10, mixMinutes: 0 })
-    expect(() => parseFaultOptions(['--only', 'flood'], faultKinds, 1)).toThrow(/there is no fault 'flood'/)
+    expect(() => parseFaultOptions(['--only', 'flood'], faultKinds, 1)).toThrow(/there is no fault 'flood' in this workload/)
+    expect(names(['--only', 'kill,one way', '--times', '2'])).toEqual(['kill', 'kill', 'one way', 'one way'])
+    const soak = parseFaultOptions(['--workload', 'groups', '--minutes', '10'], faultKinds, 1)
+    expect(soak).toMatchObject({ pairs: 0, mixMinutes: 10 })
+    expect(new Set(soak.singles.map(({ workload }) => workload))).toEqual(new Set(['groups']))
+    expect(soak.drawn.map(({ name }) => name)).toEqual(expect.arrayContaining(['kill', 'member kill', 'one way']))
+    expect(names([])).not.toContain('member kill')
+    expect(() => parseFaultOptions(['--only', 'member kill'], faultKinds, 1)).toThrow(/no fault 'member kill' in this/)
+    expect(() => parseFaultOptions(['--workload', 'queues'], faultKinds, 1)).toThrow(/records or groups/)
     expect(() => parseFaultOptions(['--brokers', '2'], faultKinds, 1)).toThrow(/from 3 to 5/)
   })
 })

@@ -27,7 +27,8 @@ function kill (scene: Scene, where: (broker: number) => boolean, what: string): 
   return broker === undefined ? undefined : killed(scene.world, [broker], `${what} ${broker}`)
 }
 
-function pauseOne (scene: Scene, where: (broker: number) => boolean): Strike | undefined {
+/** Until it heals. */
+export function pausedBroker (scene: Scene, where: (broker: number) => boolean): Strike | undefined {
   const { world } = scene
   const broker = anyBroker(scene, where)
   if (broker === undefined) return undefined
@@ -87,18 +88,18 @@ export const processKinds: readonly FaultKind[] = [
     name: 'pause',
     lastsMs: { alone: 10_000, mixed: [1_000, 30_000] },
     weight: 2,
-    strike: scene => pauseOne(scene, broker => broker !== scene.world.controller())
+    strike: scene => pausedBroker(scene, broker => broker !== scene.world.controller())
   },
   {
     name: 'pause long',
     lastsMs: { alone: 60_000, mixed: [30_000, 60_000] },
     weight: 0.2,
-    strike: scene => pauseOne(scene, () => true)
+    strike: scene => pausedBroker(scene, () => true)
   },
   {
     name: 'pause controller',
     lastsMs: { alone: 8_000, mixed: [1_000, 20_000] },
-    strike: scene => pauseOne(scene, broker => broker === scene.world.controller())
+    strike: scene => pausedBroker(scene, broker => broker === scene.world.controller())
   },
   { name: 'busy', lastsMs: { alone: 6_000, mixed: [500, 10_000] }, strike: busy },
   { name: 'stop', lastsMs: { alone: 2_000, mixed: [500, 2_000] }, strike: stop },

@@ -3,7 +3,7 @@
 import { join } from 'node:path'
 import { nowMs, pause } from './clock.ts'
 import { Crashes } from './crashes.ts'
-import type { FaultKind, Scene, Strike } from './kind.ts'
+import type { Death, FaultKind, Scene, Strike } from './kind.ts'
 
 /** After healing, until every replica is in sync and every broker ready. */
 export const wholeMsMax = 90_000
@@ -25,6 +25,7 @@ export class Rounds {
   readonly done: Round[] = []
   /** What went wrong that no history shows. */
   readonly failures: string[] = []
+  readonly deaths: Death[] = []
   readonly #scene: Scene
   readonly #say: (line: string) => void
   readonly #stopped: () => boolean
@@ -101,6 +102,7 @@ export class Rounds {
     const strike = await kind.strike(this.#scene, lastsMs)
     if (strike === undefined) return undefined
     for (const broker of strike.brokers ?? []) this.#scene.struck.add(broker)
+    if (strike.death !== undefined) this.deaths.push(strike.death)
     what.push(strike.what)
     this.#toVerify.push(strike)
     this.#say(`  ${strike.what}, for ${(lastsMs / 1000).toFixed(1)} s`)

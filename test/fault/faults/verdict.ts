@@ -1,6 +1,7 @@
 // What a run has shown: the checker's findings over the histories and the volumes, and the table.
 import type { Anomaly } from '../../check/anomaly.ts'
 import { checkHistory } from '../../check/checker.ts'
+import { checkGroups } from '../../check/groups.ts'
 import type { Report } from '../../check/checker.ts'
 import type { Key, Operation } from '../../check/history.ts'
 import { findStuck } from '../../check/liveness.ts'
@@ -35,7 +36,9 @@ export function judge (history: readonly Operation[], rounds: readonly Round[], 
   const report = checkHistory(history, { drained })
   const acknowledgements = new Acknowledgements(history, keys)
   const measured = new Map(rounds.map(round => [round, acknowledgements.measure(round)]))
-  const anomalies = [...report.anomalies, ...findDivergedReplicas(replicas)]
+  const anomalies = [
+    ...report.anomalies, ...checkGroups(history).anomalies, ...findDivergedReplicas(replicas)
+  ]
   for (const [{ name }, { writesBackMs }] of measured) {
     if (writesBackMs <= healMsMax) continue
     const message = `after ${name} not every partition took a write within ${healMsMax} ms: ${shown(writesBackMs)} ms`

@@ -1,0 +1,127 @@
+// One run: the cluster, the load, the rounds of faults; then everything is read once more, the cluster stops, and
+// the checker judges what clients saw and what disks hold.
+import { monitorEventLoopDelay } from 'node:perf_hooks'
+import { clusterName } from '../../../local/manifests.ts'
+import { checkGroups } from '../../check/groups.ts'
+import type { Operation } from '../../check/history.ts'
+import { SimRng } from '../../sim/rng.ts'
+import { until } from '../harness.ts'
+import { pause } from './clock.ts'
+import { Clients } from './clients.ts'
+import { groupFigures, groupTable } from './group-figures.ts'
+import { workGroups } from './groups.ts'
+import type { Volumes } from './mounts.ts'
+import type { FaultOptions } from './options.ts'
+import { Rounds } from './rounds.ts'
+import { placedRows } from './tables.ts'
+import { committedEnds, judge, table } from './verdict.ts'
+import { volumeContents } from './volume-contents.ts'
+import type { TopicSpec } from './world.ts'
+import { World } from './world.ts'
+
+const producers = 2
+const consumers = { records: 2, groups: 1 }
+/** Everything that was accepted is settled by then, everything is read by then. */
+const settleMsMax = 60_000
+const drainMsMax = 120_000
+const lagMsMax = 60_000
+/** Before the first fault: every partition is written to; groups have shared them. */
+const beginMs = { records: 3_000, groups: 8_000 }
+const anomaliesShown = 20
+
+/** What is told goes to stdout; `say` puts the time before a line. */
+export interface Told {
+  say (line: string): void
+  print (text: string): void
+}
+
+function topicsOf ({ brokers, partitions }: FaultOptions): TopicSpec[] {
+  return [
+    { name: 'orders', partitions, replicas: 3, minInSync: 2 },
+    // As many copies as there are brokers, a majority of them in sync.
+    { name: 'wide', partitions: 2, replicas: brokers, minInSync: Math.floor(brokers / 2) + 1 }
+  ]
+}
+
+/** Empty when the groups have committed everything that there is. */
+async function behind (world: World): Promise<string> {
+  for (const { name } of workGroups) {
+    const { code, stdout, stderr } = await world.millrace(['group', 'describe', name, '--json'])
+    if (code !== 0) return `group ${name}: ${stderr.trim()}`
+    const { partitions } = JSON.parse(stdout) as { partitions: { topic: string, partition: number, lag: number }[] }
+    const lagging = partitions.filter(({ lag }) => lag !== 0)
+    if (partitions.length === 0 || lagging.length > 0) return `group ${name} is behind: ${JSON.stringify(lagging)}`
+  }
+  return ''
+}
+
+/** The load ends, and everything that there is is read. True when it was. */
+async function finish (world: World, clients: Clients, isGroups: boolean): Promise<boolean> {
+  await clients.stop('producer', settleMsMax)
+  const drained = await clients.drain(drainMsMax)
+  if (isGroups) {
+    let last = ''
+    await until('the groups have read everything', lagMsMax, async () => (last = await behind(world)) === '')
+      .catch(() => { clients.failures.push(`${last}, ${lagMsMax / 1000} s after the load had ended`) })
+  }
+  await Promise.all([clients.stop('consumer', settleMsMax), clients.stop('member', settleMsMax)])
+  return drained
+}
+
+/** Problems, in lines; none when all is well. */
+export async function run (options: FaultOptions, folder: string, volumes: Volumes, stopped: () => boolean,
+  told: Told): Promise<string[]> {
+  const topics = topicsOf(options)
+  const isGroups = options.workload === 'groups'
+  const world = await World.start(folder, options.brokers, topics)
+  told.say(`${options.brokers} brokers are ready`)
+  const clients = new Clients(world, topics, options.seed, options.everyMs)
+  let stoppedWorld = false
+  try {
+    clients.begin(producers, consumers[options.workload], isGroups ? workGroups : [])
+    const lateness = monitorEventLoopDelay()
+    lateness.enable()
+    await pause(beginMs[options.workload])
+    const scene = { world, clients, volumes, rng: new SimRng(options.seed, 'faults'), struck: new Set<number>() }
+    const rounds = new Rounds(scene, told.say, stopped)
+    await rounds.singles(options.singles)
+    await rounds.pairs(options.drawn, options.pairs)
+    if (options.mixMinutes > 0) await rounds.mix(options.drawn, options.mixMinutes)
+    lateness.disable()
+    // Everything goes through the proxies of this process: what held them up is no fault of the product.
+    told.say(`the proxies were late by ${(lateness.percentile(99.9) / 1e6).toFixed(0)} ms (99.9 %), ` +
+      `${(lateness.max / 1e6).toFixed(0)} ms at most`)
+    told.say('the load ends; everything is read once more')
+    const drained = await finish(world, clients, isGroups)
+    const rows = placedRows(world.api)
+    const { uid: clusterUid = '' } = world.api.get('clusters.millrace.dev', 'default', clusterName)!.metadata
+    stoppedWorld = true
+    await world.stop()
+    const history = clients.history()
+    const replicas = await volumeContents({ folder, clusterUid, rows, committed: committedEnds(history) })
+    const keys = topics.flatMap(({ name, partitions }) =>
+      Array.from({ length: partitions }, (_, partition) => `${name}-${partition}`))
+    const { report, anomalies, measured } = judge(history, rounds.done, keys, replicas, drained)
+    const { ok, failed, unknown } = report.sends
+    told.print(`\n${table(rounds.done, measured)}\n\n${isGroups ? `${groupsOf(history, rounds)}\n\n` : ''}` +
+      `${ok} records acknowledged, ${failed} failed, ${unknown} unknown; ${report.recordsPolled} read; ` +
+      `${replicas.length} replicas compared; ${anomalies.length} anomalies\n`)
+    return [
+      ...anomalies.slice(0, anomaliesShown).map(({ kind, key, message }) => `${kind} ${key}: ${message}`),
+      ...anomalies.length > anomaliesShown ? [`${anomalies.length - anomaliesShown} more anomalies`] : [],
+      ...rounds.failures, ...clients.failures
+    ]
+  } finally {
+    clients.killAll()
+    if (!stoppedWorld) {
+      world.network.healAll()
+      world.releaseAll()
+      await world.stop()
+    }
+  }
+}
+
+function groupsOf (history: readonly Operation[], { deaths }: Rounds): string {
+  const report = checkGroups(history)
+  return groupTable(groupFigures(history, deaths, report), report)
+}
