@@ -909,6 +909,7 @@ export interface SessionRequest_Heartbeat {
   sequence: number
   /** Broker ids that this broker cannot reach. */
   unreachable: number[]
+  /** The age of its oldest fsync that has not returned, or for how long its disk has been full. */
   fsyncAgeMs: number
   /** Partitions that this broker leads and lacks replication streams from minInSync members for 3 s. */
   starved: PartitionKey[]

@@ -19,7 +19,7 @@ export interface LinkOptions {
   readonly clock: Clock
   readonly net: Net
   readonly self: Self
-  readonly volume: Pick<Volume, 'controllerEpoch' | 'fsyncAgeMs'>
+  readonly volume: Pick<Volume, 'controllerEpoch' | 'fsyncAgeMs' | 'full'>
   readonly replicas: LocalReplicas
   readonly address: string
   /** The address is not the controller's but a peer's, who shall pass the session on. */
@@ -51,6 +51,8 @@ export class Link {
   heardAt: number
   #heard = false
   #registered = false
+  /** -1: there is space. */
+  #fullSinceMs = -1
   #ended = false
   /** Parts of a push whose last part has not come yet. */
   #parts: SessionResponse_Push | undefined
@@ -106,7 +108,7 @@ export class Link {
   }
 
   #beat (): void {
-    const { clock, volume, replicas } = this.#options
+    const { clock, replicas } = this.#options
     const now = clock.now()
     const lateMs = now - this.#tickedAt - limits.heartbeatMs
     this.#tickedAt = now
@@ -123,10 +125,18 @@ export class Link {
       heartbeat: {
         sequence: this.#sequence,
         unreachable: replicas.unreachable(),
-        fsyncAgeMs: Math.round(volume.fsyncAgeMs()),
+        fsyncAgeMs: Math.round(this.#stalledMs(now)),
         starved: replicas.starved()
       }
     })
+  }
+
+  /** A disk without space takes as little as one that hangs: another broker must lead. */
+  #stalledMs (now: number): number {
+    const { volume } = this.#options
+    if (!volume.full) this.#fullSinceMs = -1
+    else if (this.#fullSinceMs < 0) this.#fullSinceMs = now
+    return Math.max(volume.fsyncAgeMs(), this.#fullSinceMs < 0 ? 0 : now - this.#fullSinceMs)
   }
 
   /** Only while there are learners: most brokers never send it. */

@@ -102,6 +102,7 @@ export class TestCluster {
         get controllerEpoch () { return held.controllerEpoch },
         setControllerEpoch: epoch => { held.controllerEpoch = epoch },
         fsyncAgeMs: () => held.fsyncAgeMs,
+        get full () { return held.full === true },
         renewVolumeId: () => {
           held.volumeId = this.rng.hex(8)
           return Promise.resolve()

@@ -32,6 +32,7 @@ export interface FakeVolume {
   bootCount: number
   controllerEpoch: number
   fsyncAgeMs: number
+  full?: boolean
   readonly replicas: Map<string, FakeReplica>
 }
 

@@ -167,6 +167,18 @@ test('a leader whose disk hangs, or that has no followers, loses its partitions 
   await cluster.until(() => rows().filter(row => row.leader === victim).length === 2)
 })
 
+test('a leader whose disk is full loses its partitions; when all are full they stay where they are', async () => {
+  const { cluster, others, rows } = await withTopic({ brokers: 3 })
+  const [victim] = others()
+  cluster.broker(victim!).volume.full = true
+  await cluster.until(() => rows().every(row => row.leader !== victim), 3_000)
+  for (const brokerId of [0, 1, 2]) cluster.broker(brokerId).volume.full = true
+  await cluster.pass(5_000)
+  const epochs = rows().map(row => row.leaderEpoch)
+  await cluster.pass(40_000)
+  expect(rows().map(row => row.leaderEpoch)).toEqual(epochs)
+})
+
 test('a wiped volume is a dead member and a learner; it is dropped when enough others live', async () => {
   const { cluster, topicId, others, rows } = await withTopic({ brokers: 3 })
   const [victim] = others()

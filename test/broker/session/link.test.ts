@@ -35,11 +35,12 @@ function simulate () {
     }
   } as unknown as Net
   const learners: SessionRequest_LearnerProgress[] = []
+  const volume = { controllerEpoch: 4, fsyncAgeMs: () => 12.6, full: false }
   const link = new Link({
     clock: process.clock,
     net,
     self,
-    volume: { controllerEpoch: 4, fsyncAgeMs: () => 12.6 },
+    volume,
     replicas: {
       reports: () => [], ends: () => [], apply: () => {}, starved: () => [{ topicId, partition: 2 }],
       unreachable: () => [7],
@@ -55,13 +56,24 @@ function simulate () {
   const receive = (message: Partial<SessionResponse>): void => { handlers?.message(message as SessionResponse) }
   const pass = async (ms: number): Promise<void> => { await scheduler.run(scheduler.now + ms) }
   return {
-    link, sent, learners, pushes, ends, receive, pass, close: (error?: WireError) => { handlers?.close(error) }, process
+    link, sent, learners, volume, pushes, ends, receive, pass, close: (error?: WireError) => { handlers?.close(error) }, process
   }
 }
 
 const push: SessionResponse_Push = {
   controllerEpoch: 4, full: true, brokers: [], topics: [], rows: [], topicsRemoved: [], remove: [], more: false
 }
+
+test('a full disk counts as one that hangs, from when it was full', async () => {
+  const { sent, receive, pass, volume } = simulate()
+  const age = async (full: boolean): Promise<number> => {
+    volume.full = full
+    receive({ heartbeatAck: { sequence: 1 } })
+    await pass(500)
+    return sent.at(-1)!.heartbeat!.fsyncAgeMs!
+  }
+  expect([await age(true), await age(true), await age(false), await age(true)]).toEqual([201, 602, 13, 201])
+})
 
 test('registers, beats every 200 ms, says how it fares', async () => {
   const { sent, receive, pass } = simulate()
