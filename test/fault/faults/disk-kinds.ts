@@ -134,7 +134,7 @@ export const diskKinds: readonly FaultKind[] = [
   { name: 'wipe', lossy: true, lastsMs: { alone: 3_000, mixed: [500, 5_000] }, strike: wipe },
   { name: 'roll back', lossy: true, lastsMs: { alone: 2_000, mixed: [500, 3_000] }, strike: rollBack },
   {
-    name: 'disk full', needs: ['loop devices'], lastsMs: { alone: 8_000, mixed: [1_000, 10_000] }, strike: fullDisk
+    name: 'disk full', needs: ['loop devices'], lastsMs: { alone: 30_000, mixed: [1_000, 10_000] }, strike: fullDisk
   },
   {
     name: 'disk error', needs: ['strace'], lossy: true, lastsMs: { alone: 5_000, mixed: [2_000, 8_000] },

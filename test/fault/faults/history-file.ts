@@ -1,7 +1,7 @@
 // The history of one client process, as lines of JSON in a file, so that it survives the process' kill -9:
 //   {"b":3,"op":{...}}   operation 3 begins     {"e":3,"end":{...}}   and ends, with what it has learned
 // Written without buffering of our own: what is in the page cache outlives a process.
-import { openSync, readFileSync, writeSync } from 'node:fs'
+import { existsSync, openSync, readFileSync, writeSync } from 'node:fs'
 import type { Operation } from '../../check/history.ts'
 import { nowMs } from './clock.ts'
 
@@ -41,6 +41,8 @@ interface Line { readonly b?: number, readonly op?: Operation, readonly e?: numb
 
 /** What a process did, in the order in which it began it; what has not ended is unknown. */
 export function readHistory (path: string): Operation[] {
+  // It was killed before it had begun.
+  if (!existsSync(path)) return []
   const found = new Map<number, Operation>()
   const lines = readFileSync(path, 'utf8').split('\n')
   // The last line of a killed process may be cut short; anything else must parse.

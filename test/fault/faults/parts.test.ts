@@ -158,6 +158,10 @@ describe('what deaths cost groups', () => {
 })
 
 describe('histories', () => {
+  it('may be missing: of who was killed before it had begun', () => {
+    expect(readHistory(join(tmpdir(), 'nobody-has-this.jsonl'))).toEqual([])
+  })
+
   it('keep what began and did not end as unknown', () => {
     const path = join(mkdtempSync(join(tmpdir(), 'history-')), 'p1.jsonl')
     const file = new HistoryFile(path, 'p1')

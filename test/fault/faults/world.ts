@@ -30,7 +30,7 @@ export const brokersMax = 8
 
 const namespace = 'default'
 const launcher = join(import.meta.dirname, 'launch.ts')
-const setUpMsMax = 60_000
+const setUpMsMax = 180_000
 const stopMsMax = 20_000
 const cliMsMax = 40_000
 
