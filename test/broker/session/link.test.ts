@@ -56,7 +56,8 @@ function simulate () {
   const receive = (message: Partial<SessionResponse>): void => { handlers?.message(message as SessionResponse) }
   const pass = async (ms: number): Promise<void> => { await scheduler.run(scheduler.now + ms) }
   return {
-    link, sent, learners, volume, pushes, ends, receive, pass, close: (error?: WireError) => { handlers?.close(error) }, process
+    link, sent, learners, volume,
+    pushes, ends, receive, pass, close: (error?: WireError) => { handlers?.close(error) }, process
   }
 }
 

@@ -75,7 +75,7 @@ export function groupTable (figures: GroupFigures, { takeovers, fenced }: GroupR
     line('ms from a coordinator\'s death to the next commit of its group', figures.coordinatorMs),
     line('records read again after a member\'s death', figures.repeats),
     line('ms before the death that the first of them was finished', figures.repeatedAgeMs),
-    `${takeovers.length} times a partition went to another member, ${takeovers.filter(each => each.repeats > 0).length} ` +
-    `with repeats; ${fenced} commits of former owners were refused`
+    `${takeovers.length} times a partition went to another member, ` +
+    `${takeovers.filter(each => each.repeats > 0).length} with repeats; ${fenced} commits of former owners were refused`
   ].join('\n')
 }

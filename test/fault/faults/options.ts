@@ -114,7 +114,8 @@ function choose (only: string | undefined, but: string | undefined, kinds: reado
   const named = (list: string): FaultKind[] => list.split(',').map(name => {
     const kind = kinds.find(each => each.name === name.trim())
     if (kind !== undefined) return kind
-    throw new Error(`there is no fault '${name}' in this workload; there are: ${kinds.map(each => each.name).join(', ')}`)
+    throw new Error(`there is no fault '${name}' in this workload; ` +
+      `there are: ${kinds.map(each => each.name).join(', ')}`)
   })
   const excluded = but === undefined ? [] : named(but)
   return (only === undefined ? [...kinds] : named(only)).filter(kind => !excluded.includes(kind))
