@@ -116,6 +116,7 @@ export class ProduceLane implements BatchOwner {
     if (batch !== undefined && (batch.count >= recordsPerBatchMax ||
       batch.builder.sizeWith(keyBytes, valueBytes, headers.length) > settings.batchBytes)) {
       this.#seal(batch)
+      this.#host.touched(this)
       batch = undefined
     }
     if (batch === undefined) {
@@ -142,7 +143,6 @@ export class ProduceLane implements BatchOwner {
     this.#lastBatchBytes = Math.max(CAPACITY_BYTES_MIN, batch.sizeBytes)
     this.#lingerTimer?.cancel()
     this.#lingerTimer = undefined
-    this.#host.touched(this)
   }
 
   /** Sends what may be sent now. */

@@ -1,4 +1,4 @@
-import { beforeEach, describe, expect, it } from 'vitest'
+import { beforeEach, describe, expect, it, vi } from 'vitest'
 import type { MillraceClient } from '../../client/millrace.ts'
 import type { Delivery } from '../../client/producer-options.ts'
 import type { FakeCluster } from './fake-cluster.ts'
@@ -38,6 +38,14 @@ describe('sending', () => {
     const sent = await clock.finish(producer.sendBatch(records))
     expect(sent.map(({ partition }) => partition))
       .toEqual([-973932308, -790332482, 479470107].map(hash => (hash & 0x7fffffff) % 12))
+  })
+
+  it('a batch costs one turn of the event loop', async () => {
+    const producer = client.producer()
+    await clock.finish(producer.send({ topic: 'orders', partition: 0, value: 'first' }))
+    const defer = vi.spyOn(clock, 'defer')
+    for (let i = 0; i < 10; i++) await clock.finish(producer.send({ topic: 'orders', partition: 0, value: `${i}` }))
+    expect(defer.mock.calls.length).toBe(10)
   })
 
   it('keeps records sent together in one batch', async () => {
