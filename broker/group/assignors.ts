@@ -16,8 +16,8 @@ export interface AssignorMember {
 export interface AssignorTopic {
   readonly topicId: string
   readonly partitions: number
-  /** The rack of the partition's leader, empty when it is not known. */
-  readonly rackOf: (partition: number) => string
+  /** Where replicas in sync are, the leader's rack first; unknown racks are left out. */
+  readonly racksOf: (partition: number) => readonly string[]
 }
 
 /** Partition → member. */
@@ -31,7 +31,7 @@ function byId (a: { readonly id: string }, b: { readonly id: string }): number {
 /**
  * As many partitions for each as the subscriptions allow: where two members read a topic, one with two
  * partitions more than the other gives one away. Moves as few as that takes; a partition that has to go
- * somewhere goes to a member of its leader's rack where that keeps the balance.
+ * somewhere goes to a member of its leader's rack where that keeps the balance, or of a follower's.
  */
 export const assignUniformly: Assign = (members, topics, before) => {
   const sorted = [...members].sort(byId)
@@ -52,10 +52,10 @@ export const assignUniformly: Assign = (members, topics, before) => {
   const far: PartitionName[] = []
   for (const name of open) {
     const { topicId, partition } = placeOf(name)
-    const rack = known.get(topicId)!.rackOf(partition)
-    const near = rack === '' ? undefined : loads.lightest(topicId, rack)
-    if (near !== undefined && loads.of(near) < share) loads.give(name, topicId, near)
-    else far.push(name)
+    const near = known.get(topicId)!.racksOf(partition).map(rack => loads.lightest(topicId, rack))
+      .find(id => id !== undefined && loads.of(id) < share)
+    if (near === undefined) far.push(name)
+    else loads.give(name, topicId, near)
   }
   for (const name of far) {
     const { topicId } = placeOf(name)
@@ -106,9 +106,14 @@ function lighter (member: AssignorMember, loads: Loads): Receiver | undefined {
 function reluctance (name: PartitionName, from: AssignorMember, to: Receiver,
   topics: ReadonlyMap<string, AssignorTopic>, before: Target): number {
   const { topicId, partition } = placeOf(name)
-  const rack = topics.get(topicId)!.rackOf(partition)
-  const near = rack === '' ? 0 : Number(rack === from.rack) - Number(rack === to.rack)
-  return (before.get(name) === from.id ? 10 : 0) + near
+  const racks = topics.get(topicId)!.racksOf(partition)
+  return (before.get(name) === from.id ? 10 : 0) + nearness(racks, from.rack) - nearness(racks, to.rack)
+}
+
+/** 2: the leader is there; 1: a follower that readers may be served from. */
+function nearness (racks: readonly string[], rack: string): number {
+  const at = racks.indexOf(rack)
+  return at < 0 ? 0 : at === 0 ? 2 : 1
 }
 
 /**

@@ -181,8 +181,13 @@ export class GroupCoordinator {
     const topic = view.topicByName(name)
     if (topic === undefined || topic.deleting) return undefined
     const { topicId, partitions } = topic
-    const rackOf = (partition: number): string => view.broker(view.row(topicId, partition)?.leader ?? -1)?.rack ?? ''
-    return { topicId, partitions, rackOf }
+    const racksOf = (partition: number): string[] => {
+      const row = view.row(topicId, partition)
+      if (row === undefined) return []
+      const racks = [row.leader, ...row.inSync.map(({ brokerId }) => brokerId)].map(id => view.broker(id)?.rack ?? '')
+      return [...new Set(racks)].filter(rack => rack !== '')
+    }
+    return { topicId, partitions, racksOf }
   }
 
   /** @throws WireError NOT_COORDINATOR with who is, INVALID_REQUEST. */

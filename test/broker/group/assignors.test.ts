@@ -7,7 +7,7 @@ import { nameOf, placeOf } from '../../../broker/group/records.ts'
 const racks = ['', 'a', 'b', 'c']
 
 function topic (topicId: string, partitions: number): AssignorTopic {
-  return { topicId, partitions, rackOf: partition => racks[1 + partition % 3]! }
+  return { topicId, partitions, racksOf: partition => [racks[1 + partition % 3]!] }
 }
 
 function member (id: string, topics: readonly string[], rack = ''): AssignorMember {
@@ -106,6 +106,26 @@ describe('uniform', () => {
     const target = assignUniformly(members, [topic('t1', 30)], new Map())
     isBalanced(members, target)
     for (const [name, id] of target) expect(id.slice(1)).toBe(racks[1 + placeOf(name).partition % 3])
+  })
+
+  it('gives partitions to members of a follower\'s rack where nobody is near the leader', () => {
+    const members = ['b', 'c', 'elsewhere'].flatMap(rack => ['1', '2'].map(id => member(id + rack, ['t1'], rack)))
+    // Leaders in a, the second replica in b or c.
+    const topics = [{ topicId: 't1', partitions: 30, racksOf: (partition: number) => ['a', 'bc'[partition % 2]!] }]
+    const target = assignUniformly(members, topics, new Map())
+    isBalanced(members, target)
+    const near = [...target].filter(([name, id]) => id.slice(1) === 'bc'[placeOf(name).partition % 2])
+    expect(near).toHaveLength(20)
+  })
+
+  it('prefers the leader\'s rack to a follower\'s', () => {
+    const members = ['a', 'b'].map(rack => member(rack, ['t1'], rack))
+    const topics = [{
+      topicId: 't1', partitions: 10, racksOf: (partition: number) => partition % 2 === 0 ? ['a', 'b'] : ['b', 'a']
+    }]
+    for (const [name, id] of assignUniformly(members, topics, new Map())) {
+      expect(id).toBe('ab'[placeOf(name).partition % 2])
+    }
   })
 
   it('plans a second member beside one that has everything', () => {

@@ -32,7 +32,7 @@ export class GroupWorld {
       expiryMs: 7 * 24 * 3600 * 1000,
       topicOf: name => {
         const partitions = this.topics.get(name)
-        return partitions === undefined ? undefined : { topicId: name, partitions, rackOf: () => '' }
+        return partitions === undefined ? undefined : { topicId: name, partitions, racksOf: () => [] }
       },
       topicName: topicId => topicId,
       isGone: topicId => !this.topics.has(topicId)
@@ -94,6 +94,8 @@ export class ModelMember {
   releaseMs = 0
   /** Partitions that were given to it, one by one. */
   received = 0
+  /** Assignments that it was sent. */
+  assignments = 0
   failure: WireError | undefined
   silent = false
   /** When it first asked to join. */
@@ -135,6 +137,7 @@ export class ModelMember {
   assign ({ memberEpoch, partitions }: GroupSessionResponse_Assignment): boolean {
     if (this.isBlocked) return false
     this.epoch = memberEpoch
+    this.assignments++
     const mine = new Map(partitions.flatMap(({ topicId, partitions, epochs }) =>
       partitions.map((partition, index): [string, number] => [nameOf(topicId, partition), epochs[index]!])))
     const released = [...this.held].filter(([name, epoch]) => mine.get(name) !== epoch)
