@@ -13,6 +13,7 @@ import { GROUPS_TOPIC, Offsets } from './offsets.ts'
 import type { ListedOffset, OffsetQuery, PartitionOffset } from './offsets.ts'
 import { retry, throwIfError } from './waiting.ts'
 
+/** Asks brokers about the cluster. Made by `client.admin()`. */
 export class Admin {
   readonly #ports: ClientPorts
   readonly #metadata: Metadata

@@ -3,12 +3,14 @@ import type { StartAt } from './consumer-options.ts'
 import { operationTimeoutMs } from './limits.ts'
 import type { Patience } from './offsets.ts'
 
+/** How long a call waits. */
 export interface CallOptions {
   /** How long brokers and leaders are waited for (30,000). */
   readonly timeoutMs?: number | undefined
   readonly signal?: AbortSignal | undefined
 }
 
+/** How long `subscribe` waits, and where the group begins. */
 export interface SubscribeOptions extends CallOptions {
   /** Where to begin when the group has committed nothing; by the consumer's `reset` unless set. */
   readonly from?: StartAt | undefined

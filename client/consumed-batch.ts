@@ -22,6 +22,7 @@ export interface Opening {
 
 const NO_HEADERS: readonly Header[] = []
 
+/** Records of one partition that came together: an iterable, or a cursor for callers with very many. */
 export class ConsumedBatch<K = Uint8Array, V = Uint8Array> implements Iterable<ConsumerRecord<K, V>> {
   readonly topic: string
   /** Of the topic that was read: another one is made under the same name after a deletion. */

@@ -6,6 +6,7 @@ import type { Deserializer } from './serde.ts'
 /** 'start', 'end', an offset, -n: the last n records, or the first record at or after a time (ms since 1970). */
 export type StartAt = 'start' | 'end' | number | { readonly timestamp: number }
 
+/** What `assign` is to read of a topic. */
 export interface Assignment {
   readonly topic: string
   readonly partitions: 'all' | readonly number[]
@@ -13,8 +14,10 @@ export interface Assignment {
   readonly from?: StartAt | undefined
 }
 
+/** What to do with an offset that is not in the partition: begin at its start, its end, the nearer one, or fail. */
 export type Reset = 'earliest' | 'latest' | 'nearest' | 'none'
 
+/** That a reader had to begin elsewhere: `wanted` was not in the partition. */
 export interface OffsetReset extends TopicPartition {
   readonly wanted: number
   /** -1: not known. */
@@ -23,6 +26,7 @@ export interface OffsetReset extends TopicPartition {
   readonly to: 'start' | 'end'
 }
 
+/** What `client.consumer()` can be told; all of it may be left out. */
 export interface ConsumerOptions<K = Uint8Array, V = Uint8Array> {
   /** Makes keys of bytes; without one they are bytes. */
   readonly key?: Deserializer<K> | undefined
@@ -95,6 +99,7 @@ export interface ConsumerRecord<K = Uint8Array, V = Uint8Array> {
   readonly leaderEpoch: number
 }
 
+/** One partition of a topic. */
 export interface TopicPartition {
   readonly topic: string
   readonly partition: number

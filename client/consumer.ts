@@ -32,6 +32,7 @@ import { Starts } from './starts.ts'
 import { retry, within } from './waiting.ts'
 import { Watch } from './watch.ts'
 
+/** Reads partitions: those that it is told to (`assign`), or its share as a member of a group (`subscribe`). */
 export class Consumer<K = Uint8Array, V = Uint8Array> implements AsyncIterable<ConsumerRecord<K, V>>, BatchSource {
   readonly #ports: ClientPorts
   readonly #metadata: Metadata
@@ -171,9 +172,7 @@ export class Consumer<K = Uint8Array, V = Uint8Array> implements AsyncIterable<C
     }
   }
 
-  #fail (error: MillraceError): void {
-    this.#handOut.fail(error)
-  }
+  #fail (error: MillraceError): void { this.#handOut.fail(error) }
 
   /** For the iterators: the next batch of whichever partition has one, in turn; undefined when closed. */
   async nextBatch (signal: AbortSignal | undefined): Promise<BatchOfReader | undefined> {
@@ -196,10 +195,9 @@ export class Consumer<K = Uint8Array, V = Uint8Array> implements AsyncIterable<C
    * The records of all partitions; those of one partition in their order. A record counts as finished when
    * the next one is asked for.
    */
-  [Symbol.asyncIterator] (): AsyncIterableIterator<ConsumerRecord<K, V>> {
-    return this.records()
-  }
+  [Symbol.asyncIterator] (): AsyncIterableIterator<ConsumerRecord<K, V>> { return this.records() }
 
+  /** The same with a signal, which ends the loop. */
   records (options: { readonly signal?: AbortSignal } = {}): AsyncIterableIterator<ConsumerRecord<K, V>> {
     return new RecordIterator<K, V>(this, options.signal, this.#options.onUndecodable)
   }
@@ -242,9 +240,8 @@ export class Consumer<K = Uint8Array, V = Uint8Array> implements AsyncIterable<C
     return processed(this.#ports, this.#options.group, record, handler)
   }
 
-  assignment (): TopicPartition[] {
-    return [...this.#readers.all()].map(({ place }) => place)
-  }
+  /** What is read now. */
+  assignment (): TopicPartition[] { return [...this.#readers.all()].map(({ place }) => place) }
 
   /** True while partitions come to this member of a group, or go from it. */
   get isSettling (): boolean { return this.#group?.isSettling === true }
@@ -304,6 +301,7 @@ export class Consumer<K = Uint8Array, V = Uint8Array> implements AsyncIterable<C
     for (const partition of partitions) this.#reader(partition).paused = true
   }
 
+  /** Hands out what `pause` held back. */
   resume (partitions: readonly TopicPartition[]): void {
     for (const reader of partitions.map(each => this.#reader(each))) {
       reader.paused = false
@@ -394,7 +392,6 @@ export class Consumer<K = Uint8Array, V = Uint8Array> implements AsyncIterable<C
     }
   }
 
-  async [Symbol.asyncDispose] (): Promise<void> {
-    await this.close()
-  }
+  /** For `await using`: close. */
+  [Symbol.asyncDispose] (): Promise<void> { return this.close() }
 }

@@ -3,6 +3,7 @@ import { errorTable, WireError } from '../wire/errors.ts'
 import type { ErrorCode } from '../wire/errors.ts'
 import type { ConsumerRecord } from './consumer-options.ts'
 
+/** Which partition an error is about, where it is about one. */
 export interface ErrorPlace {
   readonly topic?: string | undefined
   readonly partition?: number | undefined
@@ -25,6 +26,7 @@ export class MillraceError extends Error {
 
   /** May the same call succeed later without anybody changing it? */
   get retriable (): boolean { return errorTable[this.code].retriable }
+  /** What a person can do, in a sentence or two; empty when there is nothing. */
   get help (): string { return errorTable[this.code].help }
 }
 
@@ -70,6 +72,7 @@ export class DeserializationError extends MillraceError {
     this.record = record
   }
 
+  /** Of the record. */
   get offset (): number { return this.record.offset }
 }
 

@@ -54,5 +54,6 @@ export interface ClientEvents {
   readonly 'waiting': { readonly what: string }
 }
 
+/** Names of what the client tells; `millrace:` goes before it in diagnostics channels. */
 export type ClientEventName = keyof ClientEvents
 export type Tell = <N extends ClientEventName>(name: N, event: ClientEvents[N]) => void

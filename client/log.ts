@@ -3,8 +3,11 @@ import type { ClientEventName, ClientEvents, Tell } from './events.ts'
 
 /** As pino has it: what it is about, then the sentence. */
 export interface ClientLog {
+  /** What is waited for. */
   debug (about: object, message: string): void
+  /** Partitions that come and go. */
   info (about: object, message: string): void
+  /** Records, commits and partitions that failed or were lost. */
   warn (about: object, message: string): void
 }
 

@@ -5,6 +5,7 @@ import type { ClientEventName, ClientEvents, Tell } from './events.ts'
 
 /** What is needed of prom-client's Registry. */
 export interface MetricsRegistry {
+  /** As prom-client has it. */
   registerMetric (metric: never): void
 }
 
@@ -106,6 +107,7 @@ export interface Gauged {
   lags?(): Lag[]
 }
 
+/** How far a consumer is behind the end of a partition, in records. */
 export interface Lag extends TopicPartition {
   /** Undefined: a consumer without a group. */
   readonly group: string | undefined

@@ -21,6 +21,7 @@ import { Queue } from './queue.ts'
 import type { QueueOptions } from './queue-options.ts'
 import type { Tracing } from './tracing.ts'
 
+/** What `new Millrace()` can be told; `bootstrap` is enough. */
 export interface ClientOptions {
   /** Addresses of one or more brokers, host:port; the others are found through them. */
   readonly bootstrap: string | readonly string[]
@@ -120,6 +121,7 @@ export class MillraceClient {
     return [...this.#open].flatMap(each => each.lags?.() ?? [])
   }
 
+  /** What topics, brokers and groups there are, and what groups have committed. */
   admin (): Admin {
     this.#check()
     return new Admin(this.#ports, this.#metadata)
@@ -146,6 +148,7 @@ export class MillraceClient {
     }
   }
 
+  /** For `await using`: close. */
   async [Symbol.asyncDispose] (): Promise<void> {
     await this.close()
   }

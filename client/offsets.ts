@@ -11,6 +11,7 @@ import { retry, throwIfError } from './waiting.ts'
 
 export const GROUPS_TOPIC = '__groups'
 
+/** Which place of which partition. */
 export interface OffsetQuery {
   readonly topic: string
   readonly partition: number
@@ -18,6 +19,7 @@ export interface OffsetQuery {
   readonly at: 'start' | 'end' | { readonly timestamp: number }
 }
 
+/** Where a place of a partition is. */
 export interface ListedOffset {
   readonly topic: string
   readonly partition: number
@@ -26,6 +28,7 @@ export interface ListedOffset {
   readonly timestamp: number
 }
 
+/** The next offset to read of a partition of a certain topic. */
 export interface PartitionOffset {
   readonly topic: string
   readonly topicId: string

@@ -9,6 +9,7 @@ import type { Serializer } from './serde.ts'
 /** What a producer without serializers takes: text becomes UTF-8. */
 export type Bytes = string | Uint8Array
 
+/** A record to send. Only topic and value are needed; a value of null is a tombstone. */
 export interface OutgoingRecord<K = Bytes, V = Bytes> {
   readonly topic: string
   readonly key?: K | null | undefined

@@ -9,6 +9,7 @@ import type { Bytes, Serializers } from './outgoing.ts'
 import type { Partitioner } from './partitioner.ts'
 import type { Serializer } from './serde.ts'
 
+/** What `client.producer()` can be told; all of it may be left out. */
 export interface ProducerOptions<K = Bytes, V = Bytes> {
   /** Makes bytes of keys; without one they are text or bytes. */
   readonly key?: Serializer<K> | undefined

@@ -24,6 +24,7 @@ import { cancelled, within } from './waiting.ts'
 
 const PRODUCER_IDS = 2 ** 53
 
+/** Sends records: each once and in order in its partition, whatever fails. Made by `client.producer()`. */
 export class Producer<K = Bytes, V = Bytes> {
   readonly #ports: ClientPorts
   readonly #metadata: Metadata
@@ -345,6 +346,7 @@ export class Producer<K = Bytes, V = Bytes> {
     return lost.all()
   }
 
+  /** For `await using`: close. */
   async [Symbol.asyncDispose] (): Promise<void> {
     await this.close()
   }

@@ -3,6 +3,7 @@ import type { CallOptions } from './call-options.ts'
 import type { ConsumerRecord } from './consumer-options.ts'
 import type { Deserializer } from './serde.ts'
 
+/** What `client.queue()` can be told; the group is enough. */
 export interface QueueOptions<K = Uint8Array, V = Uint8Array> {
   /** The members of a group share the records of their topics. */
   readonly group: string
@@ -65,6 +66,7 @@ export interface QueueRecord<K = Uint8Array, V = Uint8Array> extends ConsumerRec
   renew (): void
 }
 
+/** How `run` of a queue hands out records. */
 export interface QueueRunOptions {
   /** Records handled at once (1). */
   readonly concurrency?: number | undefined
@@ -72,4 +74,5 @@ export interface QueueRunOptions {
   readonly signal?: AbortSignal | undefined
 }
 
+/** Works on a record: what it returns acknowledges it when it resolves, and gives it back when it rejects. */
 export type QueueHandler<K, V> = (record: QueueRecord<K, V>) => unknown

@@ -26,6 +26,7 @@ import type { Timer } from '../wire/ports.ts'
 import { sleep, within } from './waiting.ts'
 import { Watch } from './watch.ts'
 
+/** Records of topics shared one by one with the other members of a queue group. Made by `client.queue()`. */
 export class Queue<K = Uint8Array, V = Uint8Array> implements AsyncIterable<QueueRecord<K, V>> {
   readonly #ports: ClientPorts
   readonly #metadata: Metadata
@@ -223,6 +224,7 @@ export class Queue<K = Uint8Array, V = Uint8Array> implements AsyncIterable<Queu
 
   // Records
 
+  /** The records that are this member's, until each is settled. */
   [Symbol.asyncIterator] (): AsyncIterableIterator<QueueRecord<K, V>> {
     return this.records()
   }
@@ -345,6 +347,7 @@ export class Queue<K = Uint8Array, V = Uint8Array> implements AsyncIterable<Queu
     this.#onClosed()
   }
 
+  /** For `await using`: close. */
   async [Symbol.asyncDispose] (): Promise<void> {
     await this.close()
   }

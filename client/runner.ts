@@ -11,6 +11,7 @@ import { Fifo } from './fifo.ts'
 import { runAheadMin } from './limits.ts'
 import type { PartitionReader } from './partition-reader.ts'
 
+/** How `run` hands out records. */
 export interface RunOptions {
   /** Records handled at once, all partitions together (1). With as many as partitions, none holds up another. */
   readonly concurrency?: number | undefined
@@ -20,6 +21,7 @@ export interface RunOptions {
   readonly signal?: AbortSignal | undefined
 }
 
+/** Works on a record; the record is finished when what it returns is. */
 export type RecordHandler<K, V> = (record: ConsumerRecord<K, V>) => unknown
 
 /** What a run needs of its consumer. */

@@ -9,11 +9,13 @@ export interface SerdeContext {
   readonly headers: readonly Header[]
 }
 
+/** Makes bytes of what an application holds. */
 export interface Serializer<T> {
   /** What it throws becomes the cause of a SERIALIZATION_FAILED. */
   serialize (value: T, context: SerdeContext): Uint8Array
 }
 
+/** Makes what an application holds of bytes. */
 export interface Deserializer<T> {
   /** `bytes` are a view: copy what is kept. What it throws becomes the cause of a DeserializationError. */
   deserialize (bytes: Uint8Array, context: SerdeContext): T
@@ -24,22 +26,16 @@ export interface Serde<T> extends Serializer<T>, Deserializer<T> {}
 
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
-/** UTF-8; bytes that are none do not pass for text. */
 const string: Serde<string> = {
   serialize: value => utf8(value),
   deserialize: bytes => decoder.decode(bytes)
 }
 
-/** As they are. */
 const bytes: Serde<Uint8Array> = {
   serialize: value => value,
   deserialize: value => value
 }
 
-/**
- * JSON in UTF-8.
- * @param check makes a T of what was read, or throws; without one the reader trusts the writer
- */
 function json<T = unknown> (check?: (value: unknown) => T): Serde<T> {
   return {
     serialize: value => {
@@ -54,5 +50,18 @@ function json<T = unknown> (check?: (value: unknown) => T): Serde<T> {
   }
 }
 
+/** What comes with the client. */
+export interface Serdes {
+  /** UTF-8; bytes that are none do not pass for text. */
+  readonly string: Serde<string>
+  /** As they are. */
+  readonly bytes: Serde<Uint8Array>
+  /**
+   * JSON in UTF-8.
+   * @param check makes a T of what was read, or throws; without one the reader trusts the writer
+   */
+  json<T = unknown> (check?: (value: unknown) => T): Serde<T>
+}
+
 /** Serializers that come with the client; one's own is any object with the two functions. */
-export const serdes = { string, bytes, json } as const
+export const serdes: Serdes = { string, bytes, json }

@@ -4,6 +4,7 @@ import type { Header } from '../wire/batch-builder.ts'
 import type { ProduceLane } from './produce-lane.ts'
 import type { ProducerTopic } from './producer-topic.ts'
 
+/** What `producer.writer()` can be told. */
 export interface TopicWriterOptions {
   /** Of every record. */
   readonly headers?: readonly Header[] | undefined
@@ -24,6 +25,7 @@ export interface WriterHost {
   ready (): Promise<void>
 }
 
+/** Writes to one topic without a promise and an object per record. Made by `producer.writer()`. */
 export class TopicWriter {
   readonly #host: WriterHost
   readonly #topic: ProducerTopic

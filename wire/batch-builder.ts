@@ -8,6 +8,7 @@ import { copyBytes, utf8, writeInt16, writeInt32, writeInt64 } from './bytes.ts'
 import { BATCH_HEADER_BYTES, BATCH_LENGTH_OVERHEAD, stampProducer } from './record-batch.ts'
 import { varintSize, varlongSize, writeVarint, writeVarlong } from './varint.ts'
 
+/** A header of a record. Names may repeat; their order stays. */
 export interface Header {
   readonly key: string
   readonly value: Uint8Array | null

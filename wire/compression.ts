@@ -6,6 +6,7 @@
 //   4 zstd    RFC 8878
 import { WireError } from './errors.ts'
 
+/** How the records of a batch are compressed. */
 export type Compression = 'gzip' | 'snappy' | 'lz4' | 'zstd'
 
 /** The codec in the attributes of a batch. */
@@ -15,6 +16,7 @@ const names: readonly (Compression | undefined)[] = [undefined, 'gzip', 'snappy'
 
 /** One way to compress. What it gives and takes is the block as it lies in the batch. */
 export interface Codec {
+  /** The records of a batch as one block. */
   compress (bytes: Uint8Array): Uint8Array
   /** Throws a RangeError rather than make more than `bytesMax`; any other error for a broken block. */
   decompress (block: Uint8Array, bytesMax: number): Uint8Array

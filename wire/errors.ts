@@ -155,6 +155,7 @@ export const errorTable = {
   CLOSED: entry(FAILED_PRECONDITION, false, 'the client, producer or consumer is closed', 'Use a new one.')
 } as const satisfies Record<string, ErrorEntry>
 
+/** What an error says: docs/errors.md has each with what to do. */
 export type ErrorCode = keyof typeof errorTable
 
 export function isErrorCode (code: string): code is ErrorCode {

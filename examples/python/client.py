@@ -22,6 +22,7 @@ from record_batch import Record, murmur2  # noqa: E402
 produce_pb, produce_rpc = grpc.protos_and_services("millrace/v1/produce.proto")
 fetch_pb, fetch_rpc = grpc.protos_and_services("millrace/v1/fetch.proto")
 metadata_pb, metadata_rpc = grpc.protos_and_services("millrace/v1/metadata.proto")
+types_pb = grpc.protos("millrace/v1/types.proto")
 offsets_pb, offsets_rpc = grpc.protos_and_services("millrace/v1/offsets.proto")
 
 DELIVERY_TIMEOUT_S = 120
@@ -39,6 +40,14 @@ class Refused(Exception):
         super().__init__(f"{detail.code}: {detail.message}")
         self.detail = detail
         self.retriable = detail.code not in FATAL
+
+
+def refusal(error):
+    """What a call that failed as a whole says in its trailers, where it says anything."""
+    for name, value in error.trailing_metadata() or ():
+        if name == "millrace-error-bin":
+            return Refused(types_pb.ErrorDetail.FromString(value))
+    return error
 
 
 def check(answer):
@@ -138,12 +147,10 @@ def persist(attempt, failed=lambda: None):
     while True:
         try:
             return attempt()
-        except Refused as error:
-            if not error.retriable or time.monotonic() > deadline:
-                raise
-        except (grpc.RpcError, OSError):
-            if time.monotonic() > deadline:
-                raise
+        except (Refused, grpc.RpcError, OSError) as error:
+            why = refusal(error) if isinstance(error, grpc.RpcError) else error
+            if isinstance(why, Refused) and not why.retriable or time.monotonic() > deadline:
+                raise why from error
         time.sleep(pause_s * random.uniform(0.5, 1.5))
         pause_s = min(1, 2 * pause_s)
         failed()

@@ -83,7 +83,7 @@ it('100 joins in a second take from a settled group of 350 what is theirs, and l
   expect(sum(more, ({ assignments }) => assignments)).toBeLessThanOrEqual(2 * theirs)
 })
 
-it('450 members with 3,000 partitions settle in seconds, with few words, and one death moves what it held', async () => {
+it('450 members with 3,000 partitions settle in seconds, and one death moves what it held', async () => {
   world.topics.set('orders', 3_000)
   const all = members(450)
   for (const member of all) member.join()
