@@ -18,8 +18,8 @@ import type { SimProcess } from './scheduler.ts'
 const MiB = 1024 * 1024
 /** More than any run writes. */
 const capacityBytes = 2 ** 40
-/** Free space above the reserve, when a disk becomes full: what is written before the broker looks again. */
-const leftBytes = 2 * MiB
+/** Free space above the reserve, when a disk becomes full: the most that is written before the broker looks again. */
+const leftBytesMax = 2 * MiB
 
 /** Small files, so that rolls, checkpoints and cold reads happen within a short run. */
 const volumeSettings = {
@@ -244,7 +244,7 @@ export class SimBroker {
   /** Somebody else takes the space, up to a little more than the reserve. */
   fillDisk (): void {
     const used = this.#disk.files().reduce((sum, path) => sum + this.#disk.contents(path).length, 0)
-    this.#disk.setCapacity(used + volumeSettings.reserveBytes + leftBytes)
+    this.#disk.setCapacity(used + volumeSettings.reserveBytes + this.#rng.pick([leftBytesMax / 8, leftBytesMax]))
   }
 
   emptyDisk (): void { this.#disk.setCapacity(capacityBytes) }

@@ -18,8 +18,13 @@ import type { Topics } from './topics.ts'
 
 type Parts = NonNullable<BrokerNode['parts']>
 
+/** Every so many steps of a process all its replicas are looked at, whatever seems to have changed. */
+const fullCheckSteps = 64
+
 interface ObservedNode {
   readonly parts: Parts
+  steps: number
+  space: 'enough' | 'low' | 'none'
   readonly records: Map<ReplicaLog, ReplicaRecord>
 }
 
@@ -82,9 +87,14 @@ export class InvariantObserver implements Observer {
     let observed = this.#nodes.get(node)
     if (observed === undefined) this.#nodes.set(node, observed = this.#attach(broker, parts))
     this.rows.controllerSeen(broker, parts, event.at)
+    const isFull = ++observed.steps % fullCheckSteps === 0
+    if (isFull) this.#countSpace(observed)
     for (const [log, record] of observed.records) {
+      if (!isFull && record.isAsChecked(log)) continue
       const replica = parts.host.replica(log.topicId, log.partition)
-      if (replica?.log === log) this.#check(broker, replica, record)
+      if (replica?.log !== log) continue
+      record.replica = replica
+      this.#check(broker, replica, record)
     }
   }
 
@@ -104,6 +114,15 @@ export class InvariantObserver implements Observer {
       node?.parts?.host.replica(topicId, partition)?.leader?.inSync.changing === true)
   }
 
+  #countSpace (observed: ObservedNode): void {
+    const { volume } = observed.parts
+    const space = volume.full ? 'none' : volume.low ? 'low' : 'enough'
+    if (space === observed.space) return
+    observed.space = space
+    if (space === 'low') this.#coverage.reached('space on a disk was low')
+    if (space === 'none') this.#coverage.reached('a disk was full')
+  }
+
   /** States that a process' own counters tell. */
   count (broker: SimBroker): void {
     const parts = broker.node?.parts
@@ -121,7 +140,7 @@ export class InvariantObserver implements Observer {
 
   #attach (broker: SimBroker, parts: Parts): ObservedNode {
     const { volume } = parts
-    const observed: ObservedNode = { parts, records: new Map() }
+    const observed: ObservedNode = { parts, steps: 0, space: 'enough', records: new Map() }
     const found = new Set<ReplicaRecord>()
     for (const log of volume.replicas()) found.add(this.#adopt(broker, volume, log, observed, true))
     for (const record of this.#records.values()) {

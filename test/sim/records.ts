@@ -1,5 +1,6 @@
 // What the observer knows of one replica, over all its incarnations, and of one partition.
 import type { ReplicaLog, Volume } from '../../broker/log/contract.ts'
+import type { Replica } from '../../broker/partition/replica.ts'
 import type { PartitionRow } from '../../broker/row.ts'
 import { SimFailure } from './failure.ts'
 import { ShadowLog } from './shadow-log.ts'
@@ -21,6 +22,8 @@ export class ReplicaRecord {
   /** It has begun to lead: everything committed must be here. */
   mustHoldAll = false
   dirty = false
+  /** Whose state was checked last. */
+  replica: Replica | undefined
   /** Its disk gave back less than it had acknowledged: harm was done to it. It must never lead again. */
   suspect = false
   /** Compared with what is committed up to here. */
@@ -54,6 +57,15 @@ export class ReplicaRecord {
     if (this.known) this.shadow.reset(log.logStart)
     this.verifiedEnd = 0
     this.dirty = true
+    this.replica = undefined
+  }
+
+  /** Has nothing that the observer judges changed since it was checked? */
+  isAsChecked (log: ReplicaLog): boolean {
+    if (this.replica === undefined || this.dirty || this.resets > 0) return false
+    const { leader, state } = this.replica
+    return state.highWatermark === this.highWatermark && log.durableEnd === this.durableEnd &&
+      log.leaderEpochSeen === this.#epochSeen && (leader?.ready === true ? leader.epoch : -1) === this.leads
   }
 
   died (): void {
