@@ -132,8 +132,7 @@ export const followerRules: readonly Mutation[] = [
       search: 'return this.#fresh && logStart >= log.logEnd && log.logEnd > log.logStart',
       replace: 'return false'
     }],
-    open: 'retention must end exactly where the tail of a deposed leader ends: seed 70107 had it once',
-    finders: ['plan retention', 'interleaving log-start']
+    finders: ['interleaving tail-ends-at-the-log-start', 'plan retention']
   },
   {
     name: 'truncation-not-journaled',
