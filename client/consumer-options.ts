@@ -3,7 +3,10 @@ import type { Header } from '../wire/batch-builder.ts'
 import type { DeserializationError, MillraceError } from './errors.ts'
 import type { Deserializer } from './serde.ts'
 
-/** 'start', 'end', an offset, -n: the last n records, or the first record at or after a time (ms since 1970). */
+/**
+ * 'start', 'end', an offset, -n: the last n records, or the first record at or after a time (ms since 1970). Where
+ * that one lies in a compressed batch, reading begins at the batch's first record, which may be older.
+ */
 export type StartAt = 'start' | 'end' | number | { readonly timestamp: number }
 
 /** What `assign` is to read of a topic. */

@@ -17,7 +17,8 @@ type Reports = ReadonlyMap<string, readonly ReplicaReport[]>
 
 /**
  * Every row of the table becomes the highest of what it was and what was reported, without a leader, in
- * a leader epoch above every one that there ever was: the election that follows asks the members.
+ * a leader epoch above every one that there ever was: the election that follows asks the members. How long records
+ * are kept may have been raised since the table was written: all are, until the Topic is applied again.
  */
 export function restoreRows (draft: TableDraft, reports: Reports, controllerEpoch: number): void {
   for (const topic of draft.topics.values()) {
@@ -35,7 +36,8 @@ export function restoreRows (draft: TableDraft, reports: Reports, controllerEpoc
       draft.setRow(row)
       partition += 1
     }
-    if (partition > topic.partitions) draft.setTopic({ ...topic, partitions: partition })
+    const kept = topic.internal ? {} : { retentionMs: -1, retentionBytes: -1 }
+    draft.setTopic({ ...topic, ...kept, partitions: Math.max(partition, topic.partitions) })
   }
 }
 

@@ -41,6 +41,25 @@ test('tables rolled back: nothing is elected before every broker has told what i
   expect(root?.metadata.annotations?.['millrace.dev/restoring']).toBeUndefined()
 })
 
+test('tables rolled back, or lost: everything is kept until the Topic is applied again', async () => {
+  const { cluster, topicId, fresh, early, isWell, reboot, stopAll } = await withHistory()
+  const retention = (): unknown => {
+    const topics = cluster.live().map(({ agent }) => agent.view.topicByName('orders'))
+    return [...new Set(topics.map(topic => topic?.retentionMs))]
+  }
+  const wished = retention()
+  expect(wished).toEqual([168 * 3_600_000])
+  for (const backup of [fresh, early]) {
+    stopAll()
+    cluster.kube.store.restore(backup)
+    reboot([0, 1, 2])
+    await cluster.until(() => cluster.rows(topicId).length > 0 && isWell())
+    expect(retention()).toEqual([-1])
+    expect(await cluster.applyTopic({ name: 'orders' })).toBe(topicId)
+    await cluster.until(() => JSON.stringify(retention()) === JSON.stringify(wished))
+  }
+})
+
 test('tables rolled back, one broker gone for good: a person waives it', async () => {
   const { cluster, without, isWell, reboot, stopAll } = await withHistory()
   stopAll()
