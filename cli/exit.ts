@@ -12,7 +12,9 @@ export const exitCodes = {
   /** No broker, no leader or no API server within --timeout, or no answer in time. */
   unavailable: 3,
   /** The topic, partition, group or cluster does not exist. */
-  notFound: 4
+  notFound: 4,
+  /** `plan`: something of what was asked about would be refused. */
+  refused: 5
 } as const
 
 export const exitCodesHelp = `Exit codes:
@@ -21,6 +23,7 @@ export const exitCodesHelp = `Exit codes:
   2  wrong usage
   3  no broker, leader or Kubernetes API in time (--timeout)
   4  no such topic, partition, group or cluster
+  5  plan: something would be refused
   130, 143  interrupted by SIGINT or SIGTERM before the end`
 
 /** An error of the command itself. */

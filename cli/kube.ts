@@ -20,7 +20,9 @@ export interface KubeOptions {
 }
 
 export interface Kube {
-  readonly api: KubeApi
+  readonly api: HttpApi
+  /** The same, but nothing is stored. */
+  readonly trial: KubeApi
   readonly namespace: string
   /** Of the kubeconfig, for people. */
   readonly context: string
@@ -56,14 +58,14 @@ export async function withKube<T> (options: KubeOptions, run: (kube: Kube) => Pr
   const credentials = await loadCredentials({ KUBECONFIG: path }).catch((error: unknown) => {
     throw new CliError(error instanceof Error ? error.message : String(error))
   })
-  const api = new HttpApi({
-    credentials, clock: new NodeClock(), userAgent: 'millrace-cli', fieldManager: 'millrace-cli'
-  })
+  const settings = { credentials, clock: new NodeClock(), userAgent: 'millrace-cli', fieldManager: 'millrace-cli' }
+  const api = new HttpApi(settings)
   const deadline = performance.now() + options.timeout
   const alive = setInterval(() => {}, 60_000)
   try {
     return await run({
       api,
+      trial: new HttpApi({ ...settings, dryRun: true }),
       namespace: options.namespace ?? credentials.namespace,
       context: currentContext(path),
       deadline,

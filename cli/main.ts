@@ -233,6 +233,20 @@ function clusterCommands (program: Command): void {
     .action(ends(async options => (await import('./cluster-restore.ts')).clusterRestore(options)))
 }
 
+function planCommand (program: Command): void {
+  toKubernetes(program.command('plan'))
+    .description('show what would happen if these objects were applied: what is refused, which brokers restart and\n' +
+      'why, which volumes grow, what moves and about how many bytes. Changes nothing.')
+    .addHelpText('before', examples('millrace plan -f cluster.yaml', 'kubectl millrace plan -f cluster.yaml',
+      "millrace plan -f cluster.yaml -f topics.yaml --json | jq 'select(.action == \"refused\")'"))
+    .requiredOption('-f, --file <files...>', 'YAML or JSON with Clusters and Topics; - for stdin')
+    .option('--controller <address>', 'host:port of the admin service (default: as the Lease of the Cluster says)',
+      take.address)
+    .option('--json', 'one JSON object a line')
+    .addOption(timeout('how long to wait for the Kubernetes API and the controller'))
+    .action(ends(async options => (await import('./plan.ts')).plan(options)))
+}
+
 export function program (): Command {
   const millrace = new Command('millrace')
     .description('Kafka-style streams as Kubernetes resources.\n' +
@@ -250,6 +264,7 @@ export function program (): Command {
   consumeCommand(millrace)
   groupCommands(millrace)
   clusterCommands(millrace)
+  planCommand(millrace)
   return millrace
 }
 

@@ -169,6 +169,19 @@ export interface BrokerDrain {
   waitingFor: string
 }
 
+export interface PlanBrokersRequest {
+  /** All brokers that there shall be; those that are not there yet are taken for empty ones that serve. */
+  brokerIds: number[]
+}
+
+export interface PlanBrokersResponse {
+  error?: ErrorDetail | undefined
+  /** Partitions that end elsewhere, in no order of time; bytes_left is not known. */
+  moves: PartitionMove[]
+  /** Brokers that would have to go: replicas_left and waiting_for of those that could not be emptied. */
+  drains: BrokerDrain[]
+}
+
 export interface RemoveBrokerRequest {
   brokerId: number
 }
@@ -1064,6 +1077,7 @@ export interface Methods {
   ElectLeaders: { request: ElectLeadersRequest, response: ElectLeadersResponse, service: 'AdminService', stream: false }
   RecoverPartition: { request: RecoverPartitionRequest, response: RecoverPartitionResponse, service: 'AdminService', stream: false }
   DrainBrokers: { request: DrainBrokersRequest, response: DrainBrokersResponse, service: 'AdminService', stream: false }
+  PlanBrokers: { request: PlanBrokersRequest, response: PlanBrokersResponse, service: 'AdminService', stream: false }
   RemoveBroker: { request: RemoveBrokerRequest, response: RemoveBrokerResponse, service: 'AdminService', stream: false }
   RestoreTables: { request: RestoreTablesRequest, response: RestoreTablesResponse, service: 'AdminService', stream: false }
   Fetch: { request: FetchRequest, response: FetchResponse, service: 'FetchService', stream: true }

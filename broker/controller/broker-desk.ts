@@ -1,17 +1,22 @@
-// DrainBrokers and RemoveBroker: brokers that are to be emptied, and those that are to be forgotten.
+// DrainBrokers, PlanBrokers and RemoveBroker: brokers that are to be emptied, what would move, and brokers that are
+// to be forgotten.
 import { WireError } from '../../wire/errors.ts'
 import type {
-  BrokerDrain, DrainBrokersRequest, DrainBrokersResponse, RemoveBrokerRequest, RemoveBrokerResponse, Sent
+  BrokerDrain, DrainBrokersRequest, DrainBrokersResponse, PlanBrokersRequest, PlanBrokersResponse,
+  RemoveBrokerRequest, RemoveBrokerResponse, Sent
 } from '../../wire/messages.ts'
+import type { Clock } from '../../wire/ports.ts'
 import * as limits from '../limits.ts'
 import { drainWaitsFor, rowsOf } from './drain.ts'
 import type { Scene } from './drain.ts'
+import { Foresight } from './foresight.ts'
 import type { Removals } from './removals.ts'
 import type { Roster } from './roster.ts'
 import { submit } from './tables.ts'
 import type { Tables } from './tables.ts'
 
 export interface BrokerDeskOptions {
+  readonly clock: Clock
   readonly roster: Roster
   readonly tables: Tables
   readonly removals: Removals
@@ -29,9 +34,7 @@ export class BrokerDesk {
 
   /** Brokers that the cluster does not know hold nothing: they are left out of the answer. */
   async drain ({ brokerIds }: DrainBrokersRequest): Promise<Sent<DrainBrokersResponse>> {
-    if (brokerIds.length > limits.brokersMax) {
-      throw new WireError('INVALID_REQUEST', `a cluster has ${limits.brokersMax} brokers at most`)
-    }
+    requireFew(brokerIds)
     const { tables, drainsChanged } = this.#options
     let changed = false
     await submit(tables.root, draft => {
@@ -44,6 +47,15 @@ export class BrokerDesk {
     })
     if (changed) drainsChanged()
     return { drains: this.drains() }
+  }
+
+  /** A few moves at a time, with others served between: thousands of partitions take a while to be thought over. */
+  async plan ({ brokerIds }: PlanBrokersRequest): Promise<Sent<PlanBrokersResponse>> {
+    requireFew(brokerIds)
+    const { clock, scene } = this.#options
+    const foresight = new Foresight(scene(), brokerIds)
+    while (foresight.step()) await new Promise<void>(resolve => { clock.defer(resolve) })
+    return foresight.outcome()
   }
 
   /** In order of broker id. */
@@ -86,4 +98,9 @@ export class BrokerDesk {
     const left = rowsOf(brokerId, [...tables.rows()]).length
     if (left > 0) throw new WireError('BROKER_IN_USE', `${left} partitions name broker ${brokerId}: drain it first`)
   }
+}
+
+function requireFew (brokerIds: readonly number[]): void {
+  if (brokerIds.length <= limits.brokersMax) return
+  throw new WireError('INVALID_REQUEST', `a cluster has ${limits.brokersMax} brokers at most`)
 }

@@ -4,8 +4,8 @@ import type {
   ApplyTopicRequest, ApplyTopicResponse, DeleteTopicRequest, DeleteTopicResponse, DescribeClusterRequest,
   DescribeClusterResponse, DrainBrokersRequest, DrainBrokersResponse, ElectLeadersRequest, ElectLeadersResponse,
   MovePartitionsRequest, MovePartitionsResponse, RecoverPartitionRequest, RecoverPartitionResponse,
-  RemoveBrokerRequest, RemoveBrokerResponse, RestoreTablesRequest, RestoreTablesResponse, Sent, SessionRequest,
-  SessionResponse
+  PlanBrokersRequest, PlanBrokersResponse, RemoveBrokerRequest, RemoveBrokerResponse, RestoreTablesRequest,
+  RestoreTablesResponse, Sent, SessionRequest, SessionResponse
 } from '../../wire/messages.ts'
 import type { Stream, StreamHandlers } from '../../wire/ports.ts'
 import type { Census } from './describe.ts'
@@ -22,6 +22,7 @@ export interface MoveOffice {
   movePartitions (request: MovePartitionsRequest): Promise<Sent<MovePartitionsResponse>>
   electLeaders (request: ElectLeadersRequest): Promise<Sent<ElectLeadersResponse>>
   drainBrokers (request: DrainBrokersRequest): Promise<Sent<DrainBrokersResponse>>
+  planBrokers (request: PlanBrokersRequest): Promise<Sent<PlanBrokersResponse>>
   removeBroker (request: RemoveBrokerRequest): Promise<Sent<RemoveBrokerResponse>>
 }
 

@@ -2,8 +2,8 @@
 // controller does by itself.
 import type {
   DescribeClusterResponse, DrainBrokersRequest, DrainBrokersResponse, ElectLeadersRequest, ElectLeadersResponse,
-  MovePartitionsRequest, MovePartitionsResponse, RemoveBrokerRequest, RemoveBrokerResponse, Sent,
-  SessionRequest_LearnerProgress
+  MovePartitionsRequest, MovePartitionsResponse, PlanBrokersRequest, PlanBrokersResponse, RemoveBrokerRequest,
+  RemoveBrokerResponse, Sent, SessionRequest_LearnerProgress
 } from '../../wire/messages.ts'
 import { BrokerDesk } from './broker-desk.ts'
 import type { MoveOffice } from './contract.ts'
@@ -39,6 +39,10 @@ export class Moving implements MoveOffice {
 
   drainBrokers (request: DrainBrokersRequest): Promise<Sent<DrainBrokersResponse>> {
     return this.#brokers.drain(request)
+  }
+
+  planBrokers (request: PlanBrokersRequest): Promise<Sent<PlanBrokersResponse>> {
+    return this.#brokers.plan(request)
   }
 
   removeBroker (request: RemoveBrokerRequest): Promise<Sent<RemoveBrokerResponse>> {

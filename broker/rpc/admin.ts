@@ -24,6 +24,7 @@ export function adminServices (endpoint: AdminEndpoint): Services {
       MovePartitions: request => answer(() => office().moving.movePartitions(request)),
       ElectLeaders: request => answer(() => office().moving.electLeaders(request)),
       DrainBrokers: request => answer(() => office().moving.drainBrokers(request)),
+      PlanBrokers: request => answer(() => office().moving.planBrokers(request)),
       RemoveBroker: request => answer(() => office().moving.removeBroker(request)),
       RecoverPartition: request => answer(() => office().repairs.recoverPartition(request)),
       RestoreTables: request => answer(() => office().repairs.restoreTables(request))

@@ -20,6 +20,8 @@ export interface HttpApiOptions {
   readonly userAgent: string
   /** Who owns the fields that are written; the operator unless said otherwise. */
   readonly fieldManager?: string
+  /** Writes are checked and answered as ever, unknown fields refused, and nothing is stored. */
+  readonly dryRun?: boolean
   /** Told of every write, for metrics. */
   readonly onWrite?: (verb: string, kind: Kind) => void
   /** Told of every request, watches too: what it failed with, undefined when it was answered with a 2xx. */
@@ -157,6 +159,12 @@ export class HttpApi implements KubeApi {
     return stop
   }
 
+  /** What is at a path, as text: a pod's own pages, by way of the API server. */
+  async text (path: string): Promise<string> {
+    const { response } = await this.#open({ method: 'GET', path })
+    return await readAll(response)
+  }
+
   close (): void {
     for (const stop of this.#watches) stop()
     this.#options.credentials.close()
@@ -164,7 +172,9 @@ export class HttpApi implements KubeApi {
 
   async #write (verb: string, kind: Kind, call: Call): Promise<KubeObject> {
     this.#options.onWrite?.(verb, kind)
-    return await this.#send(call) as KubeObject
+    const { dryRun = false } = this.#options
+    const query = { ...call.query, ...dryRun && { dryRun: 'All', fieldValidation: 'Strict' } }
+    return await this.#send({ ...call, query }) as KubeObject
   }
 
   async #send (call: Call): Promise<unknown> {

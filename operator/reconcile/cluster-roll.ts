@@ -51,8 +51,7 @@ async function restartNext (context: ClusterContext, template: PodTemplate): Pro
   const isCalm = turn.pods.length >= replicas && turn.pods.every(isReady)
   const view = isCalm && outdated.length > 0 ? await freshView(context) : undefined
   if (view === undefined || !isWhole(view, replicas)) throw new NextLoop({ afterMs: comeBackMs })
-  const controller = outdated.find(pod => pod.metadata.name === `${cluster.metadata.name}-${view.controller}`)
-  const next = outdated.filter(pod => pod !== controller).at(-1) ?? controller!
+  const next = nextToRestart(outdated, `${cluster.metadata.name}-${view.controller}`)!
   await turn.take(next)
   await restart(context, next, template)
 }
@@ -96,4 +95,9 @@ async function restart (context: ClusterContext, pod: KubeObject, template: PodT
   })
   await api.delete(kinds.pod, namespace, name, { ...uid !== undefined && { uid }, ...preconditions })
   caches.pods.observeDeleted(pod)
+}
+
+/** The last of them, the controller's own broker when no other is left. */
+export function nextToRestart (outdated: readonly KubeObject[], controllerPod: string): KubeObject | undefined {
+  return outdated.filter(pod => pod.metadata.name !== controllerPod).at(-1) ?? outdated.at(-1)
 }

@@ -37,7 +37,12 @@ export async function growVolumes (context: ClusterContext): Promise<void> {
   throw new NextLoop()
 }
 
-function hasSize (claim: KubeObject, wanted: string): boolean {
-  const size = (claim['spec'] as ClaimSpec | undefined)?.resources?.requests?.storage
+/** What a claim, or a claim template, asks for. */
+export function sizeOf (claim: KubeObject): string | undefined {
+  return (claim['spec'] as ClaimSpec | undefined)?.resources?.requests?.storage
+}
+
+export function hasSize (claim: KubeObject, wanted: string): boolean {
+  const size = sizeOf(claim)
   return size !== undefined && sameQuantity(size, wanted)
 }

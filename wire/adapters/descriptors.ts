@@ -207,6 +207,16 @@ const DrainBrokersResponse = new Codec<M.DrainBrokersResponse>({
   drains: { number: 2, type: BrokerDrain, repeated: true }
 })
 
+const PlanBrokersRequest = new Codec<M.PlanBrokersRequest>({
+  brokerIds: { number: 1, type: 'int32', repeated: true }
+})
+
+const PlanBrokersResponse = new Codec<M.PlanBrokersResponse>({
+  error: { number: 1, type: ErrorDetail },
+  moves: { number: 2, type: PartitionMove, repeated: true },
+  drains: { number: 3, type: BrokerDrain, repeated: true }
+})
+
 const RemoveBrokerRequest = new Codec<M.RemoveBrokerRequest>({
   brokerId: { number: 1, type: 'int32' }
 })
@@ -844,6 +854,8 @@ export const rpcs: { readonly [K in keyof M.Methods]: Rpc<K> } = {
     RecoverPartitionRequest, RecoverPartitionResponse),
   DrainBrokers: rpc('/millrace.v1.AdminService/DrainBrokers', false,
     DrainBrokersRequest, DrainBrokersResponse),
+  PlanBrokers: rpc('/millrace.v1.AdminService/PlanBrokers', false,
+    PlanBrokersRequest, PlanBrokersResponse),
   RemoveBroker: rpc('/millrace.v1.AdminService/RemoveBroker', false,
     RemoveBrokerRequest, RemoveBrokerResponse),
   RestoreTables: rpc('/millrace.v1.AdminService/RestoreTables', false,

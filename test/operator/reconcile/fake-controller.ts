@@ -3,7 +3,7 @@
 import { WireError } from '../../../wire/errors.ts'
 import type {
   ApplyTopicRequest, DeleteTopicRequest, DescribeClusterResponse, DrainBrokersRequest, PartitionMove,
-  RemoveBrokerRequest, Sent, TopicStatus
+  PlanBrokersResponse, RemoveBrokerRequest, Sent, TopicStatus
 } from '../../../wire/messages.ts'
 import type { Listener, Net, RequestOf, ResponseOf, Stream, UnaryMethod } from '../../../wire/ports.ts'
 import { FakeBrokers } from './fake-brokers.ts'
@@ -29,6 +29,8 @@ export class FakeController implements Net {
   address = '127.0.0.1:9091'
   readonly brokers = new FakeBrokers()
   moves: PartitionMove[] = []
+  /** What PlanBrokers answers. */
+  foreseen: Pick<PlanBrokersResponse, 'moves' | 'drains'> = { moves: [], drains: [] }
   controller = 0
   /** Why the tables are not whole; empty while they are. */
   restoring = ''
@@ -69,6 +71,7 @@ export class FakeController implements Net {
     if (method === 'DeleteTopic') return this.#delete(request as DeleteTopicRequest)
     if (method === 'DescribeCluster') return this.#describe()
     if (method === 'DrainBrokers') return { drains: this.brokers.drain((request as DrainBrokersRequest).brokerIds) }
+    if (method === 'PlanBrokers') return this.foreseen
     if (method === 'RestoreTables') return { tables: [{ table: 'events-0', reason: this.restoring }] }
     if (method === 'RemoveBroker') {
       this.brokers.remove((request as RemoveBrokerRequest).brokerId)
