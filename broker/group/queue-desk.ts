@@ -297,6 +297,7 @@ export class QueueDesk {
     }
     let open = steps.length
     const again: typeof steps = []
+    let failed = false
     const ended = (): void => {
       if (--open > 0 || this.#closed) return
       const retry = (): void => {
@@ -305,10 +306,12 @@ export class QueueDesk {
         lane.waiting.unshift(...again)
         this.#pump(lane)
       }
-      if (again.length === 0) retry()
-      else this.#host.clock.setTimer(retryMs, retry)
+      // A leader that takes no steps now refuses them at once: it would be asked without end.
+      if (failed) this.#host.clock.setTimer(retryMs, retry)
+      else retry()
     }
     this.#host.append(steps.map(({ step }) => ({ ...step, ...rest })), steps.map(waiting => (error, verdict) => {
+      failed ||= error !== undefined
       if (error === undefined || waiting.isOnce) waiting.done?.(error, verdict)
       else again.push(waiting)
       ended()

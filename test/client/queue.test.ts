@@ -1,4 +1,5 @@
 import { beforeEach, describe, expect, it } from 'vitest'
+import { WireError } from '../../wire/errors.ts'
 import type { FakeClock } from './fake-clock.ts'
 import { QueueWorld, sorted } from './queue-world.ts'
 import { codeOf, text, values } from './world.ts'
@@ -117,6 +118,23 @@ describe('a queue group', () => {
     expect(sorted([...new Set(done)])).toEqual(all)
     expect(begun.slice(mark).filter(({ value }) => before.has(value))).toEqual([])
     expect(world.start(0) + world.start(1)).toBe(200)
+  })
+})
+
+describe('a coordinator whose log takes no records', () => {
+  it('tries again in its time, and then everything goes on', async () => {
+    world.write(1)
+    const one = await world.member()
+    one.handle = async record => { if (record.deliveries === 1) await record.release({ delayMs: 500 }) }
+    await clock.until(() => begun.length === 1)
+    await clock.advance(100)
+    const { log } = world.coordinators
+    log.refusal = new WireError('NOT_ENOUGH_REPLICAS')
+    await clock.advance(2_000)
+    expect(log.refused).toBeGreaterThan(2)
+    expect(log.refused).toBeLessThan(60)
+    log.refusal = undefined
+    await clock.until(() => begun.length === 2)
   })
 })
 

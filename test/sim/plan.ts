@@ -28,6 +28,8 @@ export interface Plan {
   readonly consumers: number
   /** Members of one group, at a time. */
   readonly members: number
+  /** Of a queue group, at a time; none unless a plan says so (--plan '{"workers":4}'). */
+  readonly workers: number
   /** Between two sends of a producer, on average. */
   readonly sendEveryMs: number
   readonly valueBytesMax: number
@@ -99,6 +101,7 @@ export function drawPlan (seedRng: SimRng): Plan {
     producers: 1 + rng.integer(3),
     consumers: 1 + rng.integer(2),
     members: seedRng.fork('group').pick([0, 0, 2, 3, 5]),
+    workers: 0,
     sendEveryMs: rng.pick([large ? 30 : 10, 30, 100]),
     valueBytesMax: large ? 30_000 : rng.pick([10, 100, 2_000]),
     deliveryTimeoutMs: rng.pick([4_000, 15_000, 60_000]),

@@ -16,6 +16,11 @@ test.each([1, 2, 3, 4, 5])('seed %i keeps every promise', async (seed) => {
   expect(describeFailure(result)).toBe('')
 }, 60_000)
 
+test.each([1, 6])('seed %i keeps every promise to a queue group', async (seed) => {
+  const result = await runSeed(seed, { ...short(seed), workers: 4 })
+  expect(describeFailure(result)).toBe('')
+}, 60_000)
+
 test('equal seeds give equal traces', async () => {
   const [first, second] = [await runSeed(42, short(42)), await runSeed(42, short(42))]
   expect(second.hash).toBe(first.hash)

@@ -11,6 +11,7 @@ import { ConsumerClient } from './consumer-client.ts'
 import { Coverage } from './coverage.ts'
 import { SimFailure } from './failure.ts'
 import { GroupWorkload } from './group-client.ts'
+import { QueueWorkload } from './queue-client.ts'
 import { ofGone, ofThose } from './incarnations.ts'
 import { Nemesis } from './nemesis.ts'
 import { InvariantObserver } from './observer.ts'
@@ -51,6 +52,7 @@ export class Simulation {
   readonly #producers: ProducerClient[] = []
   readonly #consumers: ConsumerClient[] = []
   readonly #group: GroupWorkload
+  readonly #queue: QueueWorkload
   #clientsMade = 0
 
   constructor (seed: number, plan: Plan) {
@@ -66,9 +68,12 @@ export class Simulation {
       committed: (topicId, partition, offset, how) => { this.#mustBeCommitted(topicId, partition, offset, how) }
     }
     this.operator = new SimOperator(this.cluster)
-    const hosts = Array.from({ length: plan.producers + plan.consumers + plan.members }, (_, index) => `c${index}`)
-    this.#group = new GroupWorkload(this.#world, hosts.slice(plan.producers + plan.consumers),
-      (key) => this.observer.logStart(this.topics.partitions().find((each) => each.key === key)?.id ?? ''))
+    const clients = plan.producers + plan.consumers
+    const hosts = Array.from({ length: clients + plan.members + plan.workers }, (_, index) => `c${index}`)
+    const logStart = (key: Key): number =>
+      this.observer.logStart(this.topics.partitions().find((each) => each.key === key)?.id ?? '')
+    this.#group = new GroupWorkload(this.#world, hosts.slice(clients, clients + plan.members), logStart)
+    this.#queue = new QueueWorkload(this.#world, hosts.slice(clients + plan.members), logStart)
     const victims = {
       hosts,
       restartOne: (rng: SimRng) => { this.restartClient(rng) },
@@ -90,6 +95,7 @@ export class Simulation {
     for (let i = 0; i < plan.producers; i++) this.#newProducer(`c${i}`)
     for (let i = 0; i < plan.consumers; i++) this.#newConsumer(`c${plan.producers + i}`)
     this.#group.begin()
+    this.#queue.begin()
   }
 
   /** Lets virtual time pass. */
@@ -104,6 +110,7 @@ export class Simulation {
     const { cluster, nemesis } = this
     nemesis.heal()
     this.#group.heal()
+    this.#queue.heal()
     await scrub(cluster, this.coverage)
     await this.#until(cluster.scheduler.now + setUpMsMax, 'topics are not as wished', () => this.#allThere())
     const healedAtMs = cluster.scheduler.now
@@ -144,6 +151,8 @@ export class Simulation {
       .map(({ key, id }) => [key, endsById.get(id) ?? 0]))
     await this.#until(healedAtMs + groupMsMax, 'the group does not read on', () => this.#group.isDone(ends),
       () => this.#group.state(ends))
+    await this.#until(healedAtMs + groupMsMax, 'the queue group does not go on', () => this.#queue.isDone(ends),
+      () => this.#queue.state(ends))
   }
 
   async #check (healedAtMs: number): Promise<void> {

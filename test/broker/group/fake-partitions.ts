@@ -17,10 +17,18 @@ export class FakePartitions implements Partitions {
   endKnown = true
   /** Commit each append at once. */
   automatic = true
+  /** Every append is answered at once with this. */
+  refusal: WireError | undefined
+  refused = 0
   #listener: ((partition: number, leading: boolean) => void) | undefined
   #waiting: (() => void)[] = []
 
   append (_ref: PartitionRef, batch: Uint8Array, done: AppendDone): void {
+    if (this.refusal !== undefined) {
+      this.refused++
+      done(this.refusal, -1, -1)
+      return
+    }
     const base = this.logEnd
     stampBaseOffset(batch, base)
     this.logEnd += parseBatchHeader(batch).recordsCount
