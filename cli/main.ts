@@ -233,6 +233,24 @@ function clusterCommands (program: Command): void {
     .action(ends(async options => (await import('./cluster-restore.ts')).clusterRestore(options)))
 }
 
+function brokerCommands (program: Command): void {
+  const broker = program.command('broker').description('help brokers whose volume is lost')
+    .addHelpText('before', examples('millrace broker replace-volume 2 --dry-run'))
+  toController(broker.command('replace-volume <broker>'))
+    .description('give a broker an empty volume in place of one that never comes back (its node is gone).\n' +
+      'Deletes its PersistentVolumeClaim and its pod; the broker begins anew under the same id and copies what it\n' +
+      'is to hold. Refused while the broker runs, or while any partition has no leader: then the volume may hold\n' +
+      'the only copy of a record.')
+    .addHelpText('before', examples('millrace broker replace-volume 2 --dry-run',
+      'millrace broker replace-volume 2 --yes'))
+    .option('-y, --yes', 'do it; without this nothing is changed')
+    .option('--dry-run', 'check and show what would be')
+    .option('--json', 'as JSON')
+    .addOption(timeout('how long to wait for the Kubernetes API and the controller'))
+    .action(ends(async (name: string, options) =>
+      (await import('./broker-replace-volume.ts')).brokerReplaceVolume(name, options)))
+}
+
 function planCommand (program: Command): void {
   toKubernetes(program.command('plan'))
     .description('show what would happen if these objects were applied: what is refused, which brokers restart and\n' +
@@ -264,6 +282,7 @@ export function program (): Command {
   consumeCommand(millrace)
   groupCommands(millrace)
   clusterCommands(millrace)
+  brokerCommands(millrace)
   planCommand(millrace)
   return millrace
 }

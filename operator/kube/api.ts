@@ -78,6 +78,8 @@ export interface DeletePreconditions {
   readonly uid?: string
   readonly resourceVersion?: string
   readonly propagationPolicy?: 'Background' | 'Foreground' | 'Orphan'
+  /** Pods: 0 does not wait for the kubelet, which on a dead node never answers. */
+  readonly gracePeriodSeconds?: number
 }
 
 /** Every method rejects with KubeError. Writes answer with the object as stored. */

@@ -105,7 +105,7 @@ export class HttpApi implements KubeApi {
   }
 
   async delete (kind: Kind, namespace: string, name: string, given: DeletePreconditions = {}): Promise<void> {
-    const { propagationPolicy, ...preconditions } = given
+    const { propagationPolicy, gracePeriodSeconds, ...preconditions } = given
     try {
       await this.#write('delete', kind, {
         method: 'DELETE',
@@ -114,7 +114,8 @@ export class HttpApi implements KubeApi {
           kind: 'DeleteOptions',
           apiVersion: 'v1',
           ...Object.keys(preconditions).length > 0 && { preconditions },
-          ...propagationPolicy !== undefined && { propagationPolicy }
+          ...propagationPolicy !== undefined && { propagationPolicy },
+          ...gracePeriodSeconds !== undefined && { gracePeriodSeconds }
         }
       })
     } catch (error) {
