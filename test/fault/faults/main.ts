@@ -13,7 +13,7 @@ import { run } from './run.ts'
 
 /** To start and to read everything at the end; and for each round beside what it lasts. */
 const besideMsMax = 400_000
-const roundMsMax = 180_000
+const roundMsMax = 300_000
 
 const startedAtMs = nowMs()
 function print (text: string): void { process.stdout.write(text) }

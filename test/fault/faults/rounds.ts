@@ -5,8 +5,11 @@ import { nowMs, pause } from './clock.ts'
 import { Crashes } from './crashes.ts'
 import type { Death, FaultKind, Scene, Strike } from './kind.ts'
 
-/** After healing, until every replica is in sync and every broker ready. */
-export const wholeMsMax = 90_000
+/**
+ * After healing, until every replica is in sync and every broker ready. A drain and a rolling restart that faults have
+ * hindered only begin then, one broker after the other.
+ */
+export const wholeMsMax = 180_000
 const calmMs = 2_000
 const mixRoundMs = 30_000
 /** In the mix: between two strikes, on average. */
