@@ -19,7 +19,8 @@ export const followerRules: readonly Mutation[] = [
       search: 'const { log, highWatermark } = replica.state\n    if (offset < log.logStart',
       replace: 'const { log } = replica.state\n    const highWatermark = leader === undefined ? log.logEnd : ' +
         'replica.state.highWatermark\n    if (offset < log.logStart'
-    }]
+    }],
+    finders: ['interleaving follower-reads', 'seeds']
   },
   {
     name: 'truncates-to-high-watermark',
