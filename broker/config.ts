@@ -2,6 +2,7 @@
 // JSON file of the ConfigMap. Pure: main.ts hands in the environment and the file's text.
 import { WireError } from '../wire/errors.ts'
 import { groupExpiryMsDefault, groupExpiryMsMin, learnerBytesPerSecondDefault } from './limits.ts'
+import { parseListeners, type ListenerConfig } from './listeners.ts'
 
 export interface BrokerConfig {
   /** Name of the Cluster object. */
@@ -29,6 +30,8 @@ export interface BrokerConfig {
   /** A group without members whose last commit is older is forgotten. */
   readonly groupExpiryMs: number
   readonly logLevel: string
+  /** Of spec.listeners, beside the client port. */
+  readonly listeners: readonly ListenerConfig[]
 }
 
 export type Environment = Readonly<Record<string, string | undefined>>
@@ -58,7 +61,15 @@ function ordinal (podName: string): number {
   return Number(digits)
 }
 
-interface ConfigFile { brokers?: unknown, learnerBytesPerSecond?: unknown, groupExpiryMs?: unknown }
+interface ConfigFile {
+  brokers?: unknown
+  learnerBytesPerSecond?: unknown
+  groupExpiryMs?: unknown
+  logLevel?: unknown
+  listeners?: unknown
+}
+
+const logLevels: readonly unknown[] = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']
 
 function parseFile (text: string): ConfigFile {
   let parsed: unknown
@@ -92,6 +103,8 @@ export function parseConfig (env: Environment, file: string): BrokerConfig {
   if (!Number.isSafeInteger(groupExpiryMs) || (groupExpiryMs as number) < groupExpiryMsMin) {
     throw invalid(`groupExpiryMs in MILLRACE_CONFIG must be a whole number from ${groupExpiryMsMin}`)
   }
+  const logLevel = settings.logLevel ?? env.MILLRACE_LOG_LEVEL ?? 'info'
+  if (!logLevels.includes(logLevel)) throw invalid(`logLevel in MILLRACE_CONFIG must be one of ${logLevels.join(', ')}`)
   return {
     cluster: required(env, 'MILLRACE_CLUSTER'),
     clusterUid: required(env, 'MILLRACE_CLUSTER_UID'),
@@ -108,6 +121,7 @@ export function parseConfig (env: Environment, file: string): BrokerConfig {
     brokersExpected: brokers,
     learnerBytesPerSecond: learnerBytesPerSecond as number,
     groupExpiryMs: groupExpiryMs as number,
-    logLevel: env.MILLRACE_LOG_LEVEL ?? 'info'
+    logLevel: logLevel as string,
+    listeners: parseListeners(settings.listeners, ordinal(podName), env)
   }
 }

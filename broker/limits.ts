@@ -95,6 +95,10 @@ export const replicateInFlightBytesPerStreamMax = 64 * MiB
 export const learnerBytesPerSecondDefault = 64 * MiB
 /** A learner with less than this to get is not held back: its leader is about to wait for it. */
 export const learnerNearBytes = 4 * MiB
+/** Listeners of a Cluster beside the client port; as operator/schema/listeners.ts. */
+export const listenersMax = 5
+/** How often a broker looks whether its ConfigMap has changed; the kubelet itself takes up to a minute. */
+export const configLookMs = 2_000
 /** Learners told of in one Progress, the others in the next. */
 export const learnersPerReportMax = 1_000
 /** How often leaders tell the controller how far learners are. */

@@ -1,5 +1,6 @@
 // The broker process: reads the environment, gives BrokerNode the real ports, serves health and metrics.
 import { readFileSync } from 'node:fs'
+import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { pino } from 'pino'
 import { NodeClock } from '../wire/adapters/node-clock.ts'
@@ -7,6 +8,7 @@ import { NodeRng } from '../wire/adapters/node-rng.ts'
 import { GrpcNet } from '../wire/adapters/grpc-net.ts'
 import { WireError } from '../wire/errors.ts'
 import { parseConfig, type BrokerConfig } from './config.ts'
+import { watchConfig } from './config-watch.ts'
 import { serveHealth } from './http.ts'
 import { HttpKube } from './io/adapters/http-kube.ts'
 import { NodeDisk } from './io/adapters/node-disk.ts'
@@ -23,13 +25,11 @@ const lingerMs = 300
 const { version } = JSON.parse(readFileSync(join(import.meta.dirname, '../package.json'), 'utf8')) as
   { version: string }
 
-function readConfig (): BrokerConfig {
-  const path = process.env.MILLRACE_CONFIG ?? ''
-  return parseConfig(process.env, path === '' ? '{}' : readFileSync(path, 'utf8'))
-}
+const configPath = process.env.MILLRACE_CONFIG ?? ''
 
 async function main (): Promise<void> {
-  const config = readConfig()
+  const text = configPath === '' ? '{}' : readFileSync(configPath, 'utf8')
+  const config = parseConfig(process.env, text)
   const log = pino({ level: config.logLevel, base: { broker: config.podName } })
   const disk = await NodeDisk.open(config.dataFolder)
   const net = new GrpcNet({ messageBytesMax, streamsPerConnectionMax, connectionsMax, keepaliveMs: peerKeepaliveMs })
@@ -42,6 +42,15 @@ async function main (): Promise<void> {
   })
   stopOnSignals(node, disk, log)
   await node.start()
+  if (configPath !== '') {
+    const read = async (): Promise<string> => await readFile(configPath, 'utf8')
+    const changed = (next: BrokerConfig): void => {
+      log.level = next.logLevel
+      node.apply(next)
+      log.info({}, 'the settings have changed')
+    }
+    watchConfig({ clock: ports.clock, log, env: process.env, read, changed }, text)
+  }
   log.info({ client: config.listenClient, peer: config.listenPeer }, 'listening')
 }
 

@@ -1,8 +1,10 @@
 // A broker put together from ports alone: main.ts gives it the real ones, the simulator simulated ones.
 import { WireError } from '../wire/errors.ts'
+import type { ListenerAddress } from '../wire/messages.ts'
 import type { Clock, Listener, Net, Rng, Services } from '../wire/ports.ts'
 import type { BrokerConfig } from './config.ts'
 import { GroupCoordinator } from './group/coordinator.ts'
+import type { ListenerConfig } from './listeners.ts'
 import type { Disk, Kube, Log } from './io/ports.ts'
 import type { Volume } from './log/contract.ts'
 import type { VolumeSettings } from './log/settings.ts'
@@ -12,6 +14,7 @@ import type { BrokerSources } from './metrics.ts'
 import { PartitionHost } from './partition/host.ts'
 import { adminServices } from './rpc/admin.ts'
 import { fetchServices } from './rpc/fetch.ts'
+import { throughListener } from './rpc/listener.ts'
 import { metadataServices } from './rpc/metadata.ts'
 import { groupServices } from './rpc/groups.ts'
 import { groupOffsetsServices } from './rpc/offsets-commit.ts'
@@ -37,7 +40,11 @@ export type NodeConfig = Pick<BrokerConfig, 'cluster' | 'clusterUid' | 'brokerId
     readonly volumeSettings?: Partial<VolumeSettings>
     readonly learnerBytesPerSecond?: number
     readonly groupExpiryMs?: number
+    readonly listeners?: readonly ListenerConfig[]
   }
+
+/** What changes while a broker runs. */
+export type LiveSettings = Pick<BrokerConfig, 'learnerBytesPerSecond' | 'listeners'>
 
 interface Parts {
   readonly volume: Volume
@@ -85,7 +92,8 @@ export class BrokerNode {
       boots: volume.meta.boots,
       clientAddress: config.advertiseClient === '' ? config.listenClient : config.advertiseClient,
       peerAddress: config.advertisePeer === '' ? config.listenPeer : config.advertisePeer,
-      rack: config.rack
+      rack: config.rack,
+      listeners: advertised(config.listeners ?? [])
     }
     const settings = { brokersExpected: config.brokersExpected }
     const agent = new SessionAgent({
@@ -113,6 +121,21 @@ export class BrokerNode {
       listOffsetsServices(host), groupOffsetsServices(groups), groupServices(groups))
     this.#listeners.push(await net.listen(this.#config.listenPeer, peers, { keepaliveMs: peerKeepaliveMs }))
     this.#listeners.push(await net.listen(this.#config.listenClient, clients))
+    for (const { name, listen } of this.#config.listeners ?? []) {
+      this.#listeners.push(await net.listen(listen, throughListener(clients, name, agent.view)))
+    }
+  }
+
+  /** Takes over what needs no restart. */
+  apply ({ learnerBytesPerSecond, listeners }: LiveSettings): void {
+    const { agent, host } = this.#parts ?? {}
+    host?.learnerThrottle.limit(learnerBytesPerSecond)
+    // Those that this process listens at: another list of listeners comes with a restart.
+    const names = new Set(this.#config.listeners?.map(({ name }) => name))
+    const addresses = advertised(listeners.filter(({ name }) => names.has(name)))
+    if (agent !== undefined && JSON.stringify(agent.self.listeners) !== JSON.stringify(addresses)) {
+      agent.advertise(addresses)
+    }
   }
 
   /** Empty when this broker serves, otherwise what it waits for. */
@@ -155,6 +178,10 @@ export class BrokerNode {
     this.#ports.log.error({ error }, 'the volume cannot be served any more by this process')
     this.#onFatal(error)
   }
+}
+
+function advertised (listeners: readonly ListenerConfig[]): ListenerAddress[] {
+  return listeners.map(({ name, address }) => ({ name, address }))
 }
 
 /** One listener's services out of several; a method is served once. */

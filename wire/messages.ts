@@ -55,6 +55,10 @@ export interface DescribeClusterResponse {
   /** Moves under way. */
   moves: PartitionMove[]
   drains: BrokerDrain[]
+  /** Of under_replicated: those that lack more than replicas of brokers in maintenance. */
+  underReplicatedUnexpectedly: number
+  /** Brokers without which partitions would take no records, since brokers in maintenance are away. */
+  indispensable: number[]
 }
 
 export interface TopicStatus {
@@ -182,6 +186,22 @@ export interface PlanBrokersResponse {
   drains: BrokerDrain[]
 }
 
+export interface MaintainBrokersRequest {
+  /** All brokers that may be away; those not named lead again. */
+  brokerIds: number[]
+}
+
+export interface MaintainBrokersResponse {
+  error?: ErrorDetail | undefined
+  brokers: BrokerMaintenance[]
+}
+
+export interface BrokerMaintenance {
+  brokerId: number
+  /** Partitions that it still leads. */
+  leading: number
+}
+
 export interface RemoveBrokerRequest {
   brokerId: number
 }
@@ -296,6 +316,17 @@ export interface BrokerInfo {
   rack: string
   /** It shall hold no replica any more. */
   draining: boolean
+  /** Where clients reach it that come through other listeners than the client port. */
+  listeners: ListenerAddress[]
+  /** It may be away: it leads nothing that others can lead. */
+  maintenance: boolean
+}
+
+export interface ListenerAddress {
+  /** As in spec.listeners of the Cluster. */
+  name: string
+  /** host:port, empty while it is not known. */
+  address: string
 }
 
 export interface FetchRequest {
@@ -883,7 +914,7 @@ export interface ReplicaEnds {
 
 export interface SessionRequest {
   /** Which of the optional fields below is set. */
-  request?: 'register' | 'heartbeat' | 'changeInSync' | 'ends' | 'stop' | 'reports' | 'progress'
+  request?: 'register' | 'heartbeat' | 'changeInSync' | 'ends' | 'stop' | 'reports' | 'progress' | 'addresses'
   register?: SessionRequest_Register | undefined
   heartbeat?: SessionRequest_Heartbeat | undefined
   changeInSync?: SessionRequest_ChangeInSync | undefined
@@ -891,6 +922,7 @@ export interface SessionRequest {
   stop?: SessionRequest_Stop | undefined
   reports?: SessionRequest_ReplicaReports | undefined
   progress?: SessionRequest_Progress | undefined
+  addresses?: SessionRequest_Addresses | undefined
 }
 
 /** First message of the stream. */
@@ -966,6 +998,11 @@ export interface SessionRequest_LearnerProgress {
   bytesLeft: number
   /** Records, likewise. */
   recordsLeft: number
+}
+
+/** Other addresses than those it registered with: a load balancer has one at last, a node port has changed. */
+export interface SessionRequest_Addresses {
+  listeners: ListenerAddress[]
 }
 
 /** SIGTERM: move every leadership away, then answer MayStop. */
@@ -1078,6 +1115,7 @@ export interface Methods {
   RecoverPartition: { request: RecoverPartitionRequest, response: RecoverPartitionResponse, service: 'AdminService', stream: false }
   DrainBrokers: { request: DrainBrokersRequest, response: DrainBrokersResponse, service: 'AdminService', stream: false }
   PlanBrokers: { request: PlanBrokersRequest, response: PlanBrokersResponse, service: 'AdminService', stream: false }
+  MaintainBrokers: { request: MaintainBrokersRequest, response: MaintainBrokersResponse, service: 'AdminService', stream: false }
   RemoveBroker: { request: RemoveBrokerRequest, response: RemoveBrokerResponse, service: 'AdminService', stream: false }
   RestoreTables: { request: RestoreTablesRequest, response: RestoreTablesResponse, service: 'AdminService', stream: false }
   Fetch: { request: FetchRequest, response: FetchResponse, service: 'FetchService', stream: true }

@@ -1,8 +1,9 @@
-// DrainBrokers, PlanBrokers and RemoveBroker: brokers that are to be emptied, what would move, and brokers that are
-// to be forgotten.
+// DrainBrokers, MaintainBrokers, PlanBrokers, RemoveBroker: brokers that are to be emptied, that may be away, what
+// would move, and brokers that are to be forgotten.
 import { WireError } from '../../wire/errors.ts'
 import type {
-  BrokerDrain, DrainBrokersRequest, DrainBrokersResponse, PlanBrokersRequest, PlanBrokersResponse,
+  BrokerDrain, DrainBrokersRequest, DrainBrokersResponse, MaintainBrokersRequest, MaintainBrokersResponse,
+  PlanBrokersRequest, PlanBrokersResponse,
   RemoveBrokerRequest, RemoveBrokerResponse, Sent
 } from '../../wire/messages.ts'
 import type { Clock } from '../../wire/ports.ts'
@@ -47,6 +48,24 @@ export class BrokerDesk {
     })
     if (changed) drainsChanged()
     return { drains: this.drains() }
+  }
+
+  /** Answers what those that the cluster knows still lead. */
+  async maintain ({ brokerIds }: MaintainBrokersRequest): Promise<Sent<MaintainBrokersResponse>> {
+    requireFew(brokerIds)
+    const { tables } = this.#options
+    await submit(tables.root, draft => {
+      for (const broker of draft.brokers.values()) {
+        const maintenance = brokerIds.includes(broker.brokerId)
+        if (broker.maintenance !== maintenance) draft.setBroker({ ...broker, maintenance })
+      }
+    })
+    const rows = [...tables.rows()]
+    return {
+      brokers: [...tables.brokers().values()].filter(({ maintenance }) => maintenance)
+        .map(({ brokerId }) => ({ brokerId, leading: rows.filter(({ leader }) => leader === brokerId).length }))
+        .sort((a, b) => a.brokerId - b.brokerId)
+    }
   }
 
   /** A few moves at a time, with others served between: thousands of partitions take a while to be thought over. */

@@ -64,9 +64,13 @@ export class BrokerSession {
   get brokerId (): number { return this.info.brokerId }
 
   join (register: SessionRequest_Register, info: BrokerInfo): void {
-    this.#info = { ...info, fenced: false, stopping: false }
+    this.#info = { ...info, fenced: false, stopping: false, maintenance: false }
     this.state = 'joining'
     this.report(register.replicas)
+  }
+
+  readdress (listeners: BrokerInfo['listeners']): void {
+    this.#info = { ...this.info, listeners }
   }
 
   report (reports: readonly ReplicaReport[]): void {

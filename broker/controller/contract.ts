@@ -3,9 +3,9 @@
 import type {
   ApplyTopicRequest, ApplyTopicResponse, DeleteTopicRequest, DeleteTopicResponse, DescribeClusterRequest,
   DescribeClusterResponse, DrainBrokersRequest, DrainBrokersResponse, ElectLeadersRequest, ElectLeadersResponse,
-  MovePartitionsRequest, MovePartitionsResponse, RecoverPartitionRequest, RecoverPartitionResponse,
-  PlanBrokersRequest, PlanBrokersResponse, RemoveBrokerRequest, RemoveBrokerResponse, RestoreTablesRequest,
-  RestoreTablesResponse, Sent, SessionRequest, SessionResponse
+  MaintainBrokersRequest, MaintainBrokersResponse, MovePartitionsRequest, MovePartitionsResponse, PlanBrokersRequest,
+  PlanBrokersResponse, RecoverPartitionRequest, RecoverPartitionResponse, RemoveBrokerRequest, RemoveBrokerResponse,
+  RestoreTablesRequest, RestoreTablesResponse, Sent, SessionRequest, SessionResponse
 } from '../../wire/messages.ts'
 import type { Stream, StreamHandlers } from '../../wire/ports.ts'
 import type { Census } from './describe.ts'
@@ -23,6 +23,7 @@ export interface MoveOffice {
   electLeaders (request: ElectLeadersRequest): Promise<Sent<ElectLeadersResponse>>
   drainBrokers (request: DrainBrokersRequest): Promise<Sent<DrainBrokersResponse>>
   planBrokers (request: PlanBrokersRequest): Promise<Sent<PlanBrokersResponse>>
+  maintainBrokers (request: MaintainBrokersRequest): Promise<Sent<MaintainBrokersResponse>>
   removeBroker (request: RemoveBrokerRequest): Promise<Sent<RemoveBrokerResponse>>
 }
 

@@ -260,9 +260,9 @@ export class Controller implements ControllerOffice {
   /** Root table: sessions unfence, absences fence. No row may name a leader of an incarnation before this one. */
   #decideBrokers (draft: TableDraft, hold: boolean): void {
     for (const session of this.#roster.sessions()) {
-      const draining = draft.brokers.get(session.brokerId)?.draining === true
-      const wanted = { ...session.info, fenced: false, stopping: session.stopping, draining }
       const known = draft.brokers.get(session.brokerId)
+      const { draining, maintenance } = { draining: known?.draining === true, maintenance: known?.maintenance === true }
+      const wanted = { ...session.info, fenced: false, stopping: session.stopping, draining, maintenance }
       if (sameBroker(known, wanted)) continue
       // That a broker stops is written with the leaderships that it loses, not once before them.
       if (hold && session.stopping && sameBroker(known, { ...wanted, stopping: false })) continue
@@ -335,8 +335,9 @@ export class Controller implements ControllerOffice {
   }
 
   #housekeep (): void {
-    const draining = new Set([...this.#tables.brokers().values()].flatMap(one => one.draining ? [one.brokerId] : []))
-    for (const wish of preferredWishes(this.#tables.all(), this.#roster, this.#options.clock.now(), draining)) {
+    const resting = new Set([...this.#tables.brokers().values()]
+      .flatMap(one => one.draining || one.maintenance ? [one.brokerId] : []))
+    for (const wish of preferredWishes(this.#tables.all(), this.#roster, this.#options.clock.now(), resting)) {
       this.#elections.want(wish)
     }
     this.#topics.makeInternal()

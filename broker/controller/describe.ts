@@ -1,6 +1,6 @@
 // DescribeCluster: what the tables say, counted.
 import type {
-  BrokerInfo, DescribeClusterResponse, PartitionRow, Sent, TopicInfo, TopicStatus
+  BrokerInfo, DescribeClusterResponse, PartitionRow, ReplicaIdentity, Sent, TopicInfo, TopicStatus
 } from '../../wire/messages.ts'
 import { nobody } from '../row.ts'
 import type { Table, TopicEntry } from './table.ts'
@@ -25,7 +25,28 @@ export function describeTables (tables: readonly Table[], names: readonly string
   }
   topics.sort((a, b) => compare(a.topic?.name ?? '', b.topic?.name ?? ''))
   const sorted = [...brokers.values()].sort((a, b) => a.brokerId - b.brokerId)
-  return { brokers: sorted, topics, ...countAll(tables, brokers) }
+  return { brokers: sorted, topics, ...countAll(tables, brokers), ...besidesMaintenance(tables, brokers) }
+}
+
+/** What is not as it shall be for other reasons than brokers in maintenance, and who must stay because of those. */
+function besidesMaintenance (tables: readonly Table[], brokers: ReadonlyMap<number, BrokerInfo>):
+Pick<DescribeClusterResponse, 'underReplicatedUnexpectedly' | 'indispensable'> {
+  const isResting = (id: number): boolean => brokers.get(id)?.maintenance === true
+  const indispensable = new Set<number>()
+  let underReplicatedUnexpectedly = 0
+  for (const row of livingRows(tables)) {
+    const live = liveMembers(row, brokers)
+    const missing = row.replicas.filter(id => !row.adding.includes(id) && !live.some(({ brokerId }) => brokerId === id))
+    if (missing.some(id => !isResting(id))) underReplicatedUnexpectedly += 1
+    if (!missing.some(isResting) || live.length > row.minInSync) continue
+    for (const { brokerId } of live) indispensable.add(brokerId)
+  }
+  return { underReplicatedUnexpectedly, indispensable: [...indispensable].sort((a, b) => a - b) }
+}
+
+function livingRows (tables: readonly Table[]): PartitionRow[] {
+  return tables.flatMap(table => [...table.topics.values()]
+    .flatMap(topic => topic.deleting ? [] : table.rows.get(topic.topicId) ?? []))
 }
 
 /** What the tables say of the whole cluster, in numbers. */
@@ -49,12 +70,7 @@ function brokersOf (tables: readonly Table[]): Map<number, BrokerInfo> {
 
 function countAll (tables: readonly Table[], brokers: ReadonlyMap<number, BrokerInfo>): Counts {
   const counts: Counts = { partitions: 0, underReplicated: 0, underMinInSync: 0, offline: 0 }
-  for (const table of tables) {
-    for (const topic of table.topics.values()) {
-      if (topic.deleting) continue
-      for (const row of table.rows.get(topic.topicId) ?? []) countRow(counts, row, brokers)
-    }
-  }
+  for (const row of livingRows(tables)) countRow(counts, row, brokers)
   return counts
 }
 
@@ -64,7 +80,7 @@ export function describeTopic (topic: TopicEntry, rows: readonly PartitionRow[],
   const counts: Counts = { partitions: 0, underReplicated: 0, underMinInSync: 0, offline: 0 }
   for (const row of rows) countRow(counts, row, brokers)
   const { underReplicated, underMinInSync, offline } = counts
-  const replicasInSync = rows.reduce((least, row) => Math.min(least, liveMembers(row, brokers)),
+  const replicasInSync = rows.reduce((least, row) => Math.min(least, liveMembers(row, brokers).length),
     rows.length === 0 ? 0 : Infinity)
   return {
     topic: info satisfies TopicInfo,
@@ -80,7 +96,7 @@ export function describeTopic (topic: TopicEntry, rows: readonly PartitionRow[],
 }
 
 function countRow (counts: Counts, row: PartitionRow, brokers: ReadonlyMap<number, BrokerInfo>): void {
-  const live = liveMembers(row, brokers)
+  const live = liveMembers(row, brokers).length
   counts.partitions += 1
   // Those that a move adds are not missed while they catch up.
   if (live < row.replicas.length - row.adding.length) counts.underReplicated += 1
@@ -89,11 +105,11 @@ function countRow (counts: Counts, row: PartitionRow, brokers: ReadonlyMap<numbe
 }
 
 /** Members of the set whose broker is unfenced with the same volume: at the floor dead ones stay in the set. */
-function liveMembers (row: PartitionRow, brokers: ReadonlyMap<number, BrokerInfo>): number {
+function liveMembers (row: PartitionRow, brokers: ReadonlyMap<number, BrokerInfo>): ReplicaIdentity[] {
   return row.inSync.filter(member => {
     const broker = brokers.get(member.brokerId)
     return broker !== undefined && !broker.fenced && broker.volumeId === member.volumeId
-  }).length
+  })
 }
 
 function compare (a: string, b: string): number {

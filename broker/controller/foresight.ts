@@ -100,6 +100,8 @@ function newcomer (brokerId: number): BrokerInfo {
     clientAddress: '',
     peerAddress: '',
     rack: '',
-    draining: false
+    draining: false,
+    listeners: [],
+    maintenance: false
   }
 }

@@ -2,7 +2,8 @@
 // controller does by itself.
 import type {
   DescribeClusterResponse, DrainBrokersRequest, DrainBrokersResponse, ElectLeadersRequest, ElectLeadersResponse,
-  MovePartitionsRequest, MovePartitionsResponse, PlanBrokersRequest, PlanBrokersResponse, RemoveBrokerRequest,
+  MaintainBrokersRequest, MaintainBrokersResponse, MovePartitionsRequest, MovePartitionsResponse, PlanBrokersRequest,
+  PlanBrokersResponse, RemoveBrokerRequest,
   RemoveBrokerResponse, Sent, SessionRequest_LearnerProgress
 } from '../../wire/messages.ts'
 import { BrokerDesk } from './broker-desk.ts'
@@ -43,6 +44,10 @@ export class Moving implements MoveOffice {
 
   planBrokers (request: PlanBrokersRequest): Promise<Sent<PlanBrokersResponse>> {
     return this.#brokers.plan(request)
+  }
+
+  maintainBrokers (request: MaintainBrokersRequest): Promise<Sent<MaintainBrokersResponse>> {
+    return this.#brokers.maintain(request)
   }
 
   removeBroker (request: RemoveBrokerRequest): Promise<Sent<RemoveBrokerResponse>> {

@@ -1,5 +1,5 @@
 // The return of leaderships to the brokers that rows name first, and their leaving of brokers that are to be
-// emptied: gently, a few at a time.
+// emptied or may be away: gently, a few at a time.
 import type { PartitionRow } from '../../wire/messages.ts'
 import * as limits from '../limits.ts'
 import { nobody, partitionKeyText } from '../row.ts'
@@ -11,16 +11,16 @@ import type { Table } from './table.ts'
 /**
  * Polls that give some partitions to leaders who are to have them, and are in sync and settled.
  *
- * @param draining brokers that are to lead nothing, if others can
+ * @param resting brokers that are to lead nothing, if others can: they are drained, or in maintenance
  */
 export function preferredWishes (tables: readonly Table[], roster: Roster, now: number,
-  draining: ReadonlySet<number>): Wish[] {
+  resting: ReadonlySet<number>): Wish[] {
   const wishes: Wish[] = []
   for (const table of tables) {
     for (const rows of table.rows.values()) {
       for (const row of rows) {
         if (wishes.length >= limits.preferredLeadersPerMove) return wishes
-        const preferred = better(row, roster, now, draining)
+        const preferred = better(row, roster, now, resting)
         if (preferred !== nobody) wishes.push(wishFor(row, preferred, roster))
       }
     }
@@ -29,13 +29,13 @@ export function preferredWishes (tables: readonly Table[], roster: Roster, now: 
 }
 
 /** Who should lead instead of the one that does; -1 when that one is right, or nobody better can. */
-function better (row: PartitionRow, roster: Roster, now: number, draining: ReadonlySet<number>): number {
+function better (row: PartitionRow, roster: Roster, now: number, resting: ReadonlySet<number>): number {
   // Who leads after a move is decided when it is completed.
   if (row.leader === nobody || isMoving(row)) return nobody
-  const staying = row.replicas.filter(id => !draining.has(id))
+  const staying = row.replicas.filter(id => !resting.has(id))
   const [first] = staying
   if (first === undefined || row.leader === first || roster.isChosen(row)) return nobody
-  const wanted = draining.has(row.leader) ? staying : [first]
+  const wanted = resting.has(row.leader) ? staying : [first]
   return wanted.find(id => mayLead(row, id, roster, now)) ?? nobody
 }
 

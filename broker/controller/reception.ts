@@ -171,6 +171,10 @@ export class Reception {
       case 'progress':
         this.#options.progress(session.brokerId, message.progress?.learners ?? [])
         return
+      case 'addresses':
+        session.readdress(message.addresses?.listeners ?? [])
+        this.#options.changed()
+        return
       case 'stop':
         session.stopping = true
         this.#options.changed()

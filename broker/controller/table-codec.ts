@@ -66,10 +66,11 @@ function encodeSpec (table: Table): TableSpec {
 function encodeBroker (broker: BrokerInfo): object {
   const {
     brokerId: id, brokerEpoch: epoch, volumeId, incarnation, fenced, stopping, clientAddress, peerAddress, rack,
-    draining
+    draining, listeners, maintenance
   } = broker
   return {
-    id, volumeId, epoch, incarnation, fenced, stopping, clientAddress, peerAddress, rack, ...draining && { draining }
+    id, volumeId, epoch, incarnation, fenced, stopping, clientAddress, peerAddress, rack, ...draining && { draining },
+    ...listeners.length > 0 && { listeners }, ...maintenance && { maintenance }
   }
 }
 
@@ -121,7 +122,10 @@ function decodeBroker (fields: Reader): BrokerInfo {
     clientAddress: fields.string('clientAddress'),
     peerAddress: fields.string('peerAddress'),
     rack: fields.string('rack'),
-    draining: fields.boolean('draining')
+    draining: fields.boolean('draining'),
+    listeners: fields.objects('listeners')
+      .map(each => ({ name: each.string('name'), address: each.string('address') })),
+    maintenance: fields.boolean('maintenance')
   }
 }
 

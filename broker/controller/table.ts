@@ -170,5 +170,11 @@ export function sameBroker (a: BrokerInfo | undefined, b: BrokerInfo): boolean {
   return a !== undefined && a.brokerId === b.brokerId && a.volumeId === b.volumeId &&
     a.brokerEpoch === b.brokerEpoch && a.incarnation === b.incarnation && a.fenced === b.fenced &&
     a.stopping === b.stopping && a.clientAddress === b.clientAddress && a.peerAddress === b.peerAddress &&
-    a.rack === b.rack && a.draining === b.draining
+    a.rack === b.rack && a.draining === b.draining && a.maintenance === b.maintenance &&
+    sameListeners(a.listeners, b.listeners)
+}
+
+function sameListeners (a: BrokerInfo['listeners'], b: BrokerInfo['listeners']): boolean {
+  return a.length === b.length &&
+    a.every(({ name, address }, index) => name === b[index]?.name && address === b[index].address)
 }

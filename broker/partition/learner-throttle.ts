@@ -22,11 +22,10 @@ const messageBytesMin = 64 * 1024
  */
 export class LearnerThrottle {
   readonly #clock: Clock
-  readonly #bytesPerSecond: number
-  readonly #burstBytes: number
+  #bytesPerSecond = 0
+  #burstBytes = 0
   readonly nearBytes: number
-  /** What one turn may send. */
-  readonly messageBytes: number
+  #messageBytes = 0
   /** Below zero when more was sent than there were. */
   #tokens: number
   #filledMs: number
@@ -40,13 +39,34 @@ export class LearnerThrottle {
   constructor (clock: Clock, bytesPerSecond: number, nearBytes = limits.learnerNearBytes) {
     this.nearBytes = nearBytes
     this.#clock = clock
+    this.#filledMs = clock.now()
+    this.#tokens = 0
+    this.#set(bytesPerSecond)
+    this.#tokens = this.#burstBytes
+  }
+
+  /** What one turn may send. */
+  get messageBytes (): number { return this.#messageBytes }
+
+  /** Another limit, from now on: 0 for none. Who waits goes on by it. */
+  limit (bytesPerSecond: number): void {
+    if (bytesPerSecond === this.#bytesPerSecond) return
+    this.#fill()
+    this.#set(bytesPerSecond)
+    this.#tokens = Math.min(this.#tokens, this.#burstBytes)
+    this.#timer?.cancel()
+    this.#timer = undefined
+    if (this.#waiting.size === 0) return
+    if (bytesPerSecond === 0) this.#clock.defer(() => { this.#release() })
+    else this.#schedule()
+  }
+
+  #set (bytesPerSecond: number): void {
     this.#bytesPerSecond = bytesPerSecond
-    this.messageBytes = bytesPerSecond === 0
+    this.#messageBytes = bytesPerSecond === 0
       ? limits.fetchBytesPerMessageMax
       : Math.min(limits.fetchBytesPerMessageMax, Math.max(messageBytesMin, bytesPerSecond / messagesPerSecond))
-    this.#burstBytes = Math.max(this.messageBytes, bytesPerSecond * burstMs / 1000)
-    this.#tokens = this.#burstBytes
-    this.#filledMs = clock.now()
+    this.#burstBytes = Math.max(this.#messageBytes, bytesPerSecond * burstMs / 1000)
   }
 
   /** True: it may send a message now. False: `admitted` is called when its turn has come. */
@@ -94,6 +114,7 @@ export class LearnerThrottle {
   }
 
   #fill (): void {
+    if (this.#bytesPerSecond === 0) this.#tokens = this.#burstBytes
     const now = this.#clock.now()
     const filled = this.#tokens + (now - this.#filledMs) * this.#bytesPerSecond / 1000
     this.#tokens = Math.max(this.#tokens, Math.min(filled, this.#burstBytes))
@@ -113,7 +134,7 @@ export class LearnerThrottle {
   #release (): void {
     this.#fill()
     for (const learner of this.#waiting) {
-      if (this.#tokens <= 0) break
+      if (this.#bytesPerSecond > 0 && this.#tokens <= 0) break
       this.#tokens -= this.messageBytes
       this.#waiting.delete(learner)
       learner.admitted()

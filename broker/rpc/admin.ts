@@ -25,6 +25,7 @@ export function adminServices (endpoint: AdminEndpoint): Services {
       ElectLeaders: request => answer(() => office().moving.electLeaders(request)),
       DrainBrokers: request => answer(() => office().moving.drainBrokers(request)),
       PlanBrokers: request => answer(() => office().moving.planBrokers(request)),
+      MaintainBrokers: request => answer(() => office().moving.maintainBrokers(request)),
       RemoveBroker: request => answer(() => office().moving.removeBroker(request)),
       RecoverPartition: request => answer(() => office().repairs.recoverPartition(request)),
       RestoreTables: request => answer(() => office().repairs.restoreTables(request))

@@ -9,8 +9,8 @@
 import { assert } from '../assert.ts'
 import { WireError } from '../../wire/errors.ts'
 import type {
-  AnnounceControllerRequest, AnnounceControllerResponse, AskControllerRequest, AskControllerResponse, PartitionRow,
-  ReplicaReport, Sent, SessionRequest, SessionResponse, SessionResponse_Push
+  AnnounceControllerRequest, AnnounceControllerResponse, AskControllerRequest, AskControllerResponse, ListenerAddress,
+  PartitionRow, ReplicaReport, Sent, SessionRequest, SessionResponse, SessionResponse_Push
 } from '../../wire/messages.ts'
 import type { Stream, StreamHandlers } from '../../wire/ports.ts'
 import { Api } from '../controller/api.ts'
@@ -128,6 +128,13 @@ export class SessionAgent implements ControllerLink {
     this.#candidacy.end('this broker stops')
     this.#link?.drop()
     this.#wake()
+  }
+
+  /** Clients of other listeners find this broker elsewhere from now on. */
+  advertise (listeners: readonly ListenerAddress[]): void {
+    this.self.listeners = listeners
+    // Without a session they are a part of the next Register.
+    this.#link?.advertise(listeners)
   }
 
   changeInSync (

@@ -1,7 +1,7 @@
 // The seam between a broker's bond with the controller (agent.ts, view.ts) and its replicas
 // (partition/host.ts). Neither knows the other's files.
 import type {
-  BrokerInfo, PartitionKey, PartitionRow, ReplicaEnds, ReplicaReport, SessionRequest_AddedMember,
+  BrokerInfo, ListenerAddress, PartitionKey, PartitionRow, ReplicaEnds, ReplicaReport, SessionRequest_AddedMember,
   SessionRequest_LearnerProgress as LearnerProgress, SessionResponse_Push, ReplicaIdentity, TopicInfo
 } from '../../wire/messages.ts'
 import type { WireError } from '../../wire/errors.ts'
@@ -24,6 +24,8 @@ export interface Self {
   /** host:port that brokers and the operator dial. */
   readonly peerAddress: string
   readonly rack: string
+  /** Where clients of other listeners dial; `advertise` changes it. */
+  listeners: readonly ListenerAddress[]
 }
 
 /** What this broker knows of the cluster, from pushes and from rows that peers sent. Never goes back. */

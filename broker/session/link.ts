@@ -1,7 +1,7 @@
 // One session stream from a broker to a controller, from its opening to its end.
 import { WireError } from '../../wire/errors.ts'
 import type {
-  BrokerInfo, PartitionRow, ReplicaReport, Sent, SessionRequest, SessionResponse, SessionResponse_Push
+  BrokerInfo, ListenerAddress, PartitionRow, ReplicaReport, Sent, SessionRequest, SessionResponse, SessionResponse_Push
 } from '../../wire/messages.ts'
 import type { Clock, Net, Stream } from '../../wire/ports.ts'
 import type { Volume } from '../log/contract.ts'
@@ -98,6 +98,10 @@ export class Link {
 
   stop (): void {
     this.#send({ stop: {} })
+  }
+
+  advertise (listeners: readonly ListenerAddress[]): void {
+    this.#send({ addresses: { listeners } })
   }
 
   /** Hangs up. `ended` is called with 'dropped'. */
@@ -208,6 +212,6 @@ export class Link {
 }
 
 function brokerOf (self: Self): Sent<BrokerInfo> {
-  const { brokerId, volumeId, brokerEpoch, incarnation, clientAddress, peerAddress, rack } = self
-  return { brokerId, volumeId, brokerEpoch, incarnation, clientAddress, peerAddress, rack }
+  const { brokerId, volumeId, brokerEpoch, incarnation, clientAddress, peerAddress, rack, listeners } = self
+  return { brokerId, volumeId, brokerEpoch, incarnation, clientAddress, peerAddress, rack, listeners }
 }

@@ -5,6 +5,8 @@ import type { KubeObject, OwnerReference } from '../kube/types.ts'
 import type { Cluster } from '../schema/resources.ts'
 
 export const clusterLabel = `${group}/cluster`
+/** On the Services of spec.listeners: the name of the listener. */
+export const listenerLabel = `${group}/listener`
 export const configHashAnnotation = `${group}/config-hash`
 export const templateHashAnnotation = `${group}/template-hash`
 /** Hash of the object as the operator wanted it last; tells when a field was taken away. */
@@ -30,6 +32,9 @@ export const names = {
   statefulSet: (cluster: string) => cluster,
   headlessService: (cluster: string) => `${cluster}-brokers`,
   bootstrapService: (cluster: string) => `${cluster}-bootstrap`,
+  /** 63 characters at most: 50 of the cluster, 9 of the listener, 2 of the ordinal. */
+  listenerService: (cluster: string, listener: string, ordinal: number) => `${cluster}-${listener}-${ordinal}`,
+  pod: (cluster: string, ordinal: number) => `${cluster}-${ordinal}`,
   configMap: (cluster: string) => `${cluster}-config`,
   podDisruptionBudget: (cluster: string) => cluster,
   networkPolicy: (cluster: string) => cluster,

@@ -49,7 +49,6 @@ function wishHash (cluster: Cluster, { image, clusterUid }: PodTemplateOptions):
     settings: configHash(cluster),
     resources: spec.resources,
     topologyKey: spec.topologyKey,
-    logLevel: spec.logLevel,
     pod: spec.pod
   })
 }
@@ -113,7 +112,9 @@ function container (cluster: Cluster, options: PodTemplateOptions): object {
     image,
     args: ['broker'],
     env: environment(cluster, options.clusterUid),
-    ports: Object.entries(ports).map(([name, containerPort]) => ({ name, containerPort, protocol: 'TCP' })),
+    ports: [
+      ...Object.entries(ports), ...(cluster.spec.listeners ?? []).map(({ name, port }) => [name, port] as const)
+    ].map(([name, containerPort]) => ({ name, containerPort, protocol: 'TCP' })),
     ...resources !== undefined && { resources },
     securityContext: {
       allowPrivilegeEscalation: false,
@@ -143,6 +144,7 @@ function environment (cluster: Cluster, clusterUid: string): object[] {
     { name: 'MILLRACE_CLUSTER_UID', value: clusterUid },
     { name: 'MILLRACE_NAMESPACE', valueFrom: { fieldRef: { fieldPath: 'metadata.namespace' } } },
     { name: 'MILLRACE_POD_NAME', valueFrom: { fieldRef: { fieldPath: 'metadata.name' } } },
+    { name: 'MILLRACE_NODE_IP', valueFrom: { fieldRef: { fieldPath: 'status.hostIP' } } },
     { name: 'MILLRACE_RACK', valueFrom: { fieldRef: { fieldPath: rackField(cluster.spec.topologyKey) } } },
     { name: 'MILLRACE_DATA', value: dataFolder },
     { name: 'MILLRACE_CONFIG', value: `${configFolder}/${configFile}` },
@@ -151,7 +153,6 @@ function environment (cluster: Cluster, clusterUid: string): object[] {
     { name: 'MILLRACE_LISTEN_METRICS', value: `0.0.0.0:${ports.metrics}` },
     { name: 'MILLRACE_ADVERTISE_CLIENT', value: `${host}:${ports.client}` },
     { name: 'MILLRACE_ADVERTISE_PEER', value: `${host}:${ports.peer}` },
-    { name: 'MILLRACE_LOG_LEVEL', value: cluster.spec.logLevel },
     // Cold reads must not keep the journal's fsync waiting for a thread; Node has four by itself.
     { name: 'UV_THREADPOOL_SIZE', value: '8' }
   ]

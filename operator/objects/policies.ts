@@ -10,7 +10,7 @@ export function podDisruptionBudget (cluster: Cluster): KubeObject {
   })
 }
 
-/** Clients and metrics from anywhere in Kubernetes; the peer port from brokers of the cluster and the operator. */
+/** Clients and metrics from anywhere; the peer port from brokers of the cluster and the operator. */
 export function networkPolicy (cluster: Cluster): KubeObject {
   const name = cluster.metadata.name
   const from = (port: number, peers?: readonly object[]): object =>
@@ -21,6 +21,7 @@ export function networkPolicy (cluster: Cluster): KubeObject {
       policyTypes: ['Ingress'],
       ingress: [
         from(ports.client),
+        ...(cluster.spec.listeners ?? []).map(({ port }) => from(port)),
         from(ports.peer, [
           { podSelector: { matchLabels: selectorLabels(name) } },
           {

@@ -14,6 +14,8 @@ export interface ClusterContext extends Surroundings {
   clusterUid?: string
   /** Brokers that are to go, the next one first, and what they still hold. */
   draining: NonNullable<ClusterStatus['draining']>
+  /** Brokers that may be away, and what they lead still. */
+  maintenance: NonNullable<ClusterStatus['maintenance']>
   /** What goes on without an event: when to look again. */
   comeBackMs?: number
   /** What the status has to say beside what can be seen; each for people. */
@@ -24,6 +26,10 @@ export interface ClusterContext extends Surroundings {
     scaleDownBlocked?: string | undefined
     resizing?: string
     rolling?: string
+    /** What waits for Kubernetes, as the address of a load balancer. */
+    waiting?: string
+    /** Which broker does not come up with the template that is wanted, and why. */
+    rollFailed?: string
     /** Nothing is changed: a person said so. */
     paused?: string
   }

@@ -8,6 +8,8 @@ import { bootstrapAddress } from '../objects/services.ts'
 import type { ClusterStatus } from '../schema/cluster.ts'
 import { ordinalOf } from './caches.ts'
 import { isReady, type ClusterContext } from './cluster-context.ts'
+import { shownListeners } from './cluster-listeners.ts'
+import { maintenanceMessage } from './cluster-maintenance.ts'
 import { currentTemplate, isOutdated } from './cluster-roll.ts'
 import { drainingMessage, movingMessage, scaleNews } from './cluster-scale-words.ts'
 import { condition, conditions, type Verdict } from './conditions.ts'
@@ -33,10 +35,14 @@ interface Moves {
 
 interface Facts {
   readonly ready: number
+  /** Not ready, and not in maintenance. */
+  readonly missing: number
   readonly total: number
   /** -1: none, or it does not answer. */
   readonly controller: number
   readonly partitions: PartitionCounts
+  /** Of the partitions that are under-replicated: for other reasons than brokers in maintenance. */
+  readonly lacking: number
   readonly moves: Moves
   /** It has been Ready before: a broker that is missing now degrades it. */
   readonly wasReady: boolean
@@ -61,6 +67,8 @@ export async function writeClusterStatus (context: ClusterContext): Promise<void
     partitions: facts.partitions,
     moves: facts.moves,
     ...context.draining.length > 0 && { draining: context.draining },
+    ...context.maintenance.length > 0 && { maintenance: context.maintenance },
+    ...cluster.spec.listeners !== undefined && { listeners: shownListeners(context) },
     version: version(context),
     bootstrap: bootstrapAddress(cluster),
     selector: selectorText(name)
@@ -84,9 +92,12 @@ function gather (context: ClusterContext): Facts {
   // Never what the spec says: brokers that hold something are counted.
   const total = replicas ?? status?.brokers?.total ?? 0
   const readyPods = pods.filter(pod => isReady(pod) && ordinalOf(pod) < total).length
+  const isThere = (id: number): boolean => pods.some(pod => ordinalOf(pod) === id && isReady(pod))
+  const excused = (cluster.spec.maintenance ?? []).filter(id => id < total && !isThere(id)).length
   const isSilent = view === undefined || readyPods === 0 || views.silentMs(key) > silenceMsMax
   return {
     ready: readyPods,
+    missing: Math.max(0, total - readyPods - excused),
     total,
     controller: isSilent ? -1 : view.controller,
     // Without a controller the last that was heard stands.
@@ -96,6 +107,7 @@ function gather (context: ClusterContext): Facts {
       underMinInSync: view?.underMinInSync ?? status?.partitions?.underMinInSync ?? 0,
       offline: view?.offline ?? status?.partitions?.offline ?? 0
     },
+    lacking: view?.underReplicatedUnexpectedly ?? status?.partitions?.underReplicated ?? 0,
     moves: view === undefined ? remembered(status) : movesOf(view.moves),
     wasReady: condition(status?.conditions, 'Ready')?.status === 'True' ||
       (status?.phase !== undefined && status.phase !== 'Creating' && status.phase !== 'Invalid')
@@ -136,30 +148,40 @@ function progressing (context: ClusterContext, facts: Facts): Verdict {
     return { type: 'Progressing', status: false, reason: 'Paused', message: notes.paused }
   }
   if (notes.resizing !== undefined) return yes('Resizing', notes.resizing)
+  if (notes.rollFailed !== undefined && notes.rolling !== undefined) {
+    return { type: 'Progressing', status: false, reason: 'RollStopped', message: notes.rolling }
+  }
   if (notes.rolling !== undefined) return yes('Rolling', notes.rolling)
   if (notes.scaleDownBlocked !== undefined) {
     return { type: 'Progressing', status: false, reason: 'ScaleDownBlocked', message: notes.scaleDownBlocked }
   }
   if (draining.length > 0) return yes('Draining', drainingMessage(context, draining))
-  if (facts.ready < facts.total) {
+  if (facts.missing > 0) {
     return yes(facts.wasReady ? 'BrokersStarting' : 'Creating', `${facts.ready} of ${facts.total} brokers are ready`)
   }
   if (facts.moves.underWay > 0) return yes('Moving', movingMessage(context, facts.moves))
+  if (notes.waiting !== undefined) return yes('WaitingForAddress', notes.waiting)
+  const resting = maintenanceMessage(context)
+  if (resting !== undefined) return { type: 'Progressing', status: false, reason: 'Maintenance', message: resting }
   return { type: 'Progressing', status: false, reason: 'Settled', message: 'nothing is being changed' }
 }
 
 function degraded ({ notes }: ClusterContext, facts: Facts): Verdict {
   const yes = (reason: string, message: string): Verdict => ({ type: 'Degraded', status: true, reason, message })
-  const { underReplicated, offline, total } = facts.partitions
+  const { offline, total } = facts.partitions
   if (notes.failed !== undefined) return yes('ReconcileFailed', notes.failed)
   if (notes.invalid !== undefined) return yes('InvalidSpec', notes.invalid)
-  if (facts.wasReady && facts.ready < facts.total) {
-    return yes('BrokersNotReady', `${facts.total - facts.ready} of ${facts.total} brokers are not ready`)
+  if (notes.rollFailed !== undefined) {
+    const stops = notes.rolling === undefined ? '' : '; no other broker is restarted'
+    return yes('BrokerStuck', `${notes.rollFailed}${stops}`)
+  }
+  if (facts.wasReady && facts.missing > 0) {
+    return yes('BrokersNotReady', `${facts.missing} of ${facts.total} brokers are not ready`)
   }
   if (facts.wasReady && facts.controller < 0) return yes('NoController', noController)
   if (offline > 0) return yes('PartitionsOffline', `${offline} of ${total} partitions have no leader`)
-  if (facts.wasReady && underReplicated > 0) {
-    return yes('UnderReplicated', `${underReplicated} of ${total} partitions have too few replicas in sync`)
+  if (facts.wasReady && facts.lacking > 0) {
+    return yes('UnderReplicated', `${facts.lacking} of ${total} partitions have too few replicas in sync`)
   }
   if (notes.scaleDownBlocked !== undefined) return yes('ScaleDownBlocked', notes.scaleDownBlocked)
   return { type: 'Degraded', status: false, reason: 'AsWanted', message: 'the cluster is as its spec says' }
@@ -172,7 +194,7 @@ function phase ({ cluster, notes, draining }: ClusterContext, facts: Facts,
   if (!facts.wasReady && isReadyNow?.status !== true) return 'Creating'
   const { phase: before, brokers } = cluster.status ?? {}
   // What was begun goes on until the last broker is back.
-  const isPending = facts.ready < facts.total
+  const isPending = facts.missing > 0
   const rolls = notes.rolling !== undefined || notes.resizing !== undefined || (before === 'Rolling' && isPending)
   if (rolls) return 'Rolling'
   const isBlocked = notes.scaleDownBlocked !== undefined

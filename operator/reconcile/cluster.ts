@@ -1,7 +1,6 @@
 // One Cluster: its objects in order, then what the brokers need of the operator, then the status.
 import { isKubeError } from '../kube/api.ts'
 import { keyOf, kinds, type KubeObject } from '../kube/types.ts'
-import { configMap } from '../objects/config-map.ts'
 import { clusterUidAnnotation, names, ownerReference, selectorText } from '../objects/names.ts'
 import { networkPolicy, podDisruptionBudget } from '../objects/policies.ts'
 import { role, roleBinding, serviceAccount } from '../objects/rbac.ts'
@@ -11,6 +10,8 @@ import type { Cluster } from '../schema/resources.ts'
 import { ForeignObjectError, type ManagedKind } from './caches.ts'
 import { isReady, type ClusterContext } from './cluster-context.ts'
 import { deleteCluster } from './cluster-delete.ts'
+import { makeConfigMap, makeListeners } from './cluster-listeners.ts'
+import { maintainBrokers } from './cluster-maintenance.ts'
 import { rollBrokers } from './cluster-roll.ts'
 import { countBrokers, drainBrokers, ensureStatefulSet } from './cluster-scale.ts'
 import { writeClusterStatus } from './cluster-status.ts'
@@ -28,9 +29,10 @@ const steps: readonly Step<ClusterContext>[] = [
   make('serviceAccount', serviceAccount),
   make('role', role),
   make('roleBinding', roleBinding),
-  make('configMap', configMap),
   make('service', headlessService),
   make('service', bootstrapService),
+  { name: 'listeners', run: makeListeners },
+  { name: 'configMap', run: makeConfigMap },
   make('networkPolicy', networkPolicy),
   { name: 'growVolumes', run: growVolumes },
   { name: 'statefulSet', run: makeStatefulSet },
@@ -38,6 +40,7 @@ const steps: readonly Step<ClusterContext>[] = [
   { name: 'adoptLease', run: adoptLease },
   { name: 'askController', run: askController },
   { name: 'releaseTopics', run: releaseTopics },
+  { name: 'maintainBrokers', run: maintainBrokers },
   { name: 'drainBrokers', run: drainBrokers },
   { name: 'rollBrokers', run: rollBrokers }
 ]
@@ -51,7 +54,9 @@ function make (kind: ManagedKind, build: (cluster: Cluster, brokers?: number) =>
 
 /** @throws NextLoop to come back, StepFailed to be tried again with backoff. */
 export async function reconcileCluster (surroundings: Surroundings, cluster: Cluster & KubeObject): Promise<void> {
-  const context: ClusterContext = { ...surroundings, cluster, key: keyOf(cluster), draining: [], notes: {} }
+  const context: ClusterContext = {
+    ...surroundings, cluster, key: keyOf(cluster), draining: [], maintenance: [], notes: {}
+  }
   if (cluster.metadata.deletionTimestamp !== undefined) {
     if (hasFinalizer(cluster)) await runSteps([{ name: 'deleteCluster', run: deleteCluster }], context)
     return
@@ -59,6 +64,7 @@ export async function reconcileCluster (surroundings: Surroundings, cluster: Clu
   if (isPaused(cluster)) {
     context.notes.paused = pausedMessage
     context.draining = cluster.status?.draining ?? []
+    context.maintenance = cluster.status?.maintenance ?? []
     await askController(context)
     await writeClusterStatus(context)
     return

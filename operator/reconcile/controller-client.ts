@@ -13,7 +13,7 @@ const timeoutMs = 10_000
 const hopsMax = 4
 
 export type AdminMethod = 'ApplyTopic' | 'DeleteTopic' | 'DescribeCluster' | 'MovePartitions' | 'ElectLeaders' |
-  'RecoverPartition' | 'DrainBrokers' | 'PlanBrokers' | 'RemoveBroker' | 'RestoreTables'
+  'MaintainBrokers' | 'RecoverPartition' | 'DrainBrokers' | 'PlanBrokers' | 'RemoveBroker' | 'RestoreTables'
 
 /** The controller that was remembered is not there, or is not the controller: look again. */
 const lookAgain: ReadonlySet<string> = new Set(['NOT_CONTROLLER', 'CONNECTION_REFUSED', 'UNAVAILABLE', 'TIMED_OUT'])

@@ -20,7 +20,7 @@ export function restartReason (pod: KubeObject, template: PodTemplate): string {
   if (before?.image !== after?.image) reasons.push(`its image changes from ${before?.image} to ${after?.image}`)
   const changed: string[] = []
   const settings = template.metadata.annotations[configHashAnnotation]
-  if (noteOf(pod, configHashAnnotation) !== settings) changed.push('settings')
+  if (noteOf(pod, configHashAnnotation) !== settings) changed.push('listeners')
   // Limits without requests are given requests: the pod may say more.
   if (!covers(before?.resources ?? {}, after?.resources ?? {})) changed.push('resources')
   if (!covers(pod.metadata.labels ?? {}, template.metadata.labels)) changed.push('labels')

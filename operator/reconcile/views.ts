@@ -28,6 +28,10 @@ export interface View {
   readonly offline: number
   readonly moves: DescribeClusterResponse['moves']
   readonly drains: DescribeClusterResponse['drains']
+  /** Of underReplicated: for other reasons than brokers in maintenance. */
+  readonly underReplicatedUnexpectedly: number
+  /** Brokers that must stay while others are in maintenance. */
+  readonly indispensable: readonly number[]
 }
 
 /** `topics`: the names of those whose state changed. */

@@ -2,6 +2,7 @@
 import { conditionsSchema, observedGenerationSchema } from './conditions.ts'
 import type { Resource } from './crd.ts'
 import type { ObjectSchema, TypeOf } from './json-schema.ts'
+import { listenersMax, listenersSchema } from './listeners.ts'
 import { podSchema } from './pod.ts'
 import { bytesOrUnlimitedPattern, bytesPattern, cpuPattern, quantityLengthMax } from './quantities.ts'
 import {
@@ -10,6 +11,8 @@ import {
 
 /** As broker/limits.ts: one controller knows them all. */
 export const brokersMax = 100
+/** Of a listener, in the status: enough to begin with. */
+export const addressesShownMax = 5
 
 const resourceList = {
   type: 'object',
@@ -105,7 +108,7 @@ const spec = {
       properties: {
         bytesPerSecond: {
           description: 'What a broker sends at most to replicas that are catching up, all together: 64Mi (the ' +
-            'default), unlimited. A change restarts the brokers, one at a time.',
+            'default), unlimited. Running brokers take a change over.',
           type: 'string',
           maxLength: quantityLengthMax,
           pattern: bytesOrUnlimitedPattern,
@@ -129,18 +132,31 @@ const spec = {
       properties: { requests: resourceList, limits: resourceList }
     },
     pod: podSchema,
+    listeners: listenersSchema,
+    maintenance: {
+      description: 'Ids of brokers that may be away for a while: others lead, and they are not missed.',
+      type: 'array',
+      maxItems: brokersMax,
+      'x-kubernetes-list-type': 'set',
+      items: { type: 'integer', format: 'int32', minimum: 0, maximum: brokersMax - 1 }
+    },
     image: {
       description: "Container image of the brokers. Default: the operator's own, so that one version runs.",
       type: 'string',
       minLength: 1,
       maxLength: 512
     },
-    logLevel: { type: 'string', enum: ['error', 'warn', 'info', 'debug'], default: 'warn' }
+    logLevel: {
+      description: 'Of the brokers; running ones take a change over.',
+      type: 'string',
+      enum: ['error', 'warn', 'info', 'debug'],
+      default: 'warn'
+    }
   }
 } as const satisfies ObjectSchema
 
-function count (description: string): { description: string, type: 'integer', format: 'int32', minimum: 0 } {
-  return { description, type: 'integer', format: 'int32', minimum: 0 }
+function count (description?: string): { description?: string, type: 'integer', format: 'int32', minimum: 0 } {
+  return { ...description !== undefined && { description }, type: 'integer', format: 'int32', minimum: 0 }
 }
 
 const status = {
@@ -201,6 +217,30 @@ const status = {
           replicasLeft: count('Replicas that it has not handed over.'),
           dataLeft: count('Replicas handed over whose data it has not deleted yet.'),
           waitingFor: { description: 'Why it does not go on; left out while it does.', type: 'string', maxLength: 1024 }
+        }
+      }
+    },
+    maintenance: {
+      description: 'Brokers in maintenance, and the partitions that they lead still.',
+      type: 'array',
+      maxItems: brokersMax,
+      'x-kubernetes-list-type': 'atomic',
+      items: {
+        type: 'object',
+        required: ['broker', 'leading'],
+        properties: { broker: count(), leading: count() }
+      }
+    },
+    listeners: {
+      description: 'Where clients of each listener begin: some brokers of it.',
+      type: 'array',
+      maxItems: listenersMax,
+      'x-kubernetes-list-type': 'atomic',
+      items: {
+        type: 'object',
+        properties: {
+          name: { type: 'string', maxLength: 15 },
+          addresses: { type: 'array', maxItems: addressesShownMax, items: { type: 'string', maxLength: 320 } }
         }
       }
     },

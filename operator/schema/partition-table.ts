@@ -3,6 +3,7 @@
 import type { Resource } from './crd.ts'
 import type { ObjectSchema, TypeOf } from './json-schema.ts'
 import { brokersMax } from './cluster.ts'
+import { listenersMax } from './listeners.ts'
 import { partitionsPerTopicMax, replicasMax, topicNameLengthMax } from './topic.ts'
 
 /** Tables per cluster. The brokers' Role names each of them, so the number has an end. */
@@ -56,7 +57,13 @@ const spec = {
           clientAddress: address,
           peerAddress: address,
           rack: { type: 'string', maxLength: 253 },
-          draining: { type: 'boolean', description: 'It shall hold no replica any more.' }
+          draining: { type: 'boolean', description: 'It shall hold no replica any more.' },
+          maintenance: { type: 'boolean', description: 'It may be away: others lead.' },
+          listeners: {
+            type: 'array',
+            maxItems: listenersMax,
+            items: { type: 'object', properties: { name: { type: 'string', maxLength: 15 }, address } }
+          }
         }
       }
     },

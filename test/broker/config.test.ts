@@ -26,8 +26,11 @@ test('the file of the ConfigMap: what it says, what it leaves out, what it may n
   })
   expect(parseConfig(environment, '{"brokers":5,"learnerBytesPerSecond":0}'))
     .toMatchObject({ brokersExpected: 5, learnerBytesPerSecond: 0 })
+  expect(parseConfig(environment, '{"logLevel":"debug","listeners":[{"name":"a","port":1024}]}')).toMatchObject({
+    logLevel: 'debug', listeners: [{ name: 'a', listen: '0.0.0.0:1024', address: '' }]
+  })
   for (const file of ['', '[]', '{"brokers":0}', '{"learnerBytesPerSecond":-1}', '{"learnerBytesPerSecond":"1Mi"}',
-    '{"groupExpiryMs":1}']) {
+    '{"groupExpiryMs":1}', '{"logLevel":"loud"}', '{"listeners":{}}']) {
     expect(code(file)).toBe('INVALID_REQUEST')
   }
 })

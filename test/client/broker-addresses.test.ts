@@ -17,7 +17,7 @@ function broker (brokerId: number, clientAddress: string, fenced = false): Broke
   return {
     brokerId, clientAddress, fenced, volumeId: '', brokerEpoch: 1, incarnation: '', stopping: false, peerAddress: '',
     rack: '',
-    draining: false
+    draining: false, listeners: [], maintenance: false
   }
 }
 

@@ -168,7 +168,8 @@ export class FakeCluster {
       controllerEpoch: 1,
       brokers: this.addresses.map((clientAddress, brokerId) => ({
         brokerId, volumeId: '', brokerEpoch: 1, incarnation: '', fenced: !this.live.has(brokerId), stopping: false,
-        clientAddress, peerAddress: '', rack: this.racks[brokerId] ?? '', draining: false
+          clientAddress, peerAddress: '', rack: this.racks[brokerId] ?? '', draining: false, listeners: [],
+          maintenance: false
       })),
       topics: wanted.map(name => this.#topicMetadata(name))
     }

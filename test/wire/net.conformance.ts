@@ -112,7 +112,7 @@ export function netConformance (name: string, make: () => Promise<NetHarness>): 
         expect(answer.topics).toEqual([])
         expect(answer.brokers[0]).toStrictEqual({
           brokerId: 0, volumeId: '', brokerEpoch: 0, incarnation: '', fenced: false, stopping: false,
-          clientAddress: '', peerAddress: '', rack: 'r', draining: false
+          clientAddress: '', peerAddress: '', rack: 'r', draining: false, listeners: [], maintenance: false
         })
       })
 

@@ -82,6 +82,11 @@ const DescribeClusterRequest = new Codec<M.DescribeClusterRequest>({
   topics: { number: 1, type: 'string', repeated: true }
 })
 
+const ListenerAddress = new Codec<M.ListenerAddress>({
+  name: { number: 1, type: 'string' },
+  address: { number: 2, type: 'string' }
+})
+
 const BrokerInfo = new Codec<M.BrokerInfo>({
   brokerId: { number: 1, type: 'int32' },
   volumeId: { number: 2, type: 'string' },
@@ -92,7 +97,9 @@ const BrokerInfo = new Codec<M.BrokerInfo>({
   clientAddress: { number: 7, type: 'string' },
   peerAddress: { number: 8, type: 'string' },
   rack: { number: 9, type: 'string' },
-  draining: { number: 10, type: 'bool' }
+  draining: { number: 10, type: 'bool' },
+  listeners: { number: 11, type: ListenerAddress, repeated: true },
+  maintenance: { number: 12, type: 'bool' }
 })
 
 const PartitionMove = new Codec<M.PartitionMove>({
@@ -124,7 +131,9 @@ const DescribeClusterResponse = new Codec<M.DescribeClusterResponse>({
   underMinInSync: { number: 8, type: 'int32' },
   offline: { number: 9, type: 'int32' },
   moves: { number: 10, type: PartitionMove, repeated: true },
-  drains: { number: 11, type: BrokerDrain, repeated: true }
+  drains: { number: 11, type: BrokerDrain, repeated: true },
+  underReplicatedUnexpectedly: { number: 12, type: 'int32' },
+  indispensable: { number: 13, type: 'int32', repeated: true }
 })
 
 const PartitionTarget = new Codec<M.PartitionTarget>({
@@ -215,6 +224,20 @@ const PlanBrokersResponse = new Codec<M.PlanBrokersResponse>({
   error: { number: 1, type: ErrorDetail },
   moves: { number: 2, type: PartitionMove, repeated: true },
   drains: { number: 3, type: BrokerDrain, repeated: true }
+})
+
+const MaintainBrokersRequest = new Codec<M.MaintainBrokersRequest>({
+  brokerIds: { number: 1, type: 'int32', repeated: true }
+})
+
+const BrokerMaintenance = new Codec<M.BrokerMaintenance>({
+  brokerId: { number: 1, type: 'int32' },
+  leading: { number: 2, type: 'int32' }
+})
+
+const MaintainBrokersResponse = new Codec<M.MaintainBrokersResponse>({
+  error: { number: 1, type: ErrorDetail },
+  brokers: { number: 2, type: BrokerMaintenance, repeated: true }
 })
 
 const RemoveBrokerRequest = new Codec<M.RemoveBrokerRequest>({
@@ -753,6 +776,10 @@ const SessionRequest_Progress = new Codec<M.SessionRequest_Progress>({
   learners: { number: 1, type: SessionRequest_LearnerProgress, repeated: true }
 })
 
+const SessionRequest_Addresses = new Codec<M.SessionRequest_Addresses>({
+  listeners: { number: 1, type: ListenerAddress, repeated: true }
+})
+
 const SessionRequest = new Codec<M.SessionRequest>({
   register: { number: 1, type: SessionRequest_Register, oneof: 'request' },
   heartbeat: { number: 2, type: SessionRequest_Heartbeat, oneof: 'request' },
@@ -760,7 +787,8 @@ const SessionRequest = new Codec<M.SessionRequest>({
   ends: { number: 4, type: SessionRequest_Ends, oneof: 'request' },
   stop: { number: 5, type: SessionRequest_Stop, oneof: 'request' },
   reports: { number: 6, type: SessionRequest_ReplicaReports, oneof: 'request' },
-  progress: { number: 7, type: SessionRequest_Progress, oneof: 'request' }
+  progress: { number: 7, type: SessionRequest_Progress, oneof: 'request' },
+  addresses: { number: 8, type: SessionRequest_Addresses, oneof: 'request' }
 })
 
 const SessionResponse_Registered = new Codec<M.SessionResponse_Registered>({
@@ -856,6 +884,8 @@ export const rpcs: { readonly [K in keyof M.Methods]: Rpc<K> } = {
     DrainBrokersRequest, DrainBrokersResponse),
   PlanBrokers: rpc('/millrace.v1.AdminService/PlanBrokers', false,
     PlanBrokersRequest, PlanBrokersResponse),
+  MaintainBrokers: rpc('/millrace.v1.AdminService/MaintainBrokers', false,
+    MaintainBrokersRequest, MaintainBrokersResponse),
   RemoveBroker: rpc('/millrace.v1.AdminService/RemoveBroker', false,
     RemoveBrokerRequest, RemoveBrokerResponse),
   RestoreTables: rpc('/millrace.v1.AdminService/RestoreTables', false,

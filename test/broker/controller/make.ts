@@ -33,7 +33,7 @@ export function broker (brokerId: number, changes: Partial<BrokerInfo> = {}): Br
   return {
     brokerId, volumeId: volumeOf(brokerId), brokerEpoch: 3, incarnation: brokerId.toString(16).padStart(16, 'c'),
     fenced: false, stopping: false, clientAddress: `b${brokerId}:9090`, peerAddress: `b${brokerId}:9091`, rack: '',
-    draining: false,
+    draining: false, listeners: [], maintenance: false,
     ...changes
   }
 }

@@ -37,7 +37,7 @@ function brokers (changes: Record<number, Partial<BrokerInfo>> = {}) {
     clientAddress: '',
     peerAddress: '',
     rack: '',
-    draining: false,
+    draining: false, listeners: [], maintenance: false,
     ...changes[brokerId]
   })
 }

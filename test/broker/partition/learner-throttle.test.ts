@@ -27,7 +27,9 @@ function contest (count: number, bytesPerSecond: number) {
     do time.runDeferred()
     while (time.runTimer(until) || time.deferring)
   }
-  return { throttle, sent, learners, begin: () => { learners.forEach((_, index) => { next(index) }) }, run }
+  const runDeferred = (): void => { time.runDeferred() }
+  const begin = (): void => { learners.forEach((_, index) => { next(index) }) }
+  return { runDeferred, throttle, sent, learners, begin, run }
 }
 
 test('all together get the limit, each its share', () => {
@@ -76,6 +78,32 @@ test('one that leaves is not admitted; no limit admits at once', () => {
     expect(free.enter(learners[0]!)).toBe(true)
     free.settle(MiB)
   }
+})
+
+test('another limit holds from then on, for those who wait too; without one all go on', () => {
+  const { throttle, sent, begin, run } = contest(3, MiB)
+  begin()
+  run(5_000)
+  throttle.limit(10 * MiB)
+  const before = sent.reduce((sum, bytes) => sum + bytes, 0)
+  run(5_000)
+  const faster = sent.reduce((sum, bytes) => sum + bytes, 0) - before
+  expect(faster).toBeGreaterThan(45 * MiB)
+  expect(faster).toBeLessThan(56 * MiB)
+  throttle.limit(32 * KiB)
+  run(1_000)
+  const slow = sent.reduce((sum, bytes) => sum + bytes, 0)
+  run(60_000)
+  expect(sent.reduce((sum, bytes) => sum + bytes, 0) - slow).toBeLessThan(4 * MiB)
+  const waiting = contest(1, KiB)
+  waiting.begin()
+  waiting.run(500)
+  let admitted = 0
+  const another = { admitted: () => { admitted += 1 } }
+  expect(waiting.throttle.enter(another)).toBe(false)
+  waiting.throttle.limit(0)
+  waiting.runDeferred()
+  expect(admitted).toBe(1)
 })
 
 async function learning (): Promise<World> {

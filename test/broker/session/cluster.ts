@@ -89,7 +89,8 @@ export class TestCluster {
       boots: [],
       clientAddress: `${host}:9090`,
       peerAddress: `${host}:${peerPort}`,
-      rack: ''
+      rack: '',
+      listeners: []
     }
     const held = volume
     const agent = new Agent({

@@ -15,7 +15,7 @@ const self: Self = {
   clusterName: 'events', clusterUid: 'c', brokerId: 1, volumeId: 'aaaaaaaaaaaaaaa1', brokerEpoch: 3,
   incarnation: 'ccccccccccccccc1',
   boots: [{ brokerEpoch: 3, incarnation: 'ccccccccccccccc1' }],
-  clientAddress: 'b1:9090', peerAddress: 'b1:9091', rack: 'r'
+  clientAddress: 'b1:9090', peerAddress: 'b1:9091', rack: 'r', listeners: []
 }
 
 function simulate () {

@@ -3,6 +3,8 @@
 import { execFileSync } from 'node:child_process'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { Millrace } from '../../../client/index.ts'
+import { GrpcNet } from '../../../wire/adapters/grpc-net.ts'
 import type { Any } from '../../local/kube/client.ts'
 import { table } from '../../fault/faults/verdict.ts'
 import { helm } from '../helm.ts'
@@ -110,6 +112,45 @@ spec: {cluster: events, partitions: 3}
     await nodes.kubectlWith(lines.join('\n'), 'exec', '-i', 'events-0', '--', ...entry, 'produce', 'lines')
     const read = await nodes.kubectl('exec', 'events-1', '--', ...entry, 'consume', 'lines', '-o', 'start', '-e')
     expect(read.trim().split('\n').sort()).toEqual([...lines].sort())
+  })
+})
+
+describe('from outside of the pod network', () => {
+  step('a listener of node ports: every broker restarts once, and is told of by the address of its node', async () => {
+    const before = await uids()
+    await nodes.kubectl('patch', 'cluster/events', '--type=merge', '-p',
+      JSON.stringify({ spec: { listeners: [{ name: 'nodes', type: 'nodePort', port: 9094 }] } }))
+    await nodes.client().eventually(pathOf('clusters.millrace.dev', 'default', 'events'), ({ body }) => {
+      const { listeners = [], conditions = [] } = (body as Any).status
+      return listeners[0]?.addresses.length === 3 &&
+        conditions.some((each: Any) => each.type === 'Progressing' && each.reason === 'Settled')
+    }, 180_000)
+    const after = await uids()
+    expect(Object.keys(after).filter(pod => after[pod] === before[pod])).toEqual([])
+  })
+
+  step('a client that is told nothing but a node writes to and reads from all of them', async () => {
+    const { body } = await nodes.client().get(pathOf('clusters.millrace.dev', 'default', 'events'))
+    const [{ addresses }] = (body as Any).status.listeners as [{ addresses: string[] }]
+    expect(addresses.every(address => /^198\.51\.100\.\d+:3\d{4}$/.test(address))).toBe(true)
+    const net = new GrpcNet({ messageBytesMax: 2 ** 20, streamsPerConnectionMax: 10, connectionsMax: 10 })
+    const { brokers } = await net.call(addresses[0]!, 'GetMetadata', { topics: [] }, 10_000)
+    expect(brokers.map(({ clientAddress }) => clientAddress).sort()).toEqual([...addresses].sort())
+    await net.close()
+    const millrace = new Millrace({ bootstrap: [addresses[0]!] })
+    const producer = millrace.producer()
+    await Promise.all(Array.from({ length: 200 }, (_, i) =>
+      producer.send({ topic: 'lines', key: `k${i}`, value: `outside ${i}` })))
+    const seen = new Set<string>()
+    const consumer = millrace.consumer()
+    await consumer.assign([{ topic: 'lines', partitions: 'all' }])
+    for await (const { value } of consumer) {
+      const text = Buffer.from(value ?? []).toString()
+      if (text.startsWith('outside ')) seen.add(text)
+      if (seen.size === 200) break
+    }
+    await millrace.close()
+    expect(seen.size).toBe(200)
   })
 })
 

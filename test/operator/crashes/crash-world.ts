@@ -145,8 +145,8 @@ export class CrashWorld {
     this.kube.patch(clusters, 'events', { spec })
   }
 
-  specOf (): { readonly logLevel: string } {
-    return this.kube.get(clusters, 'events')!.spec as { logLevel: string }
+  specOf (): { readonly image?: string } {
+    return this.kube.get(clusters, 'events')!.spec as { image?: string }
   }
 
   createTopic (name: string, spec: object): void {

@@ -91,17 +91,17 @@ export const stories: readonly Story[] = [{
 }, {
   name: 'roll',
   before: {},
-  act: world => { world.patchCluster({ logLevel: 'debug' }) },
+  act: world => { world.patchCluster({ image: 'millrace:next' }) },
   isDone: isSettled
 }, {
   name: 'roll, changed midway',
   before: {},
   restarts: 2,
   act: world => {
-    world.patchCluster({ logLevel: 'debug' })
-    world.time.after(6_000, () => { world.patchCluster({ logLevel: 'info' }) })
+    world.patchCluster({ image: 'millrace:next' })
+    world.time.after(6_000, () => { world.patchCluster({ image: 'millrace:later' }) })
   },
-  isDone: world => isSettled(world) && world.specOf().logLevel === 'info'
+  isDone: world => isSettled(world) && world.specOf().image === 'millrace:later'
 }, {
   name: 'expand',
   before: {},

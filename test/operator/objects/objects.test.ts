@@ -4,11 +4,13 @@ import type { KubeObject } from '../../../operator/kube/types.ts'
 import { configHash, configMap } from '../../../operator/objects/config-map.ts'
 import { clusterOfTable, selectorLabels, templateHashAnnotation } from '../../../operator/objects/names.ts'
 import { podTemplate } from '../../../operator/objects/pod-template.ts'
+import { advertisedAddress, listenerAddresses, listenerService } from '../../../operator/objects/listeners.ts'
 import { networkPolicy, podDisruptionBudget } from '../../../operator/objects/policies.ts'
 import { role, roleBinding, serviceAccount } from '../../../operator/objects/rbac.ts'
 import { bootstrapAddress, bootstrapService, headlessService } from '../../../operator/objects/services.ts'
 import { statefulSet } from '../../../operator/objects/stateful-set.ts'
 import type { ClusterSpec } from '../../../operator/schema/cluster.ts'
+import type { Listener } from '../../../operator/schema/listeners.ts'
 import { clusterOf } from './fixtures.ts'
 
 const options = { image: 'millrace:0.1.0', replicas: 3, clusterUid: '4f4d0a3e-0000-4000-8000-000000000001' }
@@ -16,6 +18,11 @@ const full = clusterOf({
   storage: { size: '100Gi', className: 'gp3', deletePolicy: 'Retain' },
   resources: { requests: { cpu: '1', memory: '1Gi' }, limits: { memory: '2Gi' } },
   image: 'registry.example/millrace:0.2.0',
+  listeners: [
+    { name: 'inside', type: 'internal', port: 9093 },
+    { name: 'nodes', type: 'nodePort', port: 9094 },
+    { name: 'internet', type: 'loadBalancer', port: 9095, advertised: 'b{broker}.example.com:443' }
+  ],
   pod: {
     labels: { team: 'streams' },
     annotations: { 'example.com/owner': 'somebody' },
@@ -30,9 +37,10 @@ const built: Record<string, KubeObject> = {
   'stateful-set': statefulSet(full, options),
   'service-headless': headlessService(full),
   'service-bootstrap': bootstrapService(full),
-  'config-map': configMap(full),
+  'config-map': configMap(full, 2, listenerAddresses(full, 2, () => undefined)),
   'pod-disruption-budget': podDisruptionBudget(full),
   'network-policy': networkPolicy(full),
+  'service-listener': listenerService(full, full.spec.listeners![1]!, 2),
   'service-account': serviceAccount(full),
   role: role(full),
   'role-binding': roleBinding(full)
@@ -61,17 +69,20 @@ describe('pod template', () => {
     expect(podTemplate(clusterOf(), options)).toEqual(current)
   })
 
-  it('changes with what moves may send, which brokers read when they start', () => {
+  it('does not change with what running brokers take over: log level, what moves may send, addresses', () => {
     const file = (bytesPerSecond: string): unknown => {
       const { data } = configMap(clusterOf({ rebalance: { bytesPerSecond } })) as unknown as
         { data: Record<string, string> }
       return JSON.parse(data['config.json']!)
     }
-    expect(file('10Mi')).toEqual({ brokers: 3, learnerBytesPerSecond: 10 * 2 ** 20 })
-    expect(file('unlimited')).toEqual({ brokers: 3, learnerBytesPerSecond: 0 })
-    expect(hashOf(podTemplate(clusterOf({ rebalance: { bytesPerSecond: '10Mi' } }), options))).not.toBe(hashOf(current))
-    // The default is the brokers' own: naming none restarts nobody.
-    expect(hashOf(podTemplate(clusterOf({ rebalance: {} }), options))).toBe(hashOf(current))
+    expect(file('10Mi')).toEqual({ brokers: 3, logLevel: 'warn', learnerBytesPerSecond: 10 * 2 ** 20 })
+    expect(file('unlimited')).toEqual({ brokers: 3, logLevel: 'warn', learnerBytesPerSecond: 0 })
+    for (const spec of [{ rebalance: { bytesPerSecond: '10Mi' } }, { logLevel: 'debug' as const }]) {
+      expect(podTemplate(clusterOf({ ...spec, maintenance: [1] }), options)).toEqual(current)
+    }
+    const nodes = { name: 'nodes', type: 'nodePort', port: 9094 } as const
+    expect(podTemplate(clusterOf({ listeners: [{ ...nodes, advertised: 'a.example' }] }), options))
+      .toEqual(podTemplate(clusterOf({ listeners: [nodes] }), options))
   })
 
   it('does not change with the number of brokers: adding one restarts none', () => {
@@ -85,7 +96,7 @@ describe('pod template', () => {
   const wishes: [string, Partial<ClusterSpec>][] = [
     ['image', { image: 'millrace:next' }],
     ['resources', { resources: { requests: { cpu: '2' } } }],
-    ['log level', { logLevel: 'debug' }],
+    ['listeners', { listeners: [{ name: 'nodes', type: 'nodePort', port: 9094 }] }],
     ['topology', { topologyKey: 'kubernetes.io/hostname' }],
     ['labels', { pod: { labels: { team: 'a' } } }],
     ['annotations', { pod: { annotations: { 'example.com/a': 'b' } } }],
@@ -106,7 +117,7 @@ describe('pod template', () => {
 
   it('has the hash of the wish alone: a newer operator, which renders it otherwise, restarts nothing', () => {
     // What it is made of changes with templateRevision alone: every broker of every cluster restarts.
-    expect(hashOf(current)).toBe('8cc197d5ee403605')
+    expect(hashOf(current)).toBe('d38c584b6a13130d')
   })
 
   it('keeps the labels that pods are found by, whatever is wished', () => {
@@ -129,6 +140,30 @@ describe('pod template', () => {
       valueFrom: { fieldRef: { fieldPath: "metadata.labels['topology.kubernetes.io/zone']" } }
     })
     expect(env('kubernetes.io/hostname')).toMatchObject({ valueFrom: { fieldRef: { fieldPath: 'spec.nodeName' } } })
+  })
+})
+
+describe('what brokers tell clients of a listener', () => {
+  const service = { apiVersion: 'v1', kind: 'Service', metadata: { name: 's' } }
+  const onNode = { ...service, spec: { ports: [{ nodePort: 31234 }] } }
+  const balanced = (ingress: object): KubeObject => ({ ...service, status: { loadBalancer: { ingress: [ingress] } } })
+
+  it.each<[string, Listener['type'], string | undefined, KubeObject | undefined, string]>([
+    ['the name of the pod', 'internal', undefined, undefined, 'events-2.events-brokers.streams.svc:9094'],
+    ['another name inside', 'internal', 'b{broker}.mesh', undefined, 'b2.mesh:9094'],
+    ['node and its port', 'nodePort', undefined, onNode, '{node}:31234'],
+    ['nothing before there is one', 'nodePort', undefined, service, ''],
+    ['a name for the node', 'nodePort', 'n{broker}.example', onNode, 'n2.example:31234'],
+    ['a gate before the nodes', 'nodePort', 'gate.example', onNode, 'gate.example:31234'],
+    ['both said', 'nodePort', 'n{broker}.example:443', service, 'n2.example:443'],
+    ['the load balancer', 'loadBalancer', undefined, balanced({ hostname: 'lb.example' }), 'lb.example:9094'],
+    ['its address', 'loadBalancer', undefined, balanced({ ip: '203.0.113.7' }), '203.0.113.7:9094'],
+    ['its address of IPv6', 'loadBalancer', undefined, balanced({ ip: 'fd00::7' }), '[fd00::7]:9094'],
+    ['nothing while it is being made', 'loadBalancer', undefined, service, ''],
+    ['what is said, at once', 'loadBalancer', 'b{broker}.example', service, 'b2.example:9094']
+  ])('%s', (_what, type, advertised, stored, address) => {
+    const listener = { name: 'x', type, port: 9094, ...advertised !== undefined && { advertised } }
+    expect(advertisedAddress(full, listener, 2, stored)).toBe(address)
   })
 })
 

@@ -190,7 +190,7 @@ describe('a roll', () => {
       order.push(object.metadata.name)
       most.push(3 - world.kube.list('pods', { namespace }).length)
     })
-    await world.kube.patch(clusters, namespace, 'events', { spec: { logLevel: 'debug' } })
+    await world.kube.patch(clusters, namespace, 'events', { spec: { resources: { requests: { cpu: '1' } } } })
     await world.until(clusters, 'events', () => order.length === 3)
     await world.condition(clusters, 'events', 'Progressing', 'False')
     await world.settled()
@@ -201,13 +201,13 @@ describe('a roll', () => {
     const notes = told.filter(event => event['reason'] === 'BrokerRestart').map(event => event['note'])
     expect(told.filter(event => event['type'] === 'Warning')).toEqual([])
     expect(notes.sort()).toEqual(['events-0', 'events-1', 'events-2']
-      .map(pod => `${pod} is restarted: its pod template changed`))
+      .map(pod => `${pod} is restarted: its resources changed`))
   })
 
   it('waits while anything is under-replicated', async () => {
     await running()
     world.controller.underReplicated = 1
-    await world.kube.patch(clusters, namespace, 'events', { spec: { logLevel: 'debug' } })
+    await world.kube.patch(clusters, namespace, 'events', { spec: { resources: { requests: { cpu: '1' } } } })
     const pods = world.kube.list('pods', { namespace }).map(pod => pod.metadata.uid)
     await world.condition(clusters, 'events', 'Progressing', 'True', 'Rolling')
     await world.settled()

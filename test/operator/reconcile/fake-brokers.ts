@@ -16,6 +16,8 @@ export interface FakeBroker {
 
 export class FakeBrokers {
   readonly known = new Map<number, FakeBroker>()
+  /** As MaintainBrokers said last. */
+  resting: readonly number[] = []
   /** Lists that DrainBrokers named, each once. */
   readonly wishes: string[] = []
   /** How many replicas a question about drains moves on; 0: nothing moves before a test says so. */
@@ -93,7 +95,9 @@ export class FakeBrokers {
       clientAddress: `127.0.0.1:${9000 + id}`,
       peerAddress: `127.0.0.1:${9100 + id}`,
       rack: '',
-      draining
+      draining,
+      listeners: [],
+      maintenance: this.resting.includes(id)
     }))
   }
 }

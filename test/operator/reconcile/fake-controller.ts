@@ -2,8 +2,8 @@
 // a broker. Its rules are those of broker/controller/topics.ts.
 import { WireError } from '../../../wire/errors.ts'
 import type {
-  ApplyTopicRequest, DeleteTopicRequest, DescribeClusterResponse, DrainBrokersRequest, PartitionMove,
-  PlanBrokersResponse, RemoveBrokerRequest, Sent, TopicStatus
+  ApplyTopicRequest, DeleteTopicRequest, DescribeClusterResponse, DrainBrokersRequest, MaintainBrokersRequest,
+  PartitionMove, PlanBrokersResponse, RemoveBrokerRequest, Sent, TopicStatus
 } from '../../../wire/messages.ts'
 import type { Listener, Net, RequestOf, ResponseOf, Stream, UnaryMethod } from '../../../wire/ports.ts'
 import { FakeBrokers } from './fake-brokers.ts'
@@ -35,6 +35,14 @@ export class FakeController implements Net {
   /** Why the tables are not whole; empty while they are. */
   restoring = ''
   underReplicated = 0
+  /** Of these: for other reasons than brokers in maintenance; unset: all. */
+  unexpectedly: number | undefined
+  /** Brokers that may not be restarted while others are in maintenance. */
+  indispensable: readonly number[] = []
+  /** What those in maintenance still lead. */
+  leading = 0
+  /** Lists that MaintainBrokers named. */
+  readonly maintained: string[] = []
   /** Answers wait for it. */
   held: Promise<void> | undefined
   /** Asked before each call is carried out. */
@@ -73,6 +81,11 @@ export class FakeController implements Net {
     if (method === 'DrainBrokers') return { drains: this.brokers.drain((request as DrainBrokersRequest).brokerIds) }
     if (method === 'PlanBrokers') return this.foreseen
     if (method === 'RestoreTables') return { tables: [{ table: 'events-0', reason: this.restoring }] }
+    if (method === 'MaintainBrokers') {
+      this.brokers.resting = (request as MaintainBrokersRequest).brokerIds
+      this.maintained.push(this.brokers.resting.join())
+      return { brokers: this.brokers.resting.map(brokerId => ({ brokerId, leading: this.leading })) }
+    }
     if (method === 'RemoveBroker') {
       this.brokers.remove((request as RemoveBrokerRequest).brokerId)
       return {}
@@ -129,7 +142,9 @@ export class FakeController implements Net {
       underMinInSync: 0,
       offline: topics.reduce((sum, topic) => sum + topic.offline, 0),
       moves: this.moves,
-      drains: this.brokers.drains()
+      drains: this.brokers.drains(),
+      underReplicatedUnexpectedly: this.unexpectedly ?? this.underReplicated,
+      indispensable: [...this.indispensable]
     }
   }
 

@@ -23,7 +23,7 @@ function podOf (spec: Partial<ClusterSpec>): KubeObject {
 
 it.each<[string, Partial<ClusterSpec>, Partial<ClusterSpec>, string]>([
   ['an image', {}, { image: 'millrace:next' }, 'its image changes from millrace:0.1.0 to millrace:next'],
-  ['settings', {}, { rebalance: { bytesPerSecond: '1Mi' } }, 'its settings changed'],
+  ['listeners', {}, { listeners: [{ name: 'nodes', type: 'nodePort', port: 9094 }] }, 'its listeners changed'],
   ['resources', { resources: { requests: { cpu: '1' } } }, { resources: { requests: { cpu: '2' } } },
     'its resources changed'],
   ['resources in other words and a label', { resources: { requests: { cpu: '1' } } },
@@ -37,7 +37,7 @@ it.each<[string, Partial<ClusterSpec>, Partial<ClusterSpec>, string]>([
     'its nodeSelector, tolerations, priorityClassName, imagePullSecrets changed'],
   ['an annotation and an image', {}, { image: 'millrace:next', pod: { annotations: { 'example.com/a': 'b' } } },
     'its image changes from millrace:0.1.0 to millrace:next; its annotations changed'],
-  ['something else', {}, { logLevel: 'debug' }, 'its pod template changed']
+  ['something else', {}, { topologyKey: 'kubernetes.io/hostname' }, 'its pod template changed']
 ])('%s', (_what, before, after, said) => {
   expect(restartReason(podOf(before), podTemplate(clusterOf(after), options))).toBe(said)
 })

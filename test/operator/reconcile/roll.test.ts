@@ -1,6 +1,6 @@
 // When brokers are restarted, when not, and what people are told.
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { namespace, World } from './world.ts'
+import { conditionOf, namespace, World } from './world.ts'
 
 const clusters = 'clusters.millrace.dev'
 let world: World
@@ -58,5 +58,48 @@ describe('a newer operator', () => {
     await world.settled()
     expect(uids()).toEqual(before)
     expect(notes('BrokerRestart')).toEqual([])
+  })
+})
+
+describe('a pod that does not come up', () => {
+  const crashes = { containerStatuses: [{ state: { waiting: { reason: 'CrashLoopBackOff', message: 'exit 1' } } }] }
+  const pull = { containerStatuses: [{ state: { waiting: { reason: 'ImagePullBackOff', message: 'not found' } } }] }
+
+  async function become (pod: string, status: object): Promise<void> {
+    const conditions = [{ type: 'Ready', status: 'False' }]
+    await world.kube.patch('pods', namespace, pod, { status: { ...status, conditions } }, { subresource: 'status' })
+  }
+
+  it('ends the roll that made it so; a template that is right again goes on with it', async () => {
+    const before = uids()
+    world.podsBecomeReady = false
+    await patch({ image: 'millrace:wrong' })
+    await world.until('pods', 'events-2', ({ metadata }) => metadata.uid !== before[2])
+    await become('events-2', pull)
+    const cluster = await world.condition(clusters, 'events', 'Degraded', 'True', 'BrokerStuck')
+    expect(conditionOf(cluster, 'Degraded')!.message).toBe(
+      'events-2 does not come up: ImagePullBackOff: not found; no other broker is restarted')
+    expect(conditionOf(cluster, 'Progressing')).toMatchObject({ status: 'False', reason: 'RollStopped' })
+    // Not even one that falls unready meanwhile: it may be back in a moment, the new image would not.
+    await world.setReady('events-1', false)
+    await world.settled()
+    expect(uids().slice(0, 2)).toEqual(before.slice(0, 2))
+    await world.setReady('events-1', true)
+    world.podsBecomeReady = true
+    await patch({ image: 'millrace:right' })
+    await world.condition(clusters, 'events', 'Progressing', 'False', 'Settled')
+    expect(uids().filter(uid => before.includes(uid))).toEqual([])
+    expect(notes('BrokerRestart')).toContain('events-2 is restarted: its image changes from millrace:wrong to ' +
+      'millrace:right; it was stuck: ImagePullBackOff: not found')
+  })
+
+  it('of an older template is restarted at once: the new one may be what it needs', async () => {
+    const before = uids()
+    await become('events-1', crashes)
+    await world.condition(clusters, 'events', 'Degraded', 'True', 'BrokerStuck')
+    await patch({ image: 'millrace:mended' })
+    await world.until('pods', 'events-1', ({ metadata }) => metadata.uid !== before[1])
+    await world.condition(clusters, 'events', 'Progressing', 'False', 'Settled')
+    expect(notes('BrokerRestart')).toHaveLength(3)
   })
 })

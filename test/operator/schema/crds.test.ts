@@ -5,6 +5,7 @@ import { customResourceDefinition } from '../../../operator/schema/crd.ts'
 import { resources } from '../../../operator/schema/resources.ts'
 import * as limits from '../../../broker/limits.ts'
 import * as cluster from '../../../operator/schema/cluster.ts'
+import { listenersMax } from '../../../operator/schema/listeners.ts'
 import * as topic from '../../../operator/schema/topic.ts'
 
 interface Node {
@@ -36,6 +37,7 @@ it('has the limits of the brokers', () => {
   expect(topic.replicasMax).toBe(limits.replicasMax)
   expect(topic.topicNameLengthMax).toBe(limits.topicNameLengthMax)
   expect(cluster.brokersMax).toBe(limits.brokersMax)
+  expect(listenersMax).toBe(limits.listenersMax)
 })
 
 describe.each(resources)('$kind', resource => {

@@ -71,6 +71,25 @@ export function refusals (start: () => Promise<ResourceServer>): void {
       'Unsupported value: "x"'],
     ['Cluster', 'a pull secret without a name', { pod: { imagePullSecrets: [{}] } },
       'spec.pod.imagePullSecrets[0].name: Required value'],
+    ['Cluster', 'a listener of an unknown type', { listeners: [{ name: 'a', type: 'route', port: 9094 }] },
+      'Unsupported value: "route"'],
+    ['Cluster', 'two listeners of one name', {
+      listeners: [{ name: 'a', type: 'internal', port: 9094 }, { name: 'a', type: 'internal', port: 9095 }]
+    }, 'Duplicate value'],
+    ['Cluster', 'two listeners of one port', {
+      listeners: [{ name: 'a', type: 'internal', port: 9094 }, { name: 'b', type: 'internal', port: 9094 }]
+    }, 'each listener has a port of its own'],
+    ['Cluster', 'a listener on a port that is taken', { listeners: [{ name: 'a', type: 'internal', port: 9091 }] },
+      'the names and ports that brokers have by themselves are taken'],
+    ['Cluster', 'a listener of a name that is taken', { listeners: [{ name: 'peer', type: 'internal', port: 9094 }] },
+      'the names and ports that brokers have by themselves are taken'],
+    ['Cluster', 'one address for all brokers', {
+      listeners: [{ name: 'a', type: 'loadBalancer', port: 9094, advertised: 'lb.example' }]
+    }, 'advertised must hold {broker}'],
+    ['Cluster', 'an address with a path', {
+      listeners: [{ name: 'a', type: 'nodePort', port: 9094, advertised: 'http://x/{broker}' }]
+    }, 'spec.listeners[0].advertised in body should match'],
+    ['Cluster', 'a broker twice in maintenance', { maintenance: [1, 1] }, 'Duplicate value'],
     ['Cluster', 'a long name', {}, 'the name of a Cluster must not be longer than 50 characters', 'a'.repeat(51)],
     ['Cluster', 'a name that no Service can have', {}, 'the name of a Cluster names its Services too', 'a.b'],
     ['PartitionTable', 'no epoch', { controllerEpoch: undefined }, 'spec.controllerEpoch: Required value'],
@@ -120,6 +139,15 @@ export function refusals (start: () => Promise<ResourceServer>): void {
         tolerations: [{ key: 'a', operator: 'Exists', effect: 'NoExecute', tolerationSeconds: 60 }],
         priorityClassName: 'system-node-critical', imagePullSecrets: [{ name: 'registry' }]
       }
+    }],
+    ['Cluster', 'listeners and maintenance', {}, {
+      maintenance: [0, 2],
+      listeners: [
+        { name: 'inside', type: 'internal', port: 9093, advertised: 'b{broker}.mesh' },
+        { name: 'nodes', type: 'nodePort', port: 9094 },
+        { name: 'gate', type: 'nodePort', port: 9095, advertised: '{node}:1' },
+        { name: 'internet', type: 'loadBalancer', port: 9096, advertised: 'b{broker}.example:443' }
+      ]
     }],
     ['PartitionTable', 'the same epoch', {}, { writeId: 'v' }]
   ])('%s changed to %s', (kind, _what, before, after) => {

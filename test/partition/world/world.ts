@@ -140,7 +140,8 @@ export class World {
         boots: [],
         clientAddress: `client-${id}`,
         peerAddress: String(id),
-        rack: ''
+        rack: '',
+        listeners: []
       },
       view,
       changeInSync: (request, done) => {
@@ -161,7 +162,7 @@ export class World {
       volumeId: broker.disk.volumeId,
       fenced: false,
       stopping: false,
-      draining: false
+      draining: false, listeners: [], maintenance: false
     })
     await host.start()
   }

@@ -1,0 +1,34 @@
+// Pods that do not come up by waiting: no node takes them, their image cannot be pulled, they crash again and again.
+import type { KubeObject } from '../kube/types.ts'
+
+interface PodStatus {
+  readonly conditions?: readonly { readonly type: string, readonly status: string, readonly reason?: string,
+    readonly message?: string }[]
+  readonly containerStatuses?: readonly { readonly restartCount?: number,
+    readonly state?: { readonly waiting?: { readonly reason?: string, readonly message?: string } } }[]
+}
+
+/** Reasons of a waiting container that pass only when something is changed. */
+const waitingReasons: ReadonlySet<string> = new Set([
+  'CrashLoopBackOff', 'ImagePullBackOff', 'ErrImagePull', 'ErrImageNeverPull', 'InvalidImageName',
+  'CreateContainerConfigError', 'CreateContainerError', 'RunContainerError'
+])
+const detailLengthMax = 300
+
+/** Why, for people; undefined for a pod that serves, or may do so in a moment. */
+export function stuckReason (pod: KubeObject): string | undefined {
+  if (pod.metadata.deletionTimestamp !== undefined) return undefined
+  const { conditions = [], containerStatuses = [] } = (pod['status'] ?? {}) as PodStatus
+  const unscheduled = conditions.find(({ type, status, reason }) =>
+    type === 'PodScheduled' && status === 'False' && reason === 'Unschedulable')
+  if (unscheduled !== undefined) return words('Unschedulable', unscheduled.message)
+  for (const { state } of containerStatuses) {
+    const { reason = '', message } = state?.waiting ?? {}
+    if (waitingReasons.has(reason)) return words(reason, message)
+  }
+  return undefined
+}
+
+function words (reason: string, message = ''): string {
+  return message === '' ? reason : `${reason}: ${message.slice(0, detailLengthMax)}`
+}

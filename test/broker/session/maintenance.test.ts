@@ -1,0 +1,67 @@
+// Brokers in maintenance, and addresses that change while a broker runs.
+import { expect, test } from 'vitest'
+import { leadersOf, TestCluster } from './cluster.ts'
+
+async function started (brokers = 3): Promise<TestCluster> {
+  const cluster = TestCluster.start({ brokers })
+  await cluster.settled()
+  await cluster.until(() => cluster.live().every(({ agent }) => agent.view.topicByName('__groups') !== undefined))
+  cluster.replicate()
+  return cluster
+}
+
+test('a broker in maintenance leads nothing that others can lead, until it is taken out of it', async () => {
+  const cluster = await started()
+  const topicId = await cluster.applyTopic({ name: 'orders', partitions: 6 })
+  await cluster.until(() => leadersOf(cluster.rows(topicId)).includes(1))
+  const { brokers } = await cluster.run(cluster.office().moving.maintainBrokers({ brokerIds: [1, 7] }))
+  expect(brokers).toEqual([{ brokerId: 1, leading: expect.any(Number) as number }])
+  await cluster.until(() => !leadersOf(cluster.rows(topicId)).includes(1), 60_000)
+  // It goes, comes back, is in sync again, and is still left in peace.
+  cluster.kill(1)
+  await cluster.until(() => cluster.rows(topicId).every(({ inSync }) => inSync.length === 2))
+  await cluster.pass(50)
+  const away = await cluster.run(cluster.office().describeCluster({ topics: [] }))
+  expect(away.underReplicated).toBeGreaterThan(0)
+  expect(away.underReplicatedUnexpectedly).toBe(0)
+  expect(away.indispensable).toEqual([0, 2])
+  cluster.boot(1)
+  await cluster.until(() => cluster.rows(topicId).every(({ inSync }) => inSync.length === 3))
+  await cluster.pass(60_000)
+  expect(leadersOf(cluster.rows(topicId))).not.toContain(1)
+  expect((await cluster.run(cluster.office().describeCluster({ topics: [] }))).indispensable).toEqual([])
+  expect(cluster.tables().get('events-0')!.brokers.get(1)!.maintenance).toBe(true)
+  const { brokers: rest } = await cluster.run(cluster.office().moving.maintainBrokers({ brokerIds: [] }))
+  expect(rest).toEqual([])
+  await cluster.until(() => leadersOf(cluster.rows(topicId)).includes(1), 120_000)
+})
+
+test('what is missing for another reason than maintenance is told apart', async () => {
+  const cluster = await started(4)
+  const topicId = await cluster.applyTopic({ name: 'orders', partitions: 8 })
+  await cluster.run(cluster.office().moving.maintainBrokers({ brokerIds: [3] }))
+  const { self: { brokerId: victim } } = cluster.live()
+    .find(({ self, agent }) => self.brokerId !== 3 && agent.office === undefined)!
+  cluster.kill(victim)
+  await cluster.until(() => cluster.rows(topicId).every(({ inSync, replicas }) =>
+    inSync.length === (replicas.includes(victim) ? 2 : 3)))
+  await cluster.pass(50)
+  const { underReplicatedUnexpectedly } = await cluster.run(cluster.office().describeCluster({ topics: [] }))
+  expect(underReplicatedUnexpectedly).toBeGreaterThan(0)
+})
+
+test('another address of a listener reaches everybody without a new session', async () => {
+  const cluster = await started()
+  const { agent } = cluster.broker(2)
+  const before = agent.counters.registrations
+  agent.advertise([{ name: 'internet', address: 'b2.example:9094' }])
+  await cluster.until(() => cluster.live().every(({ agent: each }) =>
+    each.view.broker(2)?.listeners[0]?.address === 'b2.example:9094'))
+  expect(agent.counters.registrations).toBe(before)
+  expect(cluster.tables().get('events-0')!.brokers.get(2)!.listeners)
+    .toEqual([{ name: 'internet', address: 'b2.example:9094' }])
+  // And is a part of the next registration.
+  cluster.kill(cluster.controllers()[0]!.self.brokerId === 2 ? 0 : cluster.controllers()[0]!.self.brokerId)
+  await cluster.until(() => cluster.isSettled(), 60_000)
+  expect(agent.view.broker(2)?.listeners).toEqual([{ name: 'internet', address: 'b2.example:9094' }])
+})
