@@ -1,6 +1,6 @@
 // The client processes of a run: started, killed, stopped; their histories put together.
 import type { ChildProcess } from 'node:child_process'
-import { createWriteStream, mkdirSync } from 'node:fs'
+import { createWriteStream, existsSync, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { startChild } from '../../../local/child.ts'
 import type { Operation } from '../../check/history.ts'
@@ -31,6 +31,8 @@ interface Client {
   killed: boolean
   /** A fault has it: it stands still. */
   paused: boolean
+  /** SIGTERM was sent. */
+  stopping: boolean
 }
 
 const files: Readonly<Record<Role, string>> = {
@@ -100,6 +102,7 @@ export class Clients {
     if (client === undefined) return
     // From here on no fault finds it; an exit code other than 0 is a failure all the same.
     client.paused = true
+    client.stopping = true
     client.child.kill('SIGTERM')
   }
 
@@ -117,7 +120,10 @@ export class Clients {
   /** Resolves when they have ended: producers when all that they sent is settled. */
   async stop (role: Role, timeoutMs: number): Promise<void> {
     const stopping = [...this.#clients].filter(([, client]) => client.role === role)
-    for (const [, { child }] of stopping) child.kill('SIGTERM')
+    for (const [, client] of stopping) {
+      client.stopping = true
+      client.child.kill('SIGTERM')
+    }
     await Promise.all(stopping.map(([name, client]) => this.#endOf(name, client, timeoutMs)))
   }
 
@@ -167,7 +173,9 @@ export class Clients {
       log.write(chunk)
       said = (said + chunk.toString()).slice(-2_000)
     }, this.#world.through)
-    const client: Client = { base, role, group, child, killed: false, paused: false, ended: ended(child) }
+    const client: Client = {
+      base, role, group, child, killed: false, paused: false, stopping: false, ended: ended(child)
+    }
     this.#clients.set(name, client)
     this.#files.push(historyFile)
     if (child.pid !== undefined) this.#world.clientPids.set(name, child.pid)
@@ -175,7 +183,10 @@ export class Clients {
       log.end()
       this.#clients.delete(name)
       this.#world.clientPids.delete(name)
-      if (code !== 0 && !client.killed) this.failures.push(`${name} ended with ${code ?? 'a signal'}: ${said.trim()}`)
+      // Before it has begun SIGTERM ends a process at once.
+      const early = code === null && client.stopping && !existsSync(historyFile)
+      if (code === 0 || client.killed || early) return
+      this.failures.push(`${name} ended with ${code ?? 'a signal'}: ${said.trim()}`)
     })
     return name
   }

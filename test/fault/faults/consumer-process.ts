@@ -11,6 +11,9 @@ import { HistoryFile } from './history-file.ts'
 
 const options = optionsOf(process.argv[2])
 const { role, topics, group, name } = options
+const ended = new AbortController()
+// From here on it ends in order; before it has a history SIGTERM ends it at once.
+process.on('SIGTERM', () => { ended.abort() })
 const rng = new SimRng(options.seed)
 const history = new HistoryFile(options.historyFile, name)
 const client = new Millrace({ bootstrap: options.bootstrap })
@@ -20,8 +23,6 @@ const decoder = new TextDecoder()
 const positions = new Map<string, number>()
 const places = topics.flatMap(({ name: topic, partitions }) => Array.from({ length: partitions },
   (_, partition) => ({ topic, partition, key: `${topic}-${partition}` })))
-const ended = new AbortController()
-process.on('SIGTERM', () => { ended.abort() })
 
 async function assign (): Promise<void> {
   const asked = group === undefined ? undefined : history.begin([{ kind: 'committed', group, offsets: [] }])

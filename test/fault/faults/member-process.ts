@@ -13,11 +13,12 @@ import { HistoryFile } from './history-file.ts'
 const options = optionsOf(process.argv[2])
 const { topics, name, group = '' } = options
 const byHand = workGroups.find(each => each.name === group)?.commits === 'by hand'
+const ended = new AbortController()
+// From here on it ends in order; before it has a history SIGTERM ends it at once.
+process.on('SIGTERM', () => { ended.abort() })
 const rng = new SimRng(options.seed)
 const history = new HistoryFile(options.historyFile, name)
 const decoder = new TextDecoder()
-const ended = new AbortController()
-process.on('SIGTERM', () => { ended.abort() })
 
 /** One time that a partition is this member's. */
 interface Reading {

@@ -12,6 +12,9 @@ const deliveryTimeoutMs = 600_000
 
 const options = optionsOf(process.argv[2])
 const { name, topics, everyMs = 25 } = options
+let stopped = false
+// From here on it ends in order; before it has a history SIGTERM ends it at once.
+process.on('SIGTERM', () => { stopped = true })
 const rng = new SimRng(options.seed)
 const history = new HistoryFile(options.historyFile, name)
 const client = new Millrace({ bootstrap: options.bootstrap })
@@ -24,7 +27,6 @@ const producer = client.producer({
 const outstanding = new Map<string, number>()
 let sent = 0
 let batch = 0
-let stopped = false
 
 function send (topic: string, partition: number, count: number): void {
   const key = `${topic}-${partition}`
@@ -52,8 +54,6 @@ function die (error: unknown): void {
   process.stderr.write(`${name}: ${(error as Error).stack ?? String(error)}\n`)
   process.exit(1)
 }
-
-process.on('SIGTERM', () => { stopped = true })
 
 while (!stopped) {
   for (const topic of topics) {
