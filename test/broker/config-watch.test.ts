@@ -21,7 +21,7 @@ it('takes over what changes, once; keeps what it has when the file is away or wr
     read: () => text instanceof Error ? Promise.reject(text) : Promise.resolve(text)
   }, text)
   const look = async (): Promise<void> => {
-    clock.advance(configLookMs)
+    await clock.advance(configLookMs)
     await settle()
   }
   await look()

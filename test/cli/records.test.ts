@@ -203,7 +203,7 @@ describe('topics', () => {
     await run('produce one', { stdin: sequence(0, 5) })
     brokers.cluster.elect('numbers', 1, -1)
     const one = await run('topic describe one')
-    expect(one.stdout).toMatch(/Topic +one\n[^]*PARTITION +LEADER[^]*\n +0 +0 +0 +0,1,2 +0 +5 +5\n/)
+    expect(one.stdout).toMatch(/Topic +one\n[^]*PARTITION +LEADER[^]*\n +0 +0 +0 +0,1,2 +0,1,2 +0 +5 +5\n/)
     const described = JSON.parse((await run('topic describe numbers --json')).stdout) as { partitions: object[] }
     expect(described.partitions).toMatchObject([
       { partition: 0, leader: 0, startOffset: 0, endOffset: 0 }, { partition: 1, leader: -1, endOffset: null },
