@@ -79,6 +79,8 @@ function leavingBrokers (context: ClusterContext): number[] {
   const ids = new Set(Array.from({ length: replicas }, (_, id) => id))
   for (const pod of caches.podsOf(cluster)) ids.add(ordinalOf(pod))
   for (const { brokerId } of views.get(key)?.brokers ?? []) ids.add(brokerId)
+  // One that went before it had registered: its volume is yet to be seen to.
+  for (const { broker } of cluster.status?.draining ?? []) ids.add(broker)
   return [...ids].filter(id => id >= cluster.spec.brokers).sort((a, b) => b - a)
 }
 

@@ -51,7 +51,7 @@ interface Facts {
 export async function writeClusterStatus (context: ClusterContext): Promise<void> {
   const { api, caches, cluster, clock, events } = context
   // A step may have written it already in this pass.
-  const previous = (caches.clusters.get(context.key) ?? cluster).status
+  const { status: previous, metadata: { resourceVersion } } = caches.clusters.get(context.key) ?? cluster
   const { generation = 0, name, namespace } = cluster.metadata
   const facts = gather(context)
   const verdicts = [
@@ -75,9 +75,14 @@ export async function writeClusterStatus (context: ClusterContext): Promise<void
   }
   if (previous !== undefined && hash(previous) === hash(status)) return
   const { apiVersion, kind } = cluster
-  caches.clusters.observe(await api.apply(kinds.cluster, {
-    apiVersion, kind, metadata: { name, ...namespace !== undefined && { namespace } }, status
-  }, 'status'))
+  // Refused when somebody wrote meanwhile: the status remembers how many brokers hold something, and an order that a
+  // dead operator has left under way would bring back brokers that the next one has taken away.
+  const metadata = {
+    name,
+    ...namespace !== undefined && { namespace },
+    ...resourceVersion !== undefined && { resourceVersion }
+  }
+  caches.clusters.observe(await api.apply(kinds.cluster, { apiVersion, kind, metadata, status }, 'status'))
   const isPlanned = status.phase === 'Rolling' || status.phase === 'Scaling'
   const happenings = [...news(previous, verdicts, isPlanned), ...scaleNews(context, previous, status),
     ...pausedNews(previous?.conditions, context.notes.paused)]

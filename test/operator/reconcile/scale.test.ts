@@ -110,6 +110,17 @@ describe('scale down', () => {
       `events-${id} held nothing any more and is gone; its volume is kept`))
   })
 
+  it('takes the volume of a broker too that goes before it was ever there', async () => {
+    await running(3, { storage: { size: '1Gi', deletePolicy: 'Delete' } })
+    world.podsBecomeReady = false
+    await scale(4)
+    await world.until('persistentvolumeclaims', 'data-events-3', () => true)
+    await scale(3)
+    await world.untilGone('persistentvolumeclaims', 'data-events-3')
+    await settledAt(3)
+    expect(statusOf(world.get(clusters, 'events'))).not.toHaveProperty('draining')
+  })
+
   it('shows how far it is, and lets nothing go before that is 0', async () => {
     await running(4)
     const { brokers } = world.controller
