@@ -10,6 +10,7 @@ import { table } from '../../fault/faults/verdict.ts'
 import { helm } from '../helm.ts'
 import { pathOf } from '../objects.ts'
 import { Nodes } from './nodes.ts'
+import { until } from './tools.ts'
 import { Trial } from './trial.ts'
 
 const root = join(import.meta.dirname, '../../..')
@@ -151,6 +152,29 @@ describe('from outside of the pod network', () => {
     }
     await millrace.close()
     expect(seen.size).toBe(200)
+  })
+
+  step('what running brokers take over reaches clients within minutes, and restarts none of them', async () => {
+    const before = await uids()
+    const { body } = await nodes.client().get(pathOf('clusters.millrace.dev', 'default', 'events'))
+    const [{ addresses: [address] }] = (body as Any).status.listeners as [{ addresses: string[] }]
+    const listener = { name: 'nodes', type: 'nodePort', port: 9094 }
+    await nodes.kubectl('patch', 'cluster/events', '--type=merge', '-p', JSON.stringify({
+      spec: {
+        listeners: [{ ...listener, advertised: 'n{broker}.example.com' }], logLevel: 'info',
+        rebalance: { bytesPerSecond: '10Mi' }
+      }
+    }))
+    const net = new GrpcNet({ messageBytesMax: 2 ** 20, streamsPerConnectionMax: 10, connectionsMax: 10 })
+    await until('every broker tells its other address', 180_000, async () => {
+      const { brokers } = await net.call(address!, 'GetMetadata', { topics: [] }, 10_000)
+      return brokers.every(({ brokerId, clientAddress }) =>
+        new RegExp(`^n${brokerId}\\.example\\.com:3\\d{4}$`).test(clientAddress))
+    })
+    await net.close()
+    await nodes.kubectl('patch', 'cluster/events', '--type=merge', '-p',
+      JSON.stringify({ spec: { listeners: [listener] } }))
+    expect(await uids()).toEqual(before)
   })
 })
 
