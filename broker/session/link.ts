@@ -195,7 +195,17 @@ export class Link {
     const refusal = this.#refusal
     if (refusal !== undefined) this.#end(refusal.code === 'NOT_CONTROLLER' ? 'resigned' : 'rejected', refusal)
     else if (error?.code === 'CONNECTION_REFUSED') this.#end('refused', error)
-    else this.#end('broken', error)
+    else this.#end(this.#fellSilent() ? 'silent' : 'broken', error)
+  }
+
+  /**
+   * Keepalives found out before the session did: who has said nothing for so long is not tried again first. Not when
+   * it was this process that stood still.
+   */
+  #fellSilent (): boolean {
+    const now = this.#options.clock.now()
+    return this.#registered && now - this.#tickedAt <= 2 * limits.heartbeatMs &&
+      now - this.heardAt >= limits.sessionTimeoutMs / 2
   }
 
   #end (end: LinkEnd, error: WireError | undefined): void {

@@ -11,6 +11,9 @@ import type { SimTopic } from './topics.ts'
 const callTimeoutMs = 3_000
 const pauseMs = 300
 const drainAgainMs = 500
+/** A person looks so often, and for so long after all was whole, whether a removed broker is waited for. */
+const waiveAgainMs = 500
+const waiveCalmMs = 15_000
 /** So long a person tries what cannot be. */
 const onceMsMax = 5_000
 
@@ -103,6 +106,28 @@ export class SimOperator {
       else this.#process.clock.setTimer(drainAgainMs, () => { void turn() })
     }
     this.#process.schedule(0, 'drain', () => { void turn() })
+  }
+
+  /**
+   * An old backup names brokers that were removed since, and restoring waits for them until a person says that they
+   * will not come back (docs/operations/restore.md).
+   */
+  waive (isRemoved: (brokerId: number) => boolean): void {
+    const { scheduler } = this.#cluster
+    let troubledMs = scheduler.now
+    const goesOn = (): boolean => scheduler.now - troubledMs < waiveCalmMs
+    const turn = async (): Promise<void> => {
+      await this.ask(async (where) => {
+        const answer = await this.#net.call(where, 'RestoreTables', { dryRun: true, without: [] }, callTimeoutMs)
+        const troubled = answer.tables.filter(({ reason }) => reason !== '')
+        if (troubled.length > 0) troubledMs = scheduler.now
+        const without = [...new Set(troubled.flatMap(({ waitingFor }) => waitingFor))]
+        if (without.length === 0 || !without.every(isRemoved)) return answer
+        return this.#net.call(where, 'RestoreTables', { dryRun: false, without }, callTimeoutMs)
+      }, goesOn)
+      if (goesOn()) this.#process.clock.setTimer(waiveAgainMs, () => { void turn() })
+    }
+    this.#process.schedule(0, 'waive', () => { void turn() })
   }
 
   /** Rows that are lost name nobody: a broker that seems to hold nothing may hold all that there is. */

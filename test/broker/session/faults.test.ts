@@ -65,6 +65,14 @@ test('a silent broker is fenced after 2 s, a silent controller is replaced, with
   expect(controllerId()).not.toBe(old)
 })
 
+test.each([1, 2, 3, 4, 5, 6, 7, 8])('within 3 s too when keepalives break its connections first, seed %i', async seed => {
+  const { cluster, controllerId, rows } = await withTopic({ brokers: 3, seed })
+  const old = controllerId()
+  cluster.broker(old).process.pause()
+  cluster.network.review()
+  expect(await cluster.until(() => rows().every(row => row.leader !== old && row.leader >= 0))).toBeLessThan(3_000)
+})
+
 test('a broker that restarts is elected anew, in a higher epoch, before it leads again', async () => {
   const { cluster, topicId, rows, healthy } = await withTopic({ brokers: 1 })
   expect(rows().every(row => row.leaderEpoch === 1)).toBe(true)

@@ -1,5 +1,5 @@
 // The Kubernetes API: away, silent, refusing; its objects lost or taken back to an older state.
-import { tableKind } from '../../../broker/controller/table-codec.ts'
+import { decodeTable, tableKind } from '../../../broker/controller/table-codec.ts'
 import type { kubeFaultKinds } from './kinds.ts'
 import { cutFromKube } from './network.ts'
 import type { Fault, FaultWorld } from './world.ts'
@@ -57,6 +57,9 @@ function restoreTables (world: FaultWorld): boolean {
   if (world.backups.length === 0 || !mayLoseTables(world)) return false
   world.coverage.reached('a backup of the API was restored')
   store.restore(world.rng.pick(world.backups))
+  const isRemoved = (brokerId: number): boolean => brokerId >= world.cluster.brokers.length
+  const named = store.list(tableKind, {}).flatMap((table) => [...decodeTable(table).brokers.keys()])
+  if (named.some(isRemoved)) world.operator.waive(isRemoved)
   return true
 }
 
