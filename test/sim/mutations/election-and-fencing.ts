@@ -89,10 +89,13 @@ export const electionAndFencing: readonly Mutation[] = [
     name: 'silent-leader-keeps-leading',
     rule,
     without: 'a leader without a session loses its leaderships',
+    note: 'two layers: its session times out, and keepalives break its connection',
     edits: [{
       file: 'broker/controller/reception.ts',
       search: 'if (clock.now() - session.heardAt < limits.sessionTimeoutMs) continue',
       replace: 'if (session.heardAt >= 0) continue'
+    }, {
+      file: 'broker/limits.ts', search: 'export const peerKeepaliveMs = 1_500', replace: 'export const peerKeepaliveMs = 60_000'
     }],
     finders: ['scenario silent-leader', 'seeds']
   }
