@@ -95,7 +95,9 @@ export const electionAndFencing: readonly Mutation[] = [
       search: 'if (clock.now() - session.heardAt < limits.sessionTimeoutMs) continue',
       replace: 'if (session.heardAt >= 0) continue'
     }, {
-      file: 'broker/limits.ts', search: 'export const peerKeepaliveMs = 1_500', replace: 'export const peerKeepaliveMs = 60_000'
+      file: 'broker/limits.ts',
+      search: 'export const peerKeepaliveMs = 1_500',
+      replace: 'export const peerKeepaliveMs = 60_000'
     }],
     finders: ['scenario silent-leader', 'seeds']
   }
