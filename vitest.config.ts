@@ -8,11 +8,12 @@ export default defineConfig({
     exclude: [
       ...['kubectl', 'kubernetes', 'fault', 'package', 'examples', 'monitoring', 'image', 'chart', 'crashes']
         .map(folder => `test/${folder}/**`),
+      'test/sim/scenarios.test.ts',
       'node_modules/**'
     ],
     testTimeout: 30_000,
     hookTimeout: 60_000,
     pool: 'forks',
-    maxWorkers: 2
+    maxWorkers: 3
   }
 })

@@ -1,11 +1,12 @@
 import { defineConfig } from 'vitest/config'
 
-// The slower suites: real processes killed and paused, the real kubectl. One file at a time, since they
-// share the machine's two cores with the clusters that they start. Run from .ci/run.
+// The slower suites: whole simulated clusters, real processes killed and paused, the real kubectl. One file at a time,
+// since they share the machine's two cores with the clusters that they start. Run from .ci/run.
+const folders = ['kubectl', 'fault', 'package', 'examples', 'image', 'monitoring', 'chart', 'crashes']
+
 export default defineConfig({
   test: {
-    include: ['kubectl', 'fault', 'package', 'examples', 'image', 'monitoring', 'chart', 'crashes']
-      .map(folder => `test/${folder}/**/*.test.ts`),
+    include: ['test/sim/scenarios.test.ts', ...folders.map(folder => `test/${folder}/**/*.test.ts`)],
     testTimeout: 300_000,
     hookTimeout: 300_000,
     pool: 'forks',
