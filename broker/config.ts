@@ -27,7 +27,7 @@ export interface BrokerConfig {
   readonly brokersExpected: number
   /** What is sent to replicas that are not in sync, all together; 0: no limit. */
   readonly learnerBytesPerSecond: number
-  /** A group without members whose last commit is older is forgotten. */
+  /** A group without members whose last commit is older is forgotten; 0: never. */
   readonly groupExpiryMs: number
   readonly logLevel: string
   /** Of spec.listeners, beside the client port. */
@@ -100,8 +100,8 @@ export function parseConfig (env: Environment, file: string): BrokerConfig {
     throw invalid('learnerBytesPerSecond in MILLRACE_CONFIG must be a whole number from 0')
   }
   const groupExpiryMs = settings.groupExpiryMs ?? groupExpiryMsDefault
-  if (!Number.isSafeInteger(groupExpiryMs) || (groupExpiryMs as number) < groupExpiryMsMin) {
-    throw invalid(`groupExpiryMs in MILLRACE_CONFIG must be a whole number from ${groupExpiryMsMin}`)
+  if (groupExpiryMs !== 0 && (!Number.isSafeInteger(groupExpiryMs) || (groupExpiryMs as number) < groupExpiryMsMin)) {
+    throw invalid(`groupExpiryMs in MILLRACE_CONFIG must be a whole number from ${groupExpiryMsMin}, or 0`)
   }
   const logLevel = settings.logLevel ?? env.MILLRACE_LOG_LEVEL ?? 'info'
   if (!logLevels.includes(logLevel)) throw invalid(`logLevel in MILLRACE_CONFIG must be one of ${logLevels.join(', ')}`)

@@ -44,7 +44,7 @@ export type NodeConfig = Pick<BrokerConfig, 'cluster' | 'clusterUid' | 'brokerId
   }
 
 /** What changes while a broker runs. */
-export type LiveSettings = Pick<BrokerConfig, 'learnerBytesPerSecond' | 'listeners'>
+export type LiveSettings = Pick<BrokerConfig, 'learnerBytesPerSecond' | 'groupExpiryMs' | 'listeners'>
 
 interface Parts {
   readonly volume: Volume
@@ -127,9 +127,10 @@ export class BrokerNode {
   }
 
   /** Takes over what needs no restart. */
-  apply ({ learnerBytesPerSecond, listeners }: LiveSettings): void {
-    const { agent, host } = this.#parts ?? {}
+  apply ({ learnerBytesPerSecond, groupExpiryMs, listeners }: LiveSettings): void {
+    const { agent, host, groups } = this.#parts ?? {}
     host?.learnerThrottle.limit(learnerBytesPerSecond)
+    groups?.rememberFor(groupExpiryMs)
     // Those that this process listens at: another list of listeners comes with a restart.
     const names = new Set(this.#config.listeners?.map(({ name }) => name))
     const addresses = advertised(listeners.filter(({ name }) => names.has(name)))

@@ -7,6 +7,7 @@ import { names, selectorText } from '../operator/objects/names.ts'
 import { planCluster, type ClusterPlan } from '../operator/plan/cluster-plan.ts'
 import { planTopic, type TopicPlan } from '../operator/plan/topic-plan.ts'
 import { ordinalOf } from '../operator/reconcile/caches.ts'
+import { checkClusterSpec } from '../operator/reconcile/cluster-spec.ts'
 import { TopicIndex } from '../operator/reconcile/topic-index.ts'
 import { topicName } from '../operator/reconcile/topic-settings.ts'
 import { InvalidValueError } from '../operator/schema/quantities.ts'
@@ -109,6 +110,7 @@ class Planner {
   async #cluster (wanted: Cluster & KubeObject, live: Cluster | undefined): Promise<ClusterPlan> {
     const { api } = this.#kube
     const { name, namespace = '' } = wanted.metadata
+    checkClusterSpec(wanted)
     this.#clusters.set(`${namespace}/${name}`, wanted)
     const ours = { namespace, labelSelector: selectorText(name) }
     const claims = await this.#kube.reach(() => api.list(kinds.persistentVolumeClaim, ours))

@@ -29,7 +29,7 @@ export interface GroupCoordinatorPorts {
   readonly log: Log
   readonly partitions: Partitions
   readonly view: ClusterView
-  /** How long an unused group is remembered; a week unless set. */
+  /** How long an unused group is remembered at first; 0: for ever; a week unless set. */
   readonly expiryMs?: number
 }
 
@@ -46,9 +46,11 @@ export class GroupCoordinator {
   readonly #ports: GroupCoordinatorPorts
   readonly #led = new Map<number, GroupPartition>()
   readonly #lags: GroupLags
+  #expiryMs: number
 
   constructor (ports: GroupCoordinatorPorts) {
     this.#ports = ports
+    this.#expiryMs = ports.expiryMs ?? groupExpiryMsDefault
     this.#lags = new GroupLags(ports, () => this.#groups())
     ports.partitions.onLeadership(groupsTopic, (partition, leading) => {
       if (leading) this.#lead(partition)
@@ -76,6 +78,11 @@ export class GroupCoordinator {
   /** Members of groups, over the partitions led here. */
   get membersCount (): number {
     return [...this.#groups()].reduce((sum, { members }) => sum + members.size, 0)
+  }
+
+  /** How long groups that nobody uses are remembered from now on, in milliseconds; 0: for ever. */
+  rememberFor (expiryMs: number): void {
+    this.#expiryMs = expiryMs
   }
 
   close (): void {
@@ -222,10 +229,10 @@ export class GroupCoordinator {
   }
 
   #lead (partition: number): void {
-    const { view, expiryMs = groupExpiryMsDefault } = this.#ports
+    const { view } = this.#ports
     const led = this.#led.get(partition) ?? new GroupPartition({
       ...this.#ports,
-      expiryMs,
+      expiryMs: () => this.#expiryMs,
       topicOf: name => this.#topicOf(name),
       topicName: topicId => this.#topicName(topicId),
       isGone: topicId => view.loaded && view.topicById(topicId) === undefined

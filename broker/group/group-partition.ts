@@ -21,7 +21,8 @@ const tickMs = 200
 const sweepMs = 60_000
 
 export interface GroupPartitionPorts extends GroupLogPorts, Pick<DeskHost, 'topicOf' | 'topicName'> {
-  readonly expiryMs: number
+  /** How long an unused group is remembered, as it is set now; 0: for ever. */
+  readonly expiryMs: () => number
   /** True when the cluster is known and has no such topic. */
   readonly isGone: (topicId: string) => boolean
 }
@@ -232,11 +233,12 @@ export class GroupPartition {
 
   /** Offsets of a group with members never expire; nor do those that somebody commits for. */
   #sweep (now: number): void {
-    const { log, expiryMs, clock } = this.#ports
+    const { log, clock } = this.#ports
+    const expiryMs = this.#ports.expiryMs()
     const failed = (error: unknown): void => { log.debug({ error: String(error) }, 'a group is forgotten later') }
     for (const group of this.#log.state.groups.values()) {
       this.#forgetGone(group, now)
-      if (group.members.size > 0 || this.#desks.has(group.name)) continue
+      if (expiryMs === 0 || group.members.size > 0 || this.#desks.has(group.name)) continue
       if (clock.wallTime() - usedAt(group) > expiryMs) this.#delete(group).catch(failed)
     }
   }

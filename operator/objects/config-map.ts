@@ -1,5 +1,5 @@
 import type { KubeObject } from '../kube/types.ts'
-import { parseBytes, unlimited } from '../schema/quantities.ts'
+import { InvalidValueError, parseBytes, parseDuration, unlimited } from '../schema/quantities.ts'
 import type { Cluster } from '../schema/resources.ts'
 import { hash } from './hash.ts'
 import type { ListenerAddresses } from './listeners.ts'
@@ -15,15 +15,40 @@ interface BrokerFile {
   readonly logLevel: string
   /** What it sends to replicas that are catching up, all together; 0: no limit; left out: its default. */
   readonly learnerBytesPerSecond?: number
+  /** How long groups that nobody uses are remembered; 0: for ever; left out: its default. */
+  readonly groupExpiryMs?: number
   readonly listeners?: readonly ListenerAddresses[]
 }
 
+/** As broker/limits.ts: shorter ones would forget groups that are being restarted. */
+const groupExpiryMsMin = 60_000
+
 function brokerFile (cluster: Cluster, brokers: number, listeners: readonly ListenerAddresses[]): BrokerFile {
-  const { logLevel, rebalance } = cluster.spec
-  const file = { brokers, logLevel, ...listeners.length > 0 && { listeners } }
-  if (rebalance?.bytesPerSecond === undefined) return file
-  const limit = parseBytes(rebalance.bytesPerSecond, 'spec.rebalance.bytesPerSecond')
-  return { ...file, learnerBytesPerSecond: limit === unlimited ? 0 : limit }
+  const { logLevel, rebalance, groupExpiry } = cluster.spec
+  const bytesPerSecond = rebalance?.bytesPerSecond
+  return {
+    brokers,
+    logLevel,
+    ...bytesPerSecond !== undefined && { learnerBytesPerSecond: zeroForNone(bytesPerSecondOf(bytesPerSecond)) },
+    ...groupExpiry !== undefined && { groupExpiryMs: zeroForNone(groupExpiryMsOf(groupExpiry)) },
+    ...listeners.length > 0 && { listeners }
+  }
+}
+
+function zeroForNone (limit: number): number {
+  return limit === unlimited ? 0 : limit
+}
+
+/** @throws InvalidValueError */
+export function bytesPerSecondOf (text: string): number {
+  return parseBytes(text, 'spec.rebalance.bytesPerSecond')
+}
+
+/** @throws InvalidValueError */
+export function groupExpiryMsOf (text: string): number {
+  const ms = parseDuration(text, 'spec.groupExpiry')
+  if (ms === unlimited || ms >= groupExpiryMsMin) return ms
+  throw new InvalidValueError('spec.groupExpiry', text, 'a duration of at least 60s, or unlimited')
 }
 
 /** @param brokers that are there, when those are more than there shall be */

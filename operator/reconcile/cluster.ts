@@ -5,7 +5,7 @@ import { clusterUidAnnotation, names, ownerReference, selectorText } from '../ob
 import { networkPolicy, podDisruptionBudget } from '../objects/policies.ts'
 import { role, roleBinding, serviceAccount } from '../objects/rbac.ts'
 import { bootstrapService, headlessService } from '../objects/services.ts'
-import { InvalidValueError, parseBytes, parseDuration } from '../schema/quantities.ts'
+import { InvalidValueError } from '../schema/quantities.ts'
 import type { Cluster } from '../schema/resources.ts'
 import { ForeignObjectError, type ManagedKind } from './caches.ts'
 import { isReady, type ClusterContext } from './cluster-context.ts'
@@ -14,6 +14,7 @@ import { makeConfigMap, makeListeners } from './cluster-listeners.ts'
 import { maintainBrokers } from './cluster-maintenance.ts'
 import { rollBrokers } from './cluster-roll.ts'
 import { countBrokers, drainBrokers, ensureStatefulSet } from './cluster-scale.ts'
+import { checkClusterSpec } from './cluster-spec.ts'
 import { writeClusterStatus } from './cluster-status.ts'
 import { growVolumes } from './cluster-volumes.ts'
 import type { Surroundings } from './context.ts'
@@ -23,7 +24,7 @@ import { isPaused, pausedMessage } from './paused.ts'
 import { NextLoop, runSteps, StepFailed, type Step } from './steps.ts'
 
 const steps: readonly Step<ClusterContext>[] = [
-  { name: 'checkSpec', run: checkSpec },
+  { name: 'checkSpec', run: ({ cluster }) => { checkClusterSpec(cluster) } },
   { name: 'setFinalizer', run: protect },
   { name: 'countBrokers', run: countBrokers },
   make('serviceAccount', serviceAccount),
@@ -93,16 +94,6 @@ function sooner (next: NextLoop, afterMs: number | undefined): NextLoop {
 /** Refusals that do not pass by waiting; a conflict or an overload does. */
 function needsPerson (cause: unknown): boolean {
   return cause instanceof ForeignObjectError || isKubeError(cause, 'Forbidden', 'Invalid', 'BadRequest')
-}
-
-/** What the API server's rules cannot say. */
-function checkSpec ({ cluster }: ClusterContext): void {
-  const { storage, rebalance, topicDefaults: { retention, segmentBytes } } = cluster.spec
-  parseBytes(storage.size, 'spec.storage.size')
-  if (rebalance?.bytesPerSecond !== undefined) parseBytes(rebalance.bytesPerSecond, 'spec.rebalance.bytesPerSecond')
-  if (retention?.age !== undefined) parseDuration(retention.age, 'spec.topicDefaults.retention.age')
-  if (retention?.bytes !== undefined) parseBytes(retention.bytes, 'spec.topicDefaults.retention.bytes')
-  if (segmentBytes !== undefined) parseBytes(segmentBytes, 'spec.topicDefaults.segmentBytes')
 }
 
 async function protect (context: ClusterContext): Promise<void> {

@@ -4,7 +4,9 @@ import type { Resource } from './crd.ts'
 import type { ObjectSchema, TypeOf } from './json-schema.ts'
 import { listenersMax, listenersSchema } from './listeners.ts'
 import { podSchema } from './pod.ts'
-import { bytesOrUnlimitedPattern, bytesPattern, cpuPattern, quantityLengthMax } from './quantities.ts'
+import {
+  bytesOrUnlimitedPattern, bytesPattern, cpuPattern, durationLengthMax, durationPattern, quantityLengthMax
+} from './quantities.ts'
 import {
   clusterNameLengthMax, partitionsPerTopicMax, replicasMax, replicationRule, retentionSchema, segmentBytesSchema
 } from './topic.ts'
@@ -118,6 +120,13 @@ const spec = {
           }]
         }
       }
+    },
+    groupExpiry: {
+      description: 'How long a group that nobody uses keeps its offsets: 168h (the default), from 60s to unlimited. ' +
+        'Running brokers take a change over.',
+      type: 'string',
+      maxLength: durationLengthMax,
+      pattern: durationPattern
     },
     topologyKey: {
       description: 'Node label over whose values brokers, and the replicas of a partition, are spread.',

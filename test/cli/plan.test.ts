@@ -111,14 +111,17 @@ describe('plan', () => {
     const { code, stdout, stderr } = await plan(cluster('{brokers: 3, storage: {size: 512Mi}}') +
       topic('{cluster: events, partitions: 4}') + topic('{cluster: nowhere}', 'lost') +
       topic('{cluster: events, replicas: 5}', 'wide') + topic('{cluster: events, name: orders}', 'rival') +
-      cluster('{storage: {size: 1Gi}, brokrs: 3}', 'typo').replace(/^/, '---\n'))
+      cluster('{storage: {size: 1Gi}, brokrs: 3}', 'typo').replace(/^/, '---\n') +
+      cluster('{storage: {size: 1Gi}, groupExpiry: 1s}', 'hasty').replace(/^/, '---\n'))
     expect(stdout).toMatch(/Cluster default\/events REFUSED: .*storage.size may grow but not shrink/)
     expect(stdout).toMatch(/Topic default\/orders REFUSED: .*partitions/)
     expect(stdout).toContain('Topic default/lost REFUSED: there is no Cluster nowhere in this namespace')
     expect(stdout).toContain('Topic default/wide REFUSED: 5 replicas need as many brokers, the Cluster has 3')
     expect(stdout).toContain('Topic default/rival REFUSED: topic orders belongs to the older Topic orders')
     expect(stdout).toMatch(/Cluster default\/typo REFUSED: .*brokrs/)
-    expect([code, stderr]).toEqual([5, '% 6 of 6 would be refused; nothing was changed\n'])
+    expect(stdout).toContain(
+      'Cluster default/hasty REFUSED: spec.groupExpiry: "1s" is not a duration of at least 60s, or unlimited')
+    expect([code, stderr]).toEqual([5, '% 7 of 7 would be refused; nothing was changed\n'])
   })
 
   it('judges a Topic by the Cluster of the same files, and tells what it gets', async () => {

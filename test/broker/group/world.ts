@@ -29,7 +29,7 @@ export class GroupWorld {
       clock: this.clock,
       log,
       partitions: this.partitions,
-      expiryMs: 7 * 24 * 3600 * 1000,
+      expiryMs: () => 7 * 24 * 3600 * 1000,
       topicOf: name => {
         const partitions = this.topics.get(name)
         return partitions === undefined ? undefined : { topicId: name, partitions, racksOf: () => [] }

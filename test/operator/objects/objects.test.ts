@@ -69,7 +69,7 @@ describe('pod template', () => {
     expect(podTemplate(clusterOf(), options)).toEqual(current)
   })
 
-  it('does not change with what running brokers take over: log level, what moves may send, addresses', () => {
+  it('does not change with what running brokers take over: log level, limits, addresses', () => {
     const file = (bytesPerSecond: string): unknown => {
       const { data } = configMap(clusterOf({ rebalance: { bytesPerSecond } })) as unknown as
         { data: Record<string, string> }
@@ -77,12 +77,24 @@ describe('pod template', () => {
     }
     expect(file('10Mi')).toEqual({ brokers: 3, logLevel: 'warn', learnerBytesPerSecond: 10 * 2 ** 20 })
     expect(file('unlimited')).toEqual({ brokers: 3, logLevel: 'warn', learnerBytesPerSecond: 0 })
-    for (const spec of [{ rebalance: { bytesPerSecond: '10Mi' } }, { logLevel: 'debug' as const }]) {
+    const live = [{ rebalance: { bytesPerSecond: '10Mi' } }, { logLevel: 'debug' as const }, { groupExpiry: '1h' }]
+    for (const spec of live) {
       expect(podTemplate(clusterOf({ ...spec, maintenance: [1] }), options)).toEqual(current)
     }
     const nodes = { name: 'nodes', type: 'nodePort', port: 9094 } as const
     expect(podTemplate(clusterOf({ listeners: [{ ...nodes, advertised: 'a.example' }] }), options))
       .toEqual(podTemplate(clusterOf({ listeners: [nodes] }), options))
+  })
+
+  it('tells brokers how long groups are remembered', () => {
+    const file = (groupExpiry: string): unknown => {
+      const { data } = configMap(clusterOf({ groupExpiry })) as unknown as { data: Record<string, string> }
+      return JSON.parse(data['config.json']!)
+    }
+    expect(file('30d')).toMatchObject({ groupExpiryMs: 30 * 24 * 3_600_000 })
+    expect(file('60s')).toMatchObject({ groupExpiryMs: 60_000 })
+    expect(file('unlimited')).toMatchObject({ groupExpiryMs: 0 })
+    expect(() => file('59s')).toThrow('spec.groupExpiry: "59s" is not a duration of at least 60s, or unlimited')
   })
 
   it('does not change with the number of brokers: adding one restarts none', () => {
