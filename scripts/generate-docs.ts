@@ -1,15 +1,16 @@
-// Writes docs/errors.md, limits.md, metrics.md, cli.md and the chart's README from the code, so that the pages
-// cannot drift.
+// Writes docs/errors.md, limits.md, metrics.md, cli.md, configuration.md and the chart's README from the code, so that
+// the pages cannot drift.
 // With --check it fails when a page is not current.
 import { execFileSync } from 'node:child_process'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import ts from 'typescript'
-import { isMap, isScalar, parseDocument, type YAMLMap } from 'yaml'
 import * as limits from '../broker/limits.ts'
 import { metricTable } from '../broker/metrics.ts'
 import { operatorMetrics } from '../operator/metrics.ts'
 import { errorTable } from '../wire/errors.ts'
+import { chartValues } from './chart-values.ts'
+import { configurationPage } from './configuration-page.ts'
 
 const root = join(import.meta.dirname, '..')
 
@@ -94,32 +95,16 @@ function cliPage (): string {
     sections.join('\n')
 }
 
-/** Every value of the chart with the comment above it, which begins with '-- '. */
-function valueRows (map: YAMLMap, prefix = ''): string[] {
-  return map.items.flatMap(({ key, value }) => {
-    if (!isScalar(key)) throw new Error('values.yaml has a key that is no text')
-    const path = `${prefix}${String(key.value)}`
-    const comment = /-- ([^]*)/.exec(key.commentBefore ?? '')?.[1]
-    if (comment === undefined) return isMap(value) ? valueRows(value, `${path}.`) : []
-    const shown = JSON.stringify((value as { toJSON (): unknown }).toJSON())
-    return [`| \`${path}\` | \`${shown}\` | ${comment.replaceAll(/\n ?/g, ' ')} |`]
-  })
-}
-
 function chartPage (): string {
-  const { contents } = parseDocument(readFileSync(join(root, 'charts/millrace/values.yaml'), 'utf8'))
-  if (!isMap(contents)) throw new Error('values.yaml is no map')
-  // The first comment of a map belongs to the map for the parser.
-  for (const { value } of contents.items) {
-    if (isMap(value) && isScalar(value.items[0]?.key)) value.items[0].key.commentBefore ??= value.commentBefore ?? null
-  }
   const page = readFileSync(join(root, 'scripts/chart-page.md'), 'utf8')
-  return `${page}\n| value | default | |\n|---|---|---|\n${valueRows(contents as YAMLMap).join('\n')}\n`
+  const rows = chartValues().map(({ path, fallback, meaning }) => `| \`${path}\` | \`${fallback}\` | ${meaning} |`)
+  return `${page}\n| value | default | |\n|---|---|---|\n${rows.join('\n')}\n`
 }
 
 const pages = [
   ['docs/errors.md', errorsPage()], ['docs/limits.md', limitsPage()], ['docs/metrics.md', await metricsPage()],
-  ['docs/cli.md', cliPage()], ['charts/millrace/README.md', chartPage()]
+  ['docs/cli.md', cliPage()], ['docs/configuration.md', configurationPage()],
+  ['charts/millrace/README.md', chartPage()]
 ] as const
 let stale = false
 for (const [page, text] of pages) {

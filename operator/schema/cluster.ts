@@ -16,13 +16,10 @@ export const brokersMax = 100
 /** Of a listener, in the status: enough to begin with. */
 export const addressesShownMax = 5
 
-const resourceList = {
-  type: 'object',
-  properties: {
-    cpu: { type: 'string', maxLength: quantityLengthMax, pattern: cpuPattern },
-    memory: { type: 'string', maxLength: quantityLengthMax, pattern: bytesPattern }
-  }
-} as const satisfies ObjectSchema
+const amounts = {
+  cpu: { description: 'Cores: 2, 500m.', type: 'string', maxLength: quantityLengthMax, pattern: cpuPattern },
+  memory: { description: 'Bytes: 2Gi, 512Mi.', type: 'string', maxLength: quantityLengthMax, pattern: bytesPattern }
+} as const
 
 const storage = {
   description: 'The volume of each broker.',
@@ -84,7 +81,14 @@ const spec = {
       type: 'object',
       default: {},
       properties: {
-        partitions: { type: 'integer', format: 'int32', minimum: 1, maximum: partitionsPerTopicMax, default: 6 },
+        partitions: {
+          description: 'Number of partitions.',
+          type: 'integer',
+          format: 'int32',
+          minimum: 1,
+          maximum: partitionsPerTopicMax,
+          default: 6
+        },
         replicas: {
           description: 'Default: 3, or as many as there are brokers if they are fewer.',
           type: 'integer',
@@ -138,7 +142,10 @@ const spec = {
     resources: {
       description: 'CPU and memory of each broker.',
       type: 'object',
-      properties: { requests: resourceList, limits: resourceList }
+      properties: {
+        requests: { description: 'What it is sure to get.', type: 'object', properties: amounts },
+        limits: { description: 'What it gets at most.', type: 'object', properties: amounts }
+      }
     },
     pod: podSchema,
     listeners: listenersSchema,
@@ -164,8 +171,8 @@ const spec = {
   }
 } as const satisfies ObjectSchema
 
-function count (description?: string): { description?: string, type: 'integer', format: 'int32', minimum: 0 } {
-  return { ...description !== undefined && { description }, type: 'integer', format: 'int32', minimum: 0 }
+function count (description: string): { description: string, type: 'integer', format: 'int32', minimum: 0 } {
+  return { description, type: 'integer', format: 'int32', minimum: 0 }
 }
 
 const status = {
@@ -179,6 +186,7 @@ const status = {
     observedGeneration: observedGenerationSchema,
     conditions: conditionsSchema,
     brokers: {
+      description: 'How many there are.',
       type: 'object',
       properties: {
         ready: count('Brokers that are registered and serve.'),
@@ -192,6 +200,7 @@ const status = {
       minimum: -1
     },
     partitions: {
+      description: 'How they are.',
       type: 'object',
       properties: {
         total: count('Partitions of all topics, internal ones too.'),
@@ -237,7 +246,7 @@ const status = {
       items: {
         type: 'object',
         required: ['broker', 'leading'],
-        properties: { broker: count(), leading: count() }
+        properties: { broker: count('Its id.'), leading: count('Partitions that it leads still.') }
       }
     },
     listeners: {
@@ -248,8 +257,13 @@ const status = {
       items: {
         type: 'object',
         properties: {
-          name: { type: 'string', maxLength: 15 },
-          addresses: { type: 'array', maxItems: addressesShownMax, items: { type: 'string', maxLength: 320 } }
+          name: { description: 'Of the listener.', type: 'string', maxLength: 15 },
+          addresses: {
+            description: 'host:port.',
+            type: 'array',
+            maxItems: addressesShownMax,
+            items: { type: 'string', maxLength: 320 }
+          }
         }
       }
     },

@@ -18,12 +18,12 @@ export const conditionsSchema = {
     type: 'object',
     required: ['type', 'status', 'reason', 'message', 'lastTransitionTime'],
     properties: {
-      type: { type: 'string', maxLength: 64 },
-      status: { type: 'string', enum: ['True', 'False', 'Unknown'] },
-      reason: { type: 'string', minLength: 1, maxLength: 128 },
-      message: { type: 'string', maxLength: 4096 },
-      lastTransitionTime: { type: 'string', format: 'date-time' },
-      observedGeneration: { type: 'integer', format: 'int64', minimum: 0 }
+      type: { description: 'What it is about.', type: 'string', maxLength: 64 },
+      status: { description: 'Whether it holds.', type: 'string', enum: ['True', 'False', 'Unknown'] },
+      reason: { description: 'Why, for programs.', type: 'string', minLength: 1, maxLength: 128 },
+      message: { description: 'Why, for people.', type: 'string', maxLength: 4096 },
+      lastTransitionTime: { description: 'When status changed last.', type: 'string', format: 'date-time' },
+      observedGeneration: { ...observedGenerationSchema, description: 'The generation that it speaks of.' }
     }
   }
 } as const

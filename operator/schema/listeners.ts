@@ -15,8 +15,12 @@ export const listenersSchema = {
     type: 'object',
     required: ['name', 'type', 'port'],
     properties: {
-      name: { type: 'string', maxLength: 9, pattern: '^[a-z][a-z0-9]*$' },
-      type: { type: 'string', enum: ['internal', 'nodePort', 'loadBalancer'] },
+      name: { description: 'It names Services and ports.', type: 'string', maxLength: 9, pattern: '^[a-z][a-z0-9]*$' },
+      type: {
+        description: 'By the pods, by a port of the nodes, or by a load balancer for each broker.',
+        type: 'string',
+        enum: ['internal', 'nodePort', 'loadBalancer']
+      },
       port: {
         description: 'Where brokers, Services and load balancers listen; Kubernetes chooses the port of the nodes.',
         type: 'integer',

@@ -24,39 +24,56 @@ export const podSchema = {
   type: 'object',
   properties: {
     labels: {
+      description: 'More labels.',
       type: 'object',
       maxProperties: entriesMax,
       additionalProperties: labelValue,
       'x-kubernetes-validations': [labelsRule]
     },
     annotations: {
+      description: 'More annotations.',
       type: 'object',
       maxProperties: entriesMax,
       additionalProperties: { type: 'string', maxLength: 1024 },
       'x-kubernetes-validations': [annotationsRule]
     },
-    nodeSelector: { type: 'object', maxProperties: entriesMax, additionalProperties: labelValue },
+    nodeSelector: {
+      description: 'Labels that a node must have.',
+      type: 'object',
+      maxProperties: entriesMax,
+      additionalProperties: labelValue
+    },
     tolerations: {
+      description: 'Taints of nodes that do not keep brokers away.',
       type: 'array',
       maxItems: entriesMax,
       'x-kubernetes-list-type': 'atomic',
       items: {
         type: 'object',
         properties: {
-          key: { type: 'string', maxLength: keyLengthMax },
-          operator: { type: 'string', enum: ['Exists', 'Equal'] },
-          value: labelValue,
-          effect: { type: 'string', enum: ['NoSchedule', 'PreferNoSchedule', 'NoExecute'] },
-          tolerationSeconds: { type: 'integer', format: 'int64' }
+          key: { description: 'Of the taint; left out: any.', type: 'string', maxLength: keyLengthMax },
+          operator: { description: 'Left out: Equal.', type: 'string', enum: ['Exists', 'Equal'] },
+          value: { ...labelValue, description: 'Of the taint.' },
+          effect: {
+            description: 'Of the taint; left out: any.',
+            type: 'string',
+            enum: ['NoSchedule', 'PreferNoSchedule', 'NoExecute']
+          },
+          tolerationSeconds: {
+            description: 'With NoExecute: a broker stays so long.',
+            type: 'integer',
+            format: 'int64'
+          }
         }
       }
     },
-    priorityClassName: name,
+    priorityClassName: { ...name, description: 'Name of a PriorityClass.' },
     imagePullSecrets: {
+      description: 'Secrets for the registry of the image.',
       type: 'array',
       maxItems: 8,
       'x-kubernetes-list-type': 'atomic',
-      items: { type: 'object', required: ['name'], properties: { name } }
+      items: { type: 'object', required: ['name'], properties: { name: { ...name, description: 'Of a Secret.' } } }
     }
   }
 } as const satisfies ObjectSchema

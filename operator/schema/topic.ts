@@ -127,9 +127,9 @@ const status = {
     conditions: conditionsSchema,
     topicId: { description: 'Identity of the topic; a topic made anew has another.', type: 'string', maxLength: 16 },
     owner: { description: 'Name of the Topic object that owns the topic.', type: 'string', maxLength: 253 },
-    partitions: { type: 'integer', format: 'int32', minimum: 0 },
-    replicas: { type: 'integer', format: 'int32', minimum: 0 },
-    minInSync: { type: 'integer', format: 'int32', minimum: 0 },
+    partitions: { description: 'Number of partitions.', type: 'integer', format: 'int32', minimum: 0 },
+    replicas: { description: 'Copies of each partition.', type: 'integer', format: 'int32', minimum: 0 },
+    minInSync: { description: 'Copies that acknowledge.', type: 'integer', format: 'int32', minimum: 0 },
     underReplicated: {
       description: 'Partitions with fewer copies in sync than replicas.',
       type: 'integer',

@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { customResourceDefinition } from '../../../operator/schema/crd.ts'
+import type { Schema } from '../../../operator/schema/json-schema.ts'
 import { resources } from '../../../operator/schema/resources.ts'
 import * as limits from '../../../broker/limits.ts'
 import * as cluster from '../../../operator/schema/cluster.ts'
@@ -38,6 +39,23 @@ it('has the limits of the brokers', () => {
   expect(topic.topicNameLengthMax).toBe(limits.topicNameLengthMax)
   expect(cluster.brokersMax).toBe(limits.brokersMax)
   expect(listenersMax).toBe(limits.listenersMax)
+})
+
+it('describes every field that people set or read', () => {
+  const bare: string[] = []
+  const visit = (schema: Schema, path: string): void => {
+    if ('items' in schema) visit(schema.items, `${path}[]`)
+    if (!('properties' in schema)) return
+    for (const [name, child] of Object.entries(schema.properties)) {
+      if ((child.description ?? '') === '') bare.push(`${path}.${name}`)
+      visit(child, `${path}.${name}`)
+    }
+  }
+  for (const { kind, spec, status } of resources.filter(({ kind }) => kind !== 'PartitionTable')) {
+    visit(spec, `${kind}.spec`)
+    visit(status!, `${kind}.status`)
+  }
+  expect(bare).toEqual([])
 })
 
 describe.each(resources)('$kind', resource => {
