@@ -27,11 +27,10 @@ export async function readMeta (disk: Disk, clusterUid: string, brokerId: number
   if (found === undefined) return 'broken'
   const { crc32c: stated, ...contents } = found
   // Every version has to keep the checksum as it is, so that its format can be trusted.
-  if (stated !== undefined && stated !== checksumOf(contents)) return 'broken'
+  if (stated !== checksumOf(contents)) return 'broken'
   if (found['format'] !== FORMAT) {
     throw new WireError('VOLUME_VERSION', `the volume has format ${String(found['format'])}, not ${FORMAT}`)
   }
-  if (stated === undefined) return 'broken'
   const { clusterUid: cluster, brokerId: broker, volumeId, bootCount, boots = [] } = found
   if (typeof cluster !== 'string' || typeof volumeId !== 'string' || typeof broker !== 'number' ||
     typeof bootCount !== 'number' || !areBoots(boots)) return 'broken'

@@ -130,9 +130,30 @@ describe('opening', () => {
   it('is refused to a volume of another format', async () => {
     const bench = new Bench()
     const file = await bench.wait(bench.disk.create('meta.json'))
-    await bench.wait(file.write([Buffer.from('{"format":2}')], 0))
+    await bench.wait(file.write([Buffer.from('{"format":2,"crc32c":"3b5340ab"}')], 0))
     await expect(bench.open()).rejects.toMatchObject({ code: 'VOLUME_VERSION' })
     expect(bench.disk.files()).toEqual(['meta.json'])
+  })
+
+  it.each([
+    ['the name of a field', 'format', 'gormat'],
+    ['the name of the checksum', 'crc32c', 'crc33c'],
+    ['both', /format|crc32c/g, 'xxxxxx'],
+    ['the format', '"format":1', '"format":3'],
+    ['the cluster', 'cluster-a', 'cluster-c'],
+    ['the broker', '"brokerId":0', '"brokerId":1']
+  ])('makes a volume with another id of one whose meta.json is damaged: %s', async (_, search, replacement) => {
+    const bench = new Bench()
+    const volume = await bench.open()
+    const before = volume.meta.volumeId
+    await bench.close()
+    const text = Buffer.from(bench.disk.contents('meta.json')).toString()
+    const damaged = text.replace(search, replacement)
+    expect(damaged).not.toBe(text)
+    await bench.wait(bench.disk.remove('meta.json'))
+    const file = await bench.wait(bench.disk.create('meta.json'))
+    await bench.wait(file.write([Buffer.from(damaged)], 0))
+    expect((await bench.open()).meta.volumeId).not.toBe(before)
   })
 
   it('says so when the disk cannot be read', async () => {
