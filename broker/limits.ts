@@ -80,7 +80,7 @@ export const coldReadBytesMax = 1 * MiB
 export const heartbeatMs = 200
 /** A session without a heartbeat for so long is dead: a silent broker fails over in under 3 s. */
 export const sessionTimeoutMs = 2_000
-/** A refused or reset connection counts as lost after this: several tries, and well within a failover's second. */
+/** A connection that breaks again and again counts as lost after this; one that is refused at once. */
 export const controllerLostMs = 200
 export const replicaLagMs = 10_000
 /** A member that cannot reach its leader leaves the in-sync set this long after the controller was told so. */

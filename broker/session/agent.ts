@@ -226,7 +226,6 @@ export class SessionAgent implements ControllerLink {
         }
         await this.#pause(rejectedAgainMs)
         return
-      case 'refused':
       case 'broken': {
         const lostMs = clock.now() - (this.#lostSince ?? -Infinity)
         if (lostMs < limits.controllerLostMs && this.#hint === undefined) {
@@ -236,6 +235,7 @@ export class SessionAgent implements ControllerLink {
         }
         break
       }
+      case 'refused': // Its process is gone: nothing comes back sooner than a new controller.
       case 'resigned':
       case 'silent':
     }

@@ -66,6 +66,13 @@ test('a silent broker is fenced after 2 s, a silent controller is replaced, with
 })
 
 const seeds = [1, 2, 3, 4, 5, 6, 7, 8]
+test.each(seeds)('a controller whose process is gone is replaced at once, seed %i', async seed => {
+  const { cluster, controllerId, rows } = await withTopic({ brokers: 3, seed })
+  const old = controllerId()
+  cluster.kill(old)
+  expect(await cluster.until(() => rows().every(row => row.leader !== old && row.leader >= 0))).toBeLessThan(150)
+})
+
 test.each(seeds)('within 3 s too when keepalives break its connections first, seed %i', async seed => {
   const { cluster, controllerId, rows } = await withTopic({ brokers: 3, seed })
   const old = controllerId()
