@@ -20,6 +20,8 @@ export interface FieldSpec {
 const wireVarint = 0
 const wireDelimited = 2
 const noBytes = new Uint8Array(0)
+/** Of fields without messages within: stays empty. */
+const noSizes: number[] = []
 
 type Fields = Record<string, unknown>
 
@@ -62,16 +64,24 @@ class Field {
   }
 
   /** Without tag. */
-  sizeOf (value: unknown): number {
+  sizeOf (value: unknown, sizes: number[]): number {
     switch (this.kind) {
       case 'bool': return 1
       case 'bytes': return sizeOfDelimited((value as Uint8Array).length)
       case 'string': return sizeOfString(value as string)
       case 'enum': return sizeOfUint32(this.names.indexOf(value as string))
-      case 'message': return sizeOfDelimited(this.message!.sizeOf(value as Fields))
+      case 'message': return this.#sizeOfMessage(value as Fields, sizes)
       case 'uint32': return sizeOfUint32(value as number)
       case 'int32': case 'int64': return sizeOfInt(value as number)
     }
+  }
+
+  #sizeOfMessage (value: Fields, sizes: number[]): number {
+    const place = sizes.length
+    sizes.push(0)
+    const size = this.message!.sizeOf(value, sizes)
+    sizes[place] = size
+    return sizeOfDelimited(size)
   }
 
   write (writer: ProtoWriter, value: unknown): void {
@@ -84,7 +94,7 @@ class Field {
       case 'int32': writer.int32(value as number); break
       case 'int64': writer.int64(value as number); break
       case 'message':
-        writer.uint32(this.message!.sizeOf(value as Fields))
+        writer.nextSize()
         this.message!.write(writer, value as Fields)
         break
     }
@@ -135,7 +145,8 @@ export class Codec<T extends object> {
    * @param room bytes to leave in front, not initialised.
    */
   encode (message: Sent<T>, room = 0): Buffer {
-    const writer = new ProtoWriter(this.sizeOf(message as Fields), room)
+    const sizes: number[] = []
+    const writer = new ProtoWriter(this.sizeOf(message as Fields, sizes), room, sizes)
     this.write(writer, message as Fields)
     return writer.finish()
   }
@@ -145,7 +156,8 @@ export class Codec<T extends object> {
     return this.read(new ProtoReader(buffer))
   }
 
-  sizeOf (message: Fields): number {
+  /** @param sizes of the messages within, in the order in which they are written, are appended to it */
+  sizeOf (message: Fields, sizes: number[]): number {
     let size = 0
     for (const field of this.#fields) {
       const value = message[field.name]
@@ -153,8 +165,8 @@ export class Codec<T extends object> {
       const tagSize = field.tag < 0x80 ? 1 : 2
       if (field.packed) size += tagSize + sizeOfDelimited(sizeOfPacked(value as unknown[], field))
       else if (field.repeated) {
-        for (const each of value as unknown[]) size += tagSize + field.sizeOf(each)
-      } else size += tagSize + field.sizeOf(value)
+        for (const each of value as unknown[]) size += tagSize + field.sizeOf(each, sizes)
+      } else size += tagSize + field.sizeOf(value, sizes)
     }
     return size
   }
@@ -224,8 +236,9 @@ function isSent (field: Field, value: unknown): boolean {
   return field.oneof !== undefined || value !== field.zero
 }
 
+/** Numbers only. */
 function sizeOfPacked (values: readonly unknown[], field: Field): number {
   let size = 0
-  for (const value of values) size += field.sizeOf(value)
+  for (const value of values) size += field.sizeOf(value, noSizes)
   return size
 }

@@ -31,12 +31,23 @@ export function sizeOfString (value: string): number {
 
 export class ProtoWriter {
   readonly #buffer: Buffer
+  readonly #sizes: readonly number[]
   #position: number
+  #sized = 0
 
-  /** @param size of the whole message, in bytes. @param room to leave in front of it. */
-  constructor (size: number, room = 0) {
+  /**
+   * @param size of the whole message, in bytes. @param room to leave in front of it.
+   * @param sizes of the messages within, in the order of writing: each was measured once
+   */
+  constructor (size: number, room = 0, sizes: readonly number[] = []) {
     this.#buffer = Buffer.allocUnsafe(room + size)
     this.#position = room
+    this.#sizes = sizes
+  }
+
+  /** The length of the next message within. */
+  nextSize (): void {
+    this.uint32(this.#sizes[this.#sized++] ?? NaN)
   }
 
   /** Throws RangeError unless exactly the measured size was written: a faulty codec. */
