@@ -86,7 +86,7 @@ class Planner {
       const plans = kind === 'Cluster'
         ? { cluster: await this.#cluster(wanted as Cluster & KubeObject, live as Cluster | undefined) }
         : { topic: await this.#topic(wanted as Topic & KubeObject) }
-      const refused = plans.topic?.refused
+      const refused = plans.topic?.refused ?? plans.cluster?.refused
       if (refused !== undefined) return { ...head, action: 'refused', refused, ...plans }
       const isSame = live !== undefined && live.metadata.generation === wanted.metadata.generation
       return { ...head, action: live === undefined ? 'create' : isSame ? 'none' : 'update', ...plans }
@@ -113,7 +113,7 @@ class Planner {
     checkClusterSpec(wanted)
     this.#clusters.set(`${namespace}/${name}`, wanted)
     const ours = { namespace, labelSelector: selectorText(name) }
-    const claims = await this.#kube.reach(() => api.list(kinds.persistentVolumeClaim, ours))
+    const claims = await this.#kube.reach(() => api.list(kinds.persistentVolumeClaim, { namespace }))
     const pods = await this.#kube.reach(() => api.list(kinds.pod, ours))
     const statefulSet = await this.#kube.reach(() => api.get(kinds.statefulSet, namespace, names.statefulSet(name)))
     const heard = live === undefined ? undefined : await this.#hear(name, namespace)

@@ -66,6 +66,7 @@ export class Operator {
       views: new Views(controllers, clock, log),
       events: this.#events,
       deadlines: new Deadlines(clock),
+      markedPods: new Map(),
       clock,
       log,
       image,
@@ -107,7 +108,10 @@ export class Operator {
     const { views, topicIndex } = this.#surroundings
     caches.clusters.onChange((key, cluster, previous) => {
       clusterQueue.add(key)
-      if (cluster === undefined) views.forget(key)
+      if (cluster === undefined) {
+        views.forget(key)
+        this.#surroundings.markedPods.delete(key)
+      }
       // Topics read a cluster's spec, not its status. The generation moves at deletion too.
       const isSame = cluster !== undefined && cluster.metadata.uid === previous?.metadata.uid &&
         cluster.metadata.generation === previous?.metadata.generation

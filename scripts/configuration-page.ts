@@ -164,7 +164,9 @@ function chartSection (): string {
 
 const annotations = [
   [names.pausedAnnotation, 'Cluster, Topic', '`"true"`: the operator changes nothing but the status ' +
-    '([pausing](operations/pause.md))']
+    '([pausing](operations/pause.md))'],
+  [names.adoptVolumesAnnotation, 'Cluster', 'the uid of another cluster: its volumes are taken over ' +
+    '([a Cluster made again](operations/adopt.md))']
 ] as const
 
 export function configurationPage (): string {

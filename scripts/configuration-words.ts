@@ -92,6 +92,7 @@ export const clusterConditions: readonly ConditionWords[] = [{
   meaning: 'it has been complete once, has a controller, and every partition takes and gives records',
   reasons: {
     Serving: '`True`', InvalidSpec: 'a value that cannot be; the message names it',
+    ForeignVolumes: 'volumes of another cluster are in the way; the message says what to do',
     BrokersNotReady: 'before the first time: some are missing; afterwards: none is ready',
     NoController: 'no broker is the controller, or it does not answer',
     PartitionsOffline: 'partitions without a leader', NotEnoughReplicas: 'partitions that take no records'
@@ -103,6 +104,7 @@ export const clusterConditions: readonly ConditionWords[] = [{
     Settled: '`False`: nothing is', Creating: 'the first brokers start', BrokersStarting: 'brokers are missing',
     Rolling: 'brokers are restarted, one at a time', RollStopped: '`False`: one of them does not come up',
     Resizing: 'volumes grow', Draining: 'brokers are emptied, then go',
+    ForeignVolumes: '`False`: as above',
     ScaleDownBlocked: '`False`: fewer brokers cannot be had; the message says what to do',
     Moving: 'partitions move', WaitingForAddress: 'a listener has no address yet',
     Maintenance: '`False`: brokers are in maintenance', Paused: '`False`: by the annotation'
@@ -112,7 +114,8 @@ export const clusterConditions: readonly ConditionWords[] = [{
   meaning: 'something is not as it should be',
   reasons: {
     AsWanted: '`False`: all is', ReconcileFailed: 'the operator cannot do what is asked; the message says why',
-    InvalidSpec: 'as above', BrokerStuck: 'a broker does not come up', BrokersNotReady: 'brokers are missing',
+    InvalidSpec: 'as above', ForeignVolumes: 'as above',
+    BrokerStuck: 'a broker does not come up', BrokersNotReady: 'brokers are missing',
     NoController: 'as above', PartitionsOffline: 'as above', UnderReplicated: 'copies are missing or behind',
     ScaleDownBlocked: 'as above'
   }

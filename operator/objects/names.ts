@@ -13,6 +13,10 @@ export const templateHashAnnotation = `${group}/template-hash`
 export const appliedAnnotation = `${group}/applied`
 /** On volumes: the cluster whose data they hold, by the uid that its Cluster object had at first. */
 export const clusterUidAnnotation = `${group}/cluster-uid`
+/** On volumes: the uid of the claim itself, as the operator found it; a copy of the claim has another uid. */
+export const claimUidAnnotation = `${group}/claim-uid`
+/** On a Cluster, by people: the uid of the cluster whose volumes it shall take over. */
+export const adoptVolumesAnnotation = `${group}/adopt-volumes`
 export const controllerAddressAnnotation = `${group}/controller-address`
 /** On a Cluster: `pod/uid` of the broker that was restarted last, written before its pod is deleted. */
 export const restartAnnotation = `${group}/restart`

@@ -116,6 +116,8 @@ function container (cluster: Cluster, options: PodTemplateOptions): object {
       ...Object.entries(ports), ...(cluster.spec.listeners ?? []).map(({ name, port }) => [name, port] as const)
     ].map(([name, containerPort]) => ({ name, containerPort, protocol: 'TCP' })),
     ...resources !== undefined && { resources },
+    // Why a broker gave up is told in the Cluster's conditions.
+    terminationMessagePolicy: 'FallbackToLogsOnError',
     securityContext: {
       allowPrivilegeEscalation: false,
       readOnlyRootFilesystem: true,

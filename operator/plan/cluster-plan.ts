@@ -1,6 +1,7 @@
 // What would become of a Cluster. Pure.
 import type { BrokerDrain, PartitionMove } from '../../wire/messages.ts'
 import type { KubeObject } from '../kube/types.ts'
+import { claimOrdinal, judgeClaims } from '../objects/claims.ts'
 import { clusterUidAnnotation } from '../objects/names.ts'
 import { podTemplate, type PodTemplate } from '../objects/pod-template.ts'
 import { ordinalOf } from '../reconcile/caches.ts'
@@ -16,6 +17,7 @@ export interface ClusterFacts {
   readonly statefulSet?: KubeObject
   /** Of the cluster, by ordinal. */
   readonly pods: readonly KubeObject[]
+  /** Of the namespace. */
   readonly claims: readonly KubeObject[]
   /** Broker id of the controller; -1: it does not say. */
   readonly controller: number
@@ -30,6 +32,8 @@ export interface ClusterPlan {
   /** In this order, one at a time. */
   readonly restarts: readonly { readonly broker: number, readonly why: string }[]
   readonly volumes: readonly { readonly claim: string, readonly from: string, readonly to: string }[]
+  /** Volumes of another cluster are in the way: the operator would say this. */
+  readonly refused?: string
   /** Volumes of an earlier Cluster of this name that the new one takes over. */
   readonly adopted: readonly string[]
   readonly drains: readonly { readonly broker: number, readonly blocked: string }[]
@@ -53,15 +57,20 @@ export function planCluster (wanted: Cluster, facts: ClusterFacts): ClusterPlan 
   const from = live === undefined ? 0 : Math.max(live.status?.brokers?.total ?? 0, live.spec.brokers)
   const to = wanted.spec.brokers
   const { size } = wanted.spec.storage
-  const ordinal = (claim: KubeObject): number => Number(/-([0-9]+)$/.exec(claim.metadata.name)?.[1])
+  const ordinal = (claim: KubeObject): number => claimOrdinal(wanted.metadata.name, claim.metadata.name)
+  const own = claims.filter(claim => ordinal(claim) >= 0)
+  const { refused, adopted } = live === undefined
+    ? judgeClaims(wanted, own)
+    : judgeClaims(wanted, own.filter(claim => ordinal(claim) >= from), uidOf(facts.statefulSet) ?? live.metadata.uid)
   return {
     brokers: { from, to },
     restarts: live === undefined ? [] : restarts(wanted, live, facts),
     volumes: live === undefined
       ? []
-      : claims.filter(claim => !hasSize(claim, size))
+      : own.filter(claim => !hasSize(claim, size))
         .map(claim => ({ claim: claim.metadata.name, from: sizeOf(claim) ?? '?', to: size })),
-    adopted: live !== undefined ? [] : claims.filter(claim => ordinal(claim) < to).map(({ metadata }) => metadata.name),
+    ...refused !== undefined && { refused },
+    adopted: live !== undefined ? [] : adopted,
     drains: Array.from({ length: Math.max(0, from - to) }, (_, index) => from - 1 - index).map(broker => {
       const { waitingFor = '', replicasLeft = 0 } = foreseen?.drains.find(({ brokerId }) => brokerId === broker) ?? {}
       return { broker, blocked: replicasLeft > 0 ? waitingFor : '' }
@@ -83,7 +92,7 @@ function plannedMove ({ topic, partition, replicas, adding, removing }: Partitio
 function restarts (wanted: Cluster, live: Cluster, facts: ClusterFacts): { broker: number, why: string }[] {
   const now = (facts.statefulSet?.['spec'] as { template?: PodTemplate } | undefined)?.template
   if (now === undefined) return []
-  const options = { image: imageOf(now), clusterUid: uidOf(facts.statefulSet!) }
+  const options = { image: imageOf(now), clusterUid: uidOf(facts.statefulSet) ?? '' }
   const before = podTemplate(live, options)
   const after = podTemplate(wanted, options)
   const changes = isOutdated(asPod(before), after)
@@ -106,7 +115,7 @@ function imageOf (template: PodTemplate): string {
   return (template.spec as { containers?: { image?: string }[] }).containers?.[0]?.image ?? ''
 }
 
-function uidOf (statefulSet: KubeObject): string {
-  const spec = statefulSet['spec'] as { volumeClaimTemplates?: KubeObject[] } | undefined
-  return spec?.volumeClaimTemplates?.[0]?.metadata.annotations?.[clusterUidAnnotation] ?? ''
+function uidOf (statefulSet: KubeObject | undefined): string | undefined {
+  const spec = statefulSet?.['spec'] as { volumeClaimTemplates?: KubeObject[] } | undefined
+  return spec?.volumeClaimTemplates?.[0]?.metadata.annotations?.[clusterUidAnnotation]
 }

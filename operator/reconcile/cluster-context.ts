@@ -24,6 +24,8 @@ export interface ClusterContext extends Surroundings {
     failed?: string
     /** Why fewer brokers cannot be had now, and what to do. */
     scaleDownBlocked?: string | undefined
+    /** Volumes of another cluster are in the way, and what to do. */
+    foreignVolumes?: string
     resizing?: string
     rolling?: string
     /** What waits for Kubernetes, as the address of a load balancer. */

@@ -136,6 +136,7 @@ function ready ({ notes }: ClusterContext, facts: Facts): Verdict {
   const no = (reason: string, message: string): Verdict => ({ type: 'Ready', status: false, reason, message })
   const { offline, underMinInSync, total } = facts.partitions
   if (notes.invalid !== undefined) return no('InvalidSpec', notes.invalid)
+  if (notes.foreignVolumes !== undefined && !facts.wasReady) return no('ForeignVolumes', notes.foreignVolumes)
   if (facts.ready === 0) return no('BrokersNotReady', `none of ${facts.total} brokers is ready`)
   if (facts.ready < facts.total && !facts.wasReady) {
     return no('BrokersNotReady', `${facts.ready} of ${facts.total} brokers are ready`)
@@ -151,6 +152,9 @@ function progressing (context: ClusterContext, facts: Facts): Verdict {
   const yes = (reason: string, message: string): Verdict => ({ type: 'Progressing', status: true, reason, message })
   if (notes.paused !== undefined) {
     return { type: 'Progressing', status: false, reason: 'Paused', message: notes.paused }
+  }
+  if (notes.foreignVolumes !== undefined) {
+    return { type: 'Progressing', status: false, reason: 'ForeignVolumes', message: notes.foreignVolumes }
   }
   if (notes.resizing !== undefined) return yes('Resizing', notes.resizing)
   if (notes.rollFailed !== undefined && notes.rolling !== undefined) {
@@ -176,6 +180,7 @@ function degraded ({ notes }: ClusterContext, facts: Facts): Verdict {
   const { offline, total } = facts.partitions
   if (notes.failed !== undefined) return yes('ReconcileFailed', notes.failed)
   if (notes.invalid !== undefined) return yes('InvalidSpec', notes.invalid)
+  if (notes.foreignVolumes !== undefined) return yes('ForeignVolumes', notes.foreignVolumes)
   if (notes.rollFailed !== undefined) {
     const stops = notes.rolling === undefined ? '' : '; no other broker is restarted'
     return yes('BrokerStuck', `${notes.rollFailed}${stops}`)

@@ -1,13 +1,14 @@
 // One Cluster: its objects in order, then what the brokers need of the operator, then the status.
 import { isKubeError } from '../kube/api.ts'
 import { keyOf, kinds, type KubeObject } from '../kube/types.ts'
-import { clusterUidAnnotation, names, ownerReference, selectorText } from '../objects/names.ts'
+import { names, ownerReference } from '../objects/names.ts'
 import { networkPolicy, podDisruptionBudget } from '../objects/policies.ts'
 import { role, roleBinding, serviceAccount } from '../objects/rbac.ts'
 import { bootstrapService, headlessService } from '../objects/services.ts'
 import { InvalidValueError } from '../schema/quantities.ts'
 import type { Cluster } from '../schema/resources.ts'
 import { ForeignObjectError, type ManagedKind } from './caches.ts'
+import { checkNewBrokers, findVolumes, markVolumes } from './cluster-claims.ts'
 import { isReady, type ClusterContext } from './cluster-context.ts'
 import { deleteCluster } from './cluster-delete.ts'
 import { makeConfigMap, makeListeners } from './cluster-listeners.ts'
@@ -27,6 +28,7 @@ const steps: readonly Step<ClusterContext>[] = [
   { name: 'checkSpec', run: ({ cluster }) => { checkClusterSpec(cluster) } },
   { name: 'setFinalizer', run: protect },
   { name: 'countBrokers', run: countBrokers },
+  { name: 'checkNewBrokers', run: checkNewBrokers },
   make('serviceAccount', serviceAccount),
   make('role', role),
   make('roleBinding', roleBinding),
@@ -36,9 +38,11 @@ const steps: readonly Step<ClusterContext>[] = [
   { name: 'configMap', run: makeConfigMap },
   make('networkPolicy', networkPolicy),
   { name: 'growVolumes', run: growVolumes },
+  { name: 'findVolumes', run: findVolumes },
   { name: 'statefulSet', run: makeStatefulSet },
   make('podDisruptionBudget', podDisruptionBudget),
   { name: 'adoptLease', run: adoptLease },
+  { name: 'markVolumes', run: markVolumes },
   { name: 'askController', run: askController },
   { name: 'releaseTopics', run: releaseTopics },
   { name: 'maintainBrokers', run: maintainBrokers },
@@ -110,24 +114,7 @@ async function makeStatefulSet (context: ClusterContext): Promise<void> {
       type: 'Normal', reason: 'ScalingUp', action: 'Scale', note: `from ${size} to ${replicas} brokers`
     })
   }
-  context.clusterUid = await findClusterUid(context, live)
   await ensureStatefulSet(context)
-}
-
-/**
- * Volumes that an earlier Cluster of this name left behind (deletePolicy: Retain) are taken over: the
- * brokers are told the uid that the volumes know.
- */
-async function findClusterUid (context: ClusterContext, live: KubeObject | undefined): Promise<string> {
-  const { api, cluster } = context
-  const spec = live?.['spec'] as { volumeClaimTemplates?: KubeObject[] } | undefined
-  const known = spec?.volumeClaimTemplates?.[0]?.metadata.annotations?.[clusterUidAnnotation]
-  if (known !== undefined) return known
-  const volumes = await api.list(kinds.persistentVolumeClaim, {
-    namespace: cluster.metadata.namespace ?? '', labelSelector: selectorText(cluster.metadata.name)
-  })
-  const kept = volumes.items.find(volume => volume.metadata.annotations?.[clusterUidAnnotation] !== undefined)
-  return kept?.metadata.annotations?.[clusterUidAnnotation] ?? cluster.metadata.uid ?? ''
 }
 
 /** The brokers make the Lease; with an owner it goes when the Cluster does. */

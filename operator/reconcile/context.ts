@@ -17,6 +17,8 @@ export interface Surroundings {
   readonly views: Views
   readonly events: EventRecorder
   readonly deadlines: Deadlines
+  /** By cluster: uids of the pods whose volumes are marked as its own. */
+  readonly markedPods: Map<string, ReadonlySet<string>>
   readonly clock: Clock
   readonly log: Log
   /** Image of brokers whose Cluster names none. */

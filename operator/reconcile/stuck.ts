@@ -5,7 +5,8 @@ interface PodStatus {
   readonly conditions?: readonly { readonly type: string, readonly status: string, readonly reason?: string,
     readonly message?: string }[]
   readonly containerStatuses?: readonly { readonly restartCount?: number,
-    readonly state?: { readonly waiting?: { readonly reason?: string, readonly message?: string } } }[]
+    readonly state?: { readonly waiting?: { readonly reason?: string, readonly message?: string } },
+    readonly lastState?: { readonly terminated?: { readonly message?: string } } }[]
 }
 
 /** Reasons of a waiting container that pass only when something is changed. */
@@ -22,11 +23,16 @@ export function stuckReason (pod: KubeObject): string | undefined {
   const unscheduled = conditions.find(({ type, status, reason }) =>
     type === 'PodScheduled' && status === 'False' && reason === 'Unschedulable')
   if (unscheduled !== undefined) return words('Unschedulable', unscheduled.message)
-  for (const { state } of containerStatuses) {
+  for (const { state, lastState } of containerStatuses) {
     const { reason = '', message } = state?.waiting ?? {}
-    if (waitingReasons.has(reason)) return words(reason, message)
+    if (waitingReasons.has(reason)) return words(reason, lastLine(lastState?.terminated?.message) ?? message)
   }
   return undefined
+}
+
+/** What a broker says when it gives up: its last line. */
+function lastLine (text: string | undefined): string | undefined {
+  return text?.split('\n').findLast(line => line.trim() !== '')
 }
 
 function words (reason: string, message = ''): string {

@@ -124,6 +124,26 @@ describe('plan', () => {
     expect([code, stderr]).toEqual([5, '% 7 of 7 would be refused; nothing was changed\n'])
   })
 
+  it('says whose volumes a new Cluster would find, and refuses those of another', async () => {
+    const claim = async (name: string, annotations: Record<string, string>): Promise<void> => {
+      await world.kube.create('persistentvolumeclaims', {
+        apiVersion: 'v1',
+        kind: 'PersistentVolumeClaim',
+        metadata: { name, namespace, annotations },
+        spec: { accessModes: ['ReadWriteOnce'], resources: { requests: { storage: '1Gi' } } }
+      })
+    }
+    await claim('data-found-0', {})
+    await claim('data-copied-0', { 'millrace.dev/cluster-uid': 'other' })
+    const { code, stdout } = await plan(cluster('{storage: {size: 1Gi}}', 'found') +
+      cluster('{storage: {size: 1Gi}}', 'copied').replace(/^/, '---\n'))
+    expect(stdout).toContain('  volumes that are there already are taken over: data-found-0\n')
+    expect(stdout).toContain('Cluster default/copied REFUSED: PersistentVolumeClaim data-copied-0 holds data of ' +
+      'another cluster (uid other): to serve that data set the annotation ' +
+      'millrace.dev/adopt-volumes: other on this Cluster')
+    expect(code).toBe(5)
+  })
+
   it('judges a Topic by the Cluster of the same files, and tells what it gets', async () => {
     world.controller.foreseen = { moves: [], drains: [] }
     const { code, stdout } = await plan(topic('{cluster: events, partitions: 8, replicas: 5}') +

@@ -1,10 +1,10 @@
 // docs/operations/backup.md: copies of the volumes, each of another moment while producers go on, and a new Kubernetes
 // that knows nothing. What was acknowledged before the first copy is all there.
-import { cpSync, mkdtempSync, rmSync } from 'node:fs'
+import { cpSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, expect, it } from 'vitest'
-import { LocalCluster, until } from './harness.ts'
+import { LocalCluster, root, until } from './harness.ts'
 
 const brokers = [0, 1, 2]
 const records = 3_000
@@ -42,19 +42,11 @@ async function copy (cluster: LocalCluster, broker: number): Promise<void> {
   process.kill(pid, 'SIGCONT')
 }
 
-function claim (broker: number, clusterUid: string): string {
+function claim (broker: number): string {
   return JSON.stringify({
     apiVersion: 'v1',
     kind: 'PersistentVolumeClaim',
-    metadata: {
-      name: `data-events-${broker}`,
-      labels: {
-        'app.kubernetes.io/name': 'millrace',
-        'app.kubernetes.io/component': 'broker',
-        'millrace.dev/cluster': 'events'
-      },
-      annotations: { 'millrace.dev/cluster-uid': clusterUid }
-    },
+    metadata: { name: `data-events-${broker}` },
     spec: { accessModes: ['ReadWriteOnce'], resources: { requests: { storage: '1Gi' } } }
   })
 }
@@ -89,10 +81,13 @@ it('everything is rebuilt from copies of the volumes', async () => {
   await old.stop('SIGKILL')
 
   const cluster = await emptied()
-  for (const broker of brokers) await kubectl(cluster, ['apply', '-f', '-'], claim(broker, clusterUid))
+  for (const broker of brokers) await kubectl(cluster, ['apply', '-f', '-'], claim(broker))
   await kubectl(cluster, ['wait', '--for=jsonpath={.status.phase}=Bound', 'pvc', '--all', '--timeout=30s'])
   for (const broker of brokers) cpSync(join(copies, String(broker)), volume(cluster, broker), { recursive: true })
-  await kubectl(cluster, ['apply', '-f', 'examples/cluster.yaml', '-f', 'examples/topic.yaml'])
+  const manifest = readFileSync(join(root, 'examples/cluster.yaml'), 'utf8')
+  await kubectl(cluster, ['apply', '-f', '-'], manifest.replace('metadata:',
+    `metadata:\n  annotations: {millrace.dev/adopt-volumes: ${clusterUid}}`))
+  await kubectl(cluster, ['apply', '-f', 'examples/topic.yaml'])
   await kubectl(cluster, ['wait', '--for=condition=Ready', 'mrc/events', 'mrt/orders', '--timeout=120s'])
   await until('no partition is troubled', 60_000, async () =>
     (await cluster.millrace(['partition', 'list', '--troubled', '--internal', '--json'])).stdout === '')

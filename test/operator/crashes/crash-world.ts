@@ -131,7 +131,7 @@ export class CrashWorld {
     let text = JSON.stringify({ objects, topics: orders, brokers: this.nodes.controller.brokers.all })
     for (const [uid, name] of uids) text = text.replaceAll(uid, name)
     return JSON.parse(text
-      .replaceAll(/"(millrace.dev\/applied|millrace.dev\/template-hash)":"[^"]*"/g, '"$1":"-"')
+      .replaceAll(/"(millrace.dev\/(?:applied|template-hash|claim-uid))":"[^"]*"/g, '"$1":"-"')
       .replaceAll(/"[a-z-]*(revision|Revision)[a-z-]*":"[^"]*"/g, '"revision":"-"')
       .replaceAll(/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/g, 'uid of what is gone')
       .replaceAll(/"(observedGeneration)":\d+/g, '"$1":"-"')

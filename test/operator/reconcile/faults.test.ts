@@ -36,6 +36,10 @@ async function converged (world: World): Promise<void> {
     (cluster['status'] as { partitions: { total: number } }).partitions.total === 2)
   await world.until('leases.coordination.k8s.io', 'events-controller', lease =>
     lease.metadata.ownerReferences !== undefined)
+  for (const ordinal of [0, 1, 2]) {
+    await world.until('persistentvolumeclaims', `data-events-${ordinal}`, ({ metadata }) =>
+      metadata.annotations?.['millrace.dev/claim-uid'] !== undefined)
+  }
   await world.settled()
 }
 
@@ -56,7 +60,7 @@ function outcome (world: World): unknown {
   const text = JSON.stringify({ objects, topics: made })
     .replaceAll(uid, 'UID')
     .replaceAll(/"(uid|ownerUid|topicId)":"[^"]*"/g, '"$1":"-"')
-    .replaceAll(/"(millrace.dev\/applied|millrace.dev\/template-hash)":"[^"]*"/g, '"$1":"-"')
+    .replaceAll(/"(millrace.dev\/(?:applied|template-hash|claim-uid))":"[^"]*"/g, '"$1":"-"')
     .replaceAll(/\d{4}-\d\d-\d\dT[\d:.]+Z/g, 'TIME')
     .replaceAll(/"(clusterIPs?)":(\["[^"]*"\]|"[^"]*")/g, '"$1":"-"')
   return JSON.parse(text)

@@ -11,6 +11,10 @@ const waiting = (reason: string, message?: string): KubeObject =>
 
 it.each<[string, KubeObject, string | undefined]>([
   ['a crash loop', waiting('CrashLoopBackOff', 'back-off 5m'), 'CrashLoopBackOff: back-off 5m'],
+  ['a broker that says why', pod({ containerStatuses: [{
+    state: { waiting: { reason: 'CrashLoopBackOff', message: 'back-off 5m' } },
+    lastState: { terminated: { message: '{"level":30}\nbroker: WRONG_CLUSTER: the volume belongs to cluster a\n' } }
+  }] }), 'CrashLoopBackOff: broker: WRONG_CLUSTER: the volume belongs to cluster a'],
   ['an image that is not there', waiting('ImagePullBackOff', 'not found'), 'ImagePullBackOff: not found'],
   ['a Secret that is not there', waiting('CreateContainerConfigError'), 'CreateContainerConfigError'],
   ['no node', pod({
