@@ -234,8 +234,20 @@ function clusterCommands (program: Command): void {
 }
 
 function brokerCommands (program: Command): void {
-  const broker = program.command('broker').description('help brokers whose volume is lost')
-    .addHelpText('before', examples('millrace broker replace-volume 2 --dry-run'))
+  const broker = program.command('broker').description('send brokers into maintenance, help those whose volume is lost')
+    .addHelpText('before', examples('millrace broker maintenance 1 on', 'millrace broker replace-volume 2 --dry-run'))
+
+  toKubernetes(broker.command('maintenance <broker> <state>'))
+    .description('say that a broker may be away for a while (on), or that it is back (off). Others lead meanwhile,\n' +
+      'it is not missed and not restarted; on returns when it leads nothing and may be stopped. Writes\n' +
+      'spec.maintenance of the Cluster: where that comes from a repository, change it there too.')
+    .addHelpText('before', examples('millrace broker maintenance 1 on', 'kubectl millrace broker maintenance 1 off'))
+    .option('--no-wait', 'return at once')
+    .option('--json', 'as JSON')
+    .addOption(timeout('how long to wait for the Kubernetes API, and until it leads nothing'))
+    .action(ends(async (name: string, state: string, options) =>
+      (await import('./broker-maintenance.ts')).brokerMaintenance(name, state, options)))
+
   toController(broker.command('replace-volume <broker>'))
     .description('give a broker an empty volume in place of one that never comes back (its node is gone).\n' +
       'Deletes its PersistentVolumeClaim and its pod; the broker begins anew under the same id and copies what it\n' +

@@ -22,7 +22,7 @@ function lines ({ cluster, topic, action }: Planned): string[] {
 }
 
 function clusterLines (plan: ClusterPlan): string[] {
-  const { brokers, restarts, volumes, adopted, drains } = plan
+  const { brokers, restarts, resting, volumes, adopted, drains } = plan
   const said: string[] = []
   if (brokers.from !== brokers.to) said.push(`brokers: ${brokers.from} -> ${brokers.to}`)
   if (adopted.length > 0) said.push(`volumes that are there already are taken over: ${adopted.join(', ')}`)
@@ -37,6 +37,7 @@ function clusterLines (plan: ClusterPlan): string[] {
   } else if (brokers.from > 0) {
     said.push('restarts: none')
   }
+  for (const broker of resting) said.push(`broker ${broker} is in maintenance: it restarts when it is taken out`)
   return said
 }
 

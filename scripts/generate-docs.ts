@@ -4,9 +4,11 @@
 import { execFileSync } from 'node:child_process'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import type { Command } from 'commander'
 import ts from 'typescript'
 import * as limits from '../broker/limits.ts'
 import { metricTable } from '../broker/metrics.ts'
+import { program } from '../cli/main.ts'
 import { operatorMetrics } from '../operator/metrics.ts'
 import { errorTable } from '../wire/errors.ts'
 import { chartValues } from './chart-values.ts'
@@ -77,14 +79,14 @@ async function metricsPage (): Promise<string> {
     `## Broker\n\n${table(metricTable.map(row))}\n## Operator\n\n${table(own.map(row))}`
 }
 
-const commands = [
-  [], ['produce'], ['consume'], ['topic', 'create'], ['topic', 'list'], ['topic', 'describe'], ['topic', 'delete'],
-  ['partition', 'list'], ['partition', 'move'], ['partition', 'elect'], ['partition', 'recover'],
-  ['cluster', 'describe'], ['cluster', 'restore']
-]
+/** The words of every command that does something, and none for the program itself. */
+function commandsOf (command: Command, words: readonly string[] = []): (readonly string[])[] {
+  const own = words.length === 0 || command.commands.length === 0 ? [words] : []
+  return [...own, ...command.commands.flatMap(each => commandsOf(each, [...words, each.name()]))]
+}
 
 function cliPage (): string {
-  const sections = commands.map(command => {
+  const sections = commandsOf(program()).map(command => {
     const help = execFileSync(process.execPath, [join(root, 'cli/main.ts'), ...command, '--help'], {
       encoding: 'utf8', env: { ...process.env, MILLRACE_BOOTSTRAP: '', KUBECONFIG: '' }
     })

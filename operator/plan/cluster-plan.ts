@@ -5,6 +5,7 @@ import { claimOrdinal, judgeClaims } from '../objects/claims.ts'
 import { clusterUidAnnotation } from '../objects/names.ts'
 import { podTemplate, type PodTemplate } from '../objects/pod-template.ts'
 import { ordinalOf } from '../reconcile/caches.ts'
+import { isResting } from '../reconcile/cluster-maintenance.ts'
 import { isOutdated, nextToRestart } from '../reconcile/cluster-roll.ts'
 import { hasSize, sizeOf } from '../reconcile/cluster-volumes.ts'
 import { restartReason } from '../reconcile/restart-reason.ts'
@@ -31,6 +32,8 @@ export interface ClusterPlan {
   readonly brokers: { readonly from: number, readonly to: number }
   /** In this order, one at a time. */
   readonly restarts: readonly { readonly broker: number, readonly why: string }[]
+  /** Brokers in maintenance, which would be restarted if they were not: they are when they are taken out. */
+  readonly resting: readonly number[]
   readonly volumes: readonly { readonly claim: string, readonly from: string, readonly to: string }[]
   /** Volumes of another cluster are in the way: the operator would say this. */
   readonly refused?: string
@@ -64,7 +67,7 @@ export function planCluster (wanted: Cluster, facts: ClusterFacts): ClusterPlan 
     : judgeClaims(wanted, own.filter(claim => ordinal(claim) >= from), uidOf(facts.statefulSet) ?? live.metadata.uid)
   return {
     brokers: { from, to },
-    restarts: live === undefined ? [] : restarts(wanted, live, facts),
+    ...live === undefined ? { restarts: [], resting: [] } : restarts(wanted, live, facts),
     volumes: live === undefined
       ? []
       : own.filter(claim => !hasSize(claim, size))
@@ -89,14 +92,15 @@ function plannedMove ({ topic, partition, replicas, adding, removing }: Partitio
  * Which pods the roll would take, in its order. Both templates come from this program's builder, so that one that is
  * newer or older than the operator does not see a change where a person made none.
  */
-function restarts (wanted: Cluster, live: Cluster, facts: ClusterFacts): { broker: number, why: string }[] {
+function restarts (wanted: Cluster, live: Cluster, facts: ClusterFacts): Pick<ClusterPlan, 'restarts' | 'resting'> {
   const now = (facts.statefulSet?.['spec'] as { template?: PodTemplate } | undefined)?.template
-  if (now === undefined) return []
+  if (now === undefined) return { restarts: [], resting: [] }
   const options = { image: imageOf(now), clusterUid: uidOf(facts.statefulSet) ?? '' }
   const before = podTemplate(live, options)
   const after = podTemplate(wanted, options)
   const changes = isOutdated(asPod(before), after)
-  let left = facts.pods.filter(pod => ordinalOf(pod) < wanted.spec.brokers && (changes || isOutdated(pod, now)))
+  const all = facts.pods.filter(pod => ordinalOf(pod) < wanted.spec.brokers && (changes || isOutdated(pod, now)))
+  let left = all.filter(pod => !isResting({ cluster: wanted }, pod))
   const controllerPod = `${wanted.metadata.name}-${facts.controller}`
   const order: { broker: number, why: string }[] = []
   for (let next = nextToRestart(left, controllerPod); next !== undefined; next = nextToRestart(left, controllerPod)) {
@@ -104,7 +108,7 @@ function restarts (wanted: Cluster, live: Cluster, facts: ClusterFacts): { broke
     order.push({ broker: ordinalOf(next), why })
     left = left.filter(pod => pod !== next)
   }
-  return order
+  return { restarts: order, resting: all.map(ordinalOf).filter(id => wanted.spec.maintenance?.includes(id) === true) }
 }
 
 function asPod (template: PodTemplate): KubeObject {

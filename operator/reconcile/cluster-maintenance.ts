@@ -5,10 +5,11 @@ import { ordinalOf } from './caches.ts'
 import type { ClusterContext } from './cluster-context.ts'
 import { isUnreachable } from './controller-client.ts'
 import type { KubeObject } from '../kube/types.ts'
+import type { Cluster } from '../schema/resources.ts'
 
 const comeBackMs = 5_000
 
-export function isResting ({ cluster }: Pick<ClusterContext, 'cluster'>, pod: KubeObject): boolean {
+export function isResting ({ cluster }: { readonly cluster: Cluster }, pod: KubeObject): boolean {
   return cluster.spec.maintenance?.includes(ordinalOf(pod)) === true
 }
 

@@ -1,15 +1,17 @@
 import { mkdirSync, mkdtempSync, symlinkSync, copyFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import type { Command } from 'commander'
 import { describe, expect, it } from 'vitest'
 import { program } from '../../cli/main.ts'
 import { millrace, root } from './millrace.ts'
 
-const commands = [
-  [], ['topic'], ['topic', 'create'], ['topic', 'list'], ['topic', 'describe'], ['topic', 'delete'], ['produce'],
-  ['consume'], ['partition'], ['partition', 'list'], ['partition', 'move'], ['partition', 'elect'],
-  ['partition', 'recover'], ['cluster'], ['cluster', 'describe'], ['cluster', 'restore']
-]
+/** Every command and every group of commands, by the words that call it. */
+function wordsOf (command: Command, words: string[] = []): string[][] {
+  return [words, ...command.commands.flatMap(each => wordsOf(each, [...words, each.name()]))]
+}
+
+const commands = wordsOf(program())
 
 describe('help', () => {
   const named = commands.map(words => [words.join(' '), words] as const)

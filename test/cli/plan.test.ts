@@ -98,6 +98,16 @@ describe('plan', () => {
     expect(state()).toBe(before)
   })
 
+  it('leaves brokers in maintenance out of restarts, and says so', async () => {
+    const { stdout } = await plan(cluster('{storage: {size: 1Gi}, image: "millrace:0.2.0", maintenance: [1]}'))
+    const why = 'its image changes from millrace:0.1.0 to millrace:0.2.0'
+    expect(stdout).toContain('  restarts: 2 brokers, one at a time, each when all is in sync again\n' +
+      `    broker 2: ${why}\n    broker 0: ${why}\n` +
+      '  broker 1 is in maintenance: it restarts when it is taken out\n')
+    const { stdout: json } = await plan(cluster('{storage: {size: 1Gi}, maintenance: [1]}'), '--json')
+    expect(JSON.parse(json)).toMatchObject({ cluster: { restarts: [], resting: [] } })
+  })
+
   it('says which brokers are drained, and what is in the way', async () => {
     const waitingFor = "topic 'orders' has 3 replicas, 2 brokers stay"
     world.controller.foreseen = { moves: [], drains: [{ brokerId: 2, replicasLeft: 6, dataLeft: 0, waitingFor }] }
