@@ -119,6 +119,13 @@ export const clusterConditions: readonly ConditionWords[] = [{
     NoController: 'as above', PartitionsOffline: 'as above', UnderReplicated: 'copies are missing or behind',
     ScaleDownBlocked: 'as above'
   }
+}, {
+  type: 'DiskLow',
+  meaning: 'volumes that are low on space; there while it holds. The message says which brokers, and since when',
+  reasons: {
+    VolumeLow: 'less than a tenth, or than twice the reserve, is free: what retention may remove goes sooner',
+    VolumeFull: 'one of them takes nothing in'
+  }
 }, { type: 'Paused', meaning: 'there while it holds', reasons: { Annotation: 'a person said so' } }]
 
 export const topicConditions: readonly ConditionWords[] = [{

@@ -59,6 +59,16 @@ export interface DescribeClusterResponse {
   underReplicatedUnexpectedly: number
   /** Brokers without which partitions would take no records, since brokers in maintenance are away. */
   indispensable: number[]
+  /** Of brokers whose session says so. */
+  lowDisks: LowDisk[]
+}
+
+export interface LowDisk {
+  brokerId: number
+  /** It takes nothing in. */
+  full: boolean
+  /** For how long its space has been low. */
+  lowMs: number
 }
 
 export interface TopicStatus {
@@ -958,6 +968,10 @@ export interface SessionRequest_Heartbeat {
   fsyncAgeMs: number
   /** Partitions that this broker leads and lacks replication streams from minInSync members for 3 s. */
   starved: PartitionKey[]
+  /** For how long its volume has been low on space; 0: it is not. */
+  diskLowMs: number
+  /** It takes nothing in for want of space. */
+  diskFull: boolean
 }
 
 /** The leader asks for another in-sync set; answered by ChangeInSyncResult and, if written, a push. */

@@ -33,6 +33,9 @@ export class BrokerSession {
   /** MayStop was sent: what follows is a clean end. */
   released = false
   fsyncAgeMs = 0
+  /** For how long its volume has been low on space, as it said last; 0: it is not. */
+  diskLowMs = 0
+  diskFull = false
   /** Leaders that it cannot reach, and since when: clock time of the first heartbeat that said so. */
   unreachable: ReadonlyMap<number, number> = new Map()
   starved: ReadonlySet<string> = new Set()
@@ -84,6 +87,8 @@ export class BrokerSession {
   /** Acknowledges it. True when the broker struggles as a leader, or cannot reach one. */
   heartbeat (message: SessionRequest_Heartbeat, now: number): boolean {
     this.fsyncAgeMs = message.fsyncAgeMs
+    this.diskLowMs = message.diskLowMs
+    this.diskFull = message.diskFull
     this.unreachable = new Map(message.unreachable.map(leader => [leader, this.unreachable.get(leader) ?? now]))
     this.starved = new Set(message.starved.map(key => partitionKeyText(key.topicId, key.partition)))
     this.#send({ heartbeatAck: { sequence: message.sequence } })

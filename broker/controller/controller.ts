@@ -193,6 +193,9 @@ export class Controller implements ControllerOffice {
     return Promise.resolve({
       ...describeTables(this.#tables.all(), request.topics),
       ...this.moving.describe(request.topics),
+      lowDisks: this.#roster.sessions().filter(({ diskLowMs }) => diskLowMs > 0).map(session => ({
+        brokerId: session.brokerId, full: session.diskFull, lowMs: session.diskLowMs
+      })),
       controller: this.#options.self.brokerId,
       controllerEpoch: this.controllerEpoch
     })

@@ -62,6 +62,8 @@ export interface Volume {
   readonly full: boolean
   /** True below the first one: segments of topics with a retention roll early, so that what is too old can go. */
   readonly low: boolean
+  /** For how long it has been low, in milliseconds; 0: it is not. */
+  lowMs (): number
   /**
    * Another volumeId, durable when it resolves: the volume was found to be an older copy of itself. The process ends
    * then: whatever it holds in memory speaks for the old identity. Rejects with WireError VOLUME_FAILED.

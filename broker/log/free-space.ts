@@ -10,6 +10,8 @@ export class FreeSpace {
   #space: DiskSpace
   #usedAtLook = 0
   #refused = false
+  /** Clock time of the look that found it low first; -1: it is not. */
+  #lowSince = -1
 
   constructor (settings: VolumeSettings, space: DiskSpace, usedBytes: () => number) {
     this.#settings = settings
@@ -34,10 +36,17 @@ export class FreeSpace {
   /** The disk has found no room for something; until the next look. */
   refused (): void { this.#refused = true }
 
-  async look (ask: () => Promise<DiskSpace>): Promise<void> {
+  /** For how long it has been low, 1 at least; 0: it is not. */
+  lowMs (now: number): number {
+    return !this.low ? 0 : this.#lowSince < 0 ? 1 : Math.max(1, now - this.#lowSince)
+  }
+
+  async look (ask: () => Promise<DiskSpace>, now: number): Promise<void> {
     const used = this.#usedBytes()
     this.#space = await ask()
     this.#usedAtLook = used
     this.#refused = false
+    if (!this.low) this.#lowSince = -1
+    else if (this.#lowSince < 0) this.#lowSince = now
   }
 }

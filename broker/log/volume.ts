@@ -142,6 +142,7 @@ class VolumeImpl implements Volume, LogHost {
   get controllerEpoch (): number { return this.#recovered.table.controllerEpoch }
   get full (): boolean { return this.#free.full }
   get low (): boolean { return this.#free.low }
+  lowMs (): number { return this.#free.lowMs(this.clock.now()) }
 
   /** Everything accepted goes to the journal and to a segment. */
   #usedBytes (): number {
@@ -333,7 +334,7 @@ class VolumeImpl implements Volume, LogHost {
   }
 
   async #maintain (): Promise<void> {
-    await this.#free.look(() => this.#options.disk.space())
+    await this.#free.look(() => this.#options.disk.space(), this.clock.now())
     const isFull = this.full
     if (!isFull) this.#journalFiles.retry()
     const wallTime = this.clock.wallTime()

@@ -19,7 +19,7 @@ export interface LinkOptions {
   readonly clock: Clock
   readonly net: Net
   readonly self: Self
-  readonly volume: Pick<Volume, 'controllerEpoch' | 'fsyncAgeMs' | 'full'>
+  readonly volume: Pick<Volume, 'controllerEpoch' | 'fsyncAgeMs' | 'full' | 'lowMs'>
   readonly replicas: LocalReplicas
   readonly address: string
   /** The address is not the controller's but a peer's, who shall pass the session on. */
@@ -112,7 +112,7 @@ export class Link {
   }
 
   #beat (): void {
-    const { clock, replicas } = this.#options
+    const { clock, replicas, volume } = this.#options
     const now = clock.now()
     const lateMs = now - this.#tickedAt - limits.heartbeatMs
     this.#tickedAt = now
@@ -130,7 +130,9 @@ export class Link {
         sequence: this.#sequence,
         unreachable: replicas.unreachable(),
         fsyncAgeMs: Math.round(this.#stalledMs(now)),
-        starved: replicas.starved()
+        starved: replicas.starved(),
+        diskLowMs: Math.round(volume.lowMs()),
+        diskFull: volume.full
       }
     })
   }

@@ -17,7 +17,8 @@ export interface AgentOptions {
   readonly net: Net
   readonly kube: Kube
   readonly log: Log
-  readonly volume: Pick<Volume, 'controllerEpoch' | 'setControllerEpoch' | 'fsyncAgeMs' | 'full' | 'renewVolumeId'>
+  readonly volume: Pick<Volume, 'controllerEpoch' | 'setControllerEpoch' | 'fsyncAgeMs' | 'full' | 'lowMs' |
+    'renewVolumeId'>
   readonly self: Self
   readonly settings: AgentSettings
   /** The process must end: its volume has another identity since, or has failed. Called once. */

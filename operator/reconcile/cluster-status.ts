@@ -8,6 +8,7 @@ import { bootstrapAddress } from '../objects/services.ts'
 import type { ClusterStatus } from '../schema/cluster.ts'
 import { ordinalOf } from './caches.ts'
 import { isReady, type ClusterContext } from './cluster-context.ts'
+import { diskNews, diskVerdicts, lowDisks } from './cluster-disks.ts'
 import { shownListeners } from './cluster-listeners.ts'
 import { maintenanceMessage } from './cluster-maintenance.ts'
 import { currentTemplate, isOutdated } from './cluster-roll.ts'
@@ -54,9 +55,10 @@ export async function writeClusterStatus (context: ClusterContext): Promise<void
   const { status: previous, metadata: { resourceVersion } } = caches.clusters.get(context.key) ?? cluster
   const { generation = 0, name, namespace } = cluster.metadata
   const facts = gather(context)
+  const disks = lowDisks(context.views.get(context.key), previous?.lowDisks ?? [], clock.wallTime())
   const verdicts = [
     ready(context, facts), progressing(context, facts), degraded(context, facts),
-    ...pausedVerdicts(context.notes.paused)
+    ...diskVerdicts(disks), ...pausedVerdicts(context.notes.paused)
   ]
   const status: ClusterStatus = {
     phase: phase(context, facts, verdicts),
@@ -68,6 +70,7 @@ export async function writeClusterStatus (context: ClusterContext): Promise<void
     moves: facts.moves,
     ...context.draining.length > 0 && { draining: context.draining },
     ...context.maintenance.length > 0 && { maintenance: context.maintenance },
+    ...disks.length > 0 && { lowDisks: disks },
     ...cluster.spec.listeners !== undefined && { listeners: shownListeners(context) },
     version: version(context),
     bootstrap: bootstrapAddress(cluster),
@@ -85,7 +88,7 @@ export async function writeClusterStatus (context: ClusterContext): Promise<void
   caches.clusters.observe(await api.apply(kinds.cluster, { apiVersion, kind, metadata, status }, 'status'))
   const isPlanned = status.phase === 'Rolling' || status.phase === 'Scaling'
   const happenings = [...news(previous, verdicts, isPlanned), ...scaleNews(context, previous, status),
-    ...pausedNews(previous?.conditions, context.notes.paused)]
+    ...diskNews(previous?.conditions, disks), ...pausedNews(previous?.conditions, context.notes.paused)]
   for (const happening of happenings) events.record(cluster, happening)
 }
 

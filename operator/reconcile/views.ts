@@ -32,6 +32,7 @@ export interface View {
   readonly underReplicatedUnexpectedly: number
   /** Brokers that must stay while others are in maintenance. */
   readonly indispensable: readonly number[]
+  readonly lowDisks: DescribeClusterResponse['lowDisks']
 }
 
 /** `topics`: the names of those whose state changed. */
@@ -228,8 +229,9 @@ export class Views {
 }
 
 function summary (view: View): object {
-  const { topics: _told, ...rest } = view
-  return rest
+  const { topics: _told, lowDisks, ...rest } = view
+  // For how long moves on by itself.
+  return { ...rest, lowDisks: lowDisks.map(({ brokerId, full }) => [brokerId, full]) }
 }
 
 /** One that is being deleted is nobody's any more; its name may already be another's. */

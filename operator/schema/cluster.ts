@@ -249,6 +249,21 @@ const status = {
         properties: { broker: count('Its id.'), leading: count('Partitions that it leads still.') }
       }
     },
+    lowDisks: {
+      description: 'Brokers whose volume is low on space.',
+      type: 'array',
+      maxItems: brokersMax,
+      'x-kubernetes-list-type': 'atomic',
+      items: {
+        type: 'object',
+        required: ['broker', 'full', 'since'],
+        properties: {
+          broker: count('Its id.'),
+          full: { description: 'It takes nothing in.', type: 'boolean' },
+          since: { description: 'When it became low.', type: 'string', format: 'date-time' }
+        }
+      }
+    },
     listeners: {
       description: 'Where clients of each listener begin: some brokers of it.',
       type: 'array',

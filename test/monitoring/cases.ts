@@ -175,8 +175,8 @@ const disks: readonly Case[] = [
   },
   {
     alert: 'MillraceVolumeFillingUp',
-    what: 'less than a tenth is free, and does not move',
-    series: { [free(1)]: '9x60', [size(1)]: '100x60' },
+    what: 'a broker that says it is low, and does not move',
+    series: { [free(1)]: '9x60', [size(1)]: '100x60', [`millrace_disk_low{${broker(1)}}`]: '1x60' },
     quietAt: [10],
     firesAt: 20,
     labels: ofBroker
@@ -188,6 +188,20 @@ const disks: readonly Case[] = [
     quietAt: [10],
     firesAt: 20,
     labels: ofBroker
+  },
+  {
+    alert: 'MillraceVolumeFillingUp',
+    what: 'a small volume, of which less than twice the reserve is free',
+    series: { [free(1)]: '45x60', [size(1)]: '100x60', [`millrace_disk_low{${broker(1)}}`]: '0 1x60' },
+    quietAt: [10],
+    firesAt: 20,
+    labels: ofBroker
+  },
+  {
+    alert: 'MillraceVolumeFillingUp',
+    what: 'space that was low for a moment',
+    series: { [free(1)]: '45x60', [size(1)]: '100x60', [`millrace_disk_low{${broker(1)}}`]: '0 1 1 0x60' },
+    quietAt: [2, 10, 20]
   },
   {
     alert: 'MillraceVolumeFillingUp',

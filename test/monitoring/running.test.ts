@@ -101,6 +101,10 @@ it('a slow disk', async () => {
 it('a full disk', async () => {
   shop.volumes.fill(1)
   await fire('MillraceVolumeFull', 'MillraceVolumeFillingUp')
+  // Its leaderships have gone to others, so that the operator has asked how things are.
+  await shop.kubectl(['wait', 'mrc/events', '--timeout=60s',
+    '--for=jsonpath={.status.conditions[?(@.type=="DiskLow")].reason}=VolumeFull'])
+  expect(await shop.kubectl(['get', 'mrc/events', '-o', 'jsonpath={.status.lowDisks[*].broker}'])).toBe('1')
   shop.volumes.empty(1)
 })
 

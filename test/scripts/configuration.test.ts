@@ -186,8 +186,8 @@ describe('conditions', () => {
     new Set(list.flatMap(({ reasons }) => Object.keys(reasons)))
 
   it('of a Cluster have the reasons that the operator gives, and no others', () => {
-    const given = reasonsIn(['cluster-status.ts', 'paused.ts'],
-      /(?:\b(?:yes|no)\((?:facts\.wasReady \? )?|, reason: |: )'([A-Z]\w+)'/g)
+    const given = reasonsIn(['cluster-status.ts', 'cluster-disks.ts', 'paused.ts'],
+      /(?:\b(?:yes|no)\((?:facts\.wasReady \? )?|, reason: (?:isFull \? )?|: )'([A-Z]\w+)'/g)
     const words = new Set([...given].filter(reason => !events.has(reason)))
     expect([...told(clusterConditions)].filter(reason => !words.has(reason))).toEqual([])
     expect([...words].filter(reason => !told(clusterConditions).has(reason))).toEqual([])
@@ -204,7 +204,8 @@ describe('conditions', () => {
 
 /** Of Events, and words that are no reasons: types and phases. */
 const events = new Set([
-  'ClusterReady', 'Resumed', 'RecoveredWithDataLoss', 'DataLeftBehind', 'Ready', 'Progressing', 'Degraded',
+  'ClusterReady', 'Resumed', 'VolumeSpaceEnough', 'DiskLow', 'RecoveredWithDataLoss',
+  'DataLeftBehind', 'Ready', 'Progressing', 'Degraded',
   'Running', 'Normal', 'Warning', 'Scaling', 'Reconcile'
 ])
 

@@ -120,6 +120,12 @@ const BrokerDrain = new Codec<M.BrokerDrain>({
   waitingFor: { number: 4, type: 'string' }
 })
 
+const LowDisk = new Codec<M.LowDisk>({
+  brokerId: { number: 1, type: 'int32' },
+  full: { number: 2, type: 'bool' },
+  lowMs: { number: 3, type: 'int64' }
+})
+
 const DescribeClusterResponse = new Codec<M.DescribeClusterResponse>({
   error: { number: 1, type: ErrorDetail },
   controller: { number: 2, type: 'int32' },
@@ -133,7 +139,8 @@ const DescribeClusterResponse = new Codec<M.DescribeClusterResponse>({
   moves: { number: 10, type: PartitionMove, repeated: true },
   drains: { number: 11, type: BrokerDrain, repeated: true },
   underReplicatedUnexpectedly: { number: 12, type: 'int32' },
-  indispensable: { number: 13, type: 'int32', repeated: true }
+  indispensable: { number: 13, type: 'int32', repeated: true },
+  lowDisks: { number: 14, type: LowDisk, repeated: true }
 })
 
 const PartitionTarget = new Codec<M.PartitionTarget>({
@@ -733,7 +740,9 @@ const SessionRequest_Heartbeat = new Codec<M.SessionRequest_Heartbeat>({
   sequence: { number: 1, type: 'int64' },
   unreachable: { number: 2, type: 'int32', repeated: true },
   fsyncAgeMs: { number: 3, type: 'int64' },
-  starved: { number: 4, type: PartitionKey, repeated: true }
+  starved: { number: 4, type: PartitionKey, repeated: true },
+  diskLowMs: { number: 5, type: 'int64' },
+  diskFull: { number: 6, type: 'bool' }
 })
 
 const SessionRequest_AddedMember = new Codec<M.SessionRequest_AddedMember>({

@@ -87,7 +87,7 @@ describe('a session', () => {
 
   test('tells when its broker struggles, or cannot reach a leader', () => {
     const { one, sent } = session()
-    const beat = { sequence: 4, unreachable: [], fsyncAgeMs: 0, starved: [] }
+    const beat = { sequence: 4, unreachable: [], fsyncAgeMs: 0, starved: [], diskLowMs: 0, diskFull: false }
     expect(one.heartbeat(beat, 100)).toBe(false)
     expect(sent.at(-1)).toEqual({ heartbeatAck: { sequence: 4 } })
     expect(one.heartbeat({ ...beat, fsyncAgeMs: 2_001 }, 200)).toBe(true)

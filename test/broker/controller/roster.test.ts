@@ -130,7 +130,7 @@ describe('a leader', () => {
 test('a broker that one member cannot follow, or that cannot follow it, reaches fewer than all', () => {
   const { roster, join, clock } = simulate()
   const [one] = [join(broker(0)), join(broker(1))]
-  const beat = { sequence: 1, unreachable: [1], fsyncAgeMs: 0, starved: [] }
+  const beat = { sequence: 1, unreachable: [1], fsyncAgeMs: 0, starved: [], diskLowMs: 0, diskFull: false }
   expect(roster.reachesAll(row(), 0)).toBe(true)
   one.heartbeat(beat, clock.now())
   expect(roster.reachesAll(row(), 0)).toBe(false)
@@ -140,7 +140,8 @@ test('a broker that one member cannot follow, or that cannot follow it, reaches 
 })
 
 describe('a broker is cut off from a leader', () => {
-  const beat = (unreachable: number[]) => ({ sequence: 1, unreachable, fsyncAgeMs: 0, starved: [] })
+  const beat = (unreachable: number[]) =>
+    ({ sequence: 1, unreachable, fsyncAgeMs: 0, starved: [], diskLowMs: 0, diskFull: false })
 
   test('when it has not reached it for half a second, and the leader is heard of here', async () => {
     const { roster, join, pass, clock } = simulate()

@@ -331,10 +331,14 @@ describe('a volume whose disk fails', () => {
       await bench.wait(volume.maintain())
     }
     await write(0, 100)
-    expect([volume.low, ...logs.map(log => log.logStart)]).toEqual([false, 0, 0])
+    expect([volume.low, volume.lowMs(), ...logs.map(log => log.logStart)]).toEqual([false, 0, 0, 0])
     bench.disk.setCapacity(2_000_000)
     await bench.wait(volume.maintain())
     expect([volume.low, volume.full]).toEqual([true, false])
+    const since = volume.lowMs()
+    await bench.clock.advance(5_000)
+    await bench.wait(volume.maintain())
+    expect(volume.lowMs() - since).toBeGreaterThan(4_900)
     await write(100, 150)
     const stored = logs.map(log => (log.logEnd - log.logStart) * 2000)
     // What is to be kept, and less than two small segments more.

@@ -68,6 +68,9 @@ export class TestCluster {
     return cluster
   }
 
+  /** What its disk holds. */
+  volume (brokerId: number): FakeVolume { return this.#volumes.get(brokerId)! }
+
   /** Starts a broker's process, again after a crash; with `wiped` on an empty volume. */
   boot (brokerId: number, options: { wiped?: boolean, volume?: FakeVolume, host?: string } = {}): Broker {
     let volume = options.volume ?? this.#volumes.get(brokerId)
@@ -104,6 +107,7 @@ export class TestCluster {
         setControllerEpoch: epoch => { held.controllerEpoch = epoch },
         fsyncAgeMs: () => held.fsyncAgeMs,
         get full () { return held.full === true },
+        lowMs: () => held.lowMs ?? 0,
         renewVolumeId: () => {
           held.volumeId = this.rng.hex(8)
           return Promise.resolve()

@@ -33,6 +33,7 @@ export interface FakeVolume {
   controllerEpoch: number
   fsyncAgeMs: number
   full?: boolean
+  lowMs?: number
   readonly replicas: Map<string, FakeReplica>
 }
 

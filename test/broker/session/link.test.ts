@@ -35,7 +35,7 @@ function simulate () {
     }
   } as unknown as Net
   const learners: SessionRequest_LearnerProgress[] = []
-  const volume = { controllerEpoch: 4, fsyncAgeMs: () => 12.6, full: false }
+  const volume = { controllerEpoch: 4, fsyncAgeMs: () => 12.6, full: false, lowMs: () => 0 }
   const link = new Link({
     clock: process.clock,
     net,
@@ -81,7 +81,9 @@ test('registers, beats every 200 ms, says how it fares', async () => {
   expect(sent[0]?.register)
     .toMatchObject({ clusterUid: 'c', controllerEpochSeen: 4, broker: { brokerId: 1, brokerEpoch: 3, rack: 'r' } })
   expect(sent[1]?.heartbeat)
-    .toEqual({ sequence: 1, unreachable: [7], fsyncAgeMs: 13, starved: [{ topicId, partition: 2 }] })
+    .toEqual({
+      sequence: 1, unreachable: [7], fsyncAgeMs: 13, starved: [{ topicId, partition: 2 }], diskLowMs: 0, diskFull: false
+    })
   for (let i = 0; i < 10; i++) {
     receive({ heartbeatAck: { sequence: i } })
     await pass(200)

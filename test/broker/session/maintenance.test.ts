@@ -50,6 +50,27 @@ test('what is missing for another reason than maintenance is told apart', async 
   expect(underReplicatedUnexpectedly).toBeGreaterThan(0)
 })
 
+test('the controller tells whose volume is low on space, and for how long, also a new one', async () => {
+  const cluster = await started()
+  const lowDisks = async (): Promise<unknown> =>
+    (await cluster.run(cluster.office().describeCluster({ topics: [] }))).lowDisks
+  expect(await lowDisks()).toEqual([])
+  Object.assign(cluster.volume(2), { lowMs: 70_000, full: true })
+  Object.assign(cluster.volume(1), { lowMs: 5 })
+  await cluster.pass(500)
+  const told = [{ brokerId: 1, full: false, lowMs: 5 }, { brokerId: 2, full: true, lowMs: 70_000 }]
+  expect(await lowDisks()).toEqual(told)
+  const { self: { brokerId } } = cluster.live().find(({ agent }) => agent.office !== undefined)!
+  cluster.kill(brokerId)
+  await cluster.until(() => cluster.live().some(({ agent }) => agent.office !== undefined))
+  await cluster.pass(1_000)
+  expect(await lowDisks()).toEqual(told.filter(each => each.brokerId !== brokerId))
+  Object.assign(cluster.volume(2), { lowMs: 0, full: false })
+  Object.assign(cluster.volume(1), { lowMs: 0 })
+  await cluster.pass(500)
+  expect(await lowDisks()).toEqual([])
+})
+
 test('another address of a listener reaches everybody without a new session', async () => {
   const cluster = await started()
   const { agent } = cluster.broker(2)

@@ -39,6 +39,7 @@ export class FakeController implements Net {
   unexpectedly: number | undefined
   /** Brokers that may not be restarted while others are in maintenance. */
   indispensable: readonly number[] = []
+  lowDisks: { brokerId: number, full: boolean, lowMs: number }[] = []
   /** What those in maintenance still lead. */
   leading = 0
   /** Lists that MaintainBrokers named. */
@@ -144,7 +145,8 @@ export class FakeController implements Net {
       moves: this.moves,
       drains: this.brokers.drains(),
       underReplicatedUnexpectedly: this.unexpectedly ?? this.underReplicated,
-      indispensable: [...this.indispensable]
+      indispensable: [...this.indispensable],
+      lowDisks: this.lowDisks.map(disk => ({ ...disk }))
     }
   }
 

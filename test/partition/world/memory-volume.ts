@@ -82,6 +82,7 @@ export class MemoryVolume implements Volume {
     }
   }
 
+  lowMs (): number { return Number(this.low) }
   get controllerEpoch (): number { return this.#disk.controllerEpoch }
   setControllerEpoch (epoch: number): void { this.#disk.controllerEpoch = epoch }
   replicas (): MemoryLog[] { return [...this.#logs.values()] }
