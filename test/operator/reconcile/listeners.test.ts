@@ -1,5 +1,6 @@
 // spec.listeners in the world of the operator: Services, what brokers are told, what people are shown.
 import { afterEach, beforeEach, expect, it } from 'vitest'
+import { LoadBalancers, type Ingress } from './load-balancers.ts'
 import { conditionOf, namespace, World } from './world.ts'
 
 const clusters = 'clusters.millrace.dev'
@@ -89,4 +90,59 @@ it('Services come and go with brokers and listeners; somebody else\'s stay', asy
   await world.settled()
   expect(services()).toEqual(['mine'])
   expect(told()).toEqual([])
+})
+
+it('load balancers give names and numbers, one by one; what is missing is named until it is there', async () => {
+  const made = new Map<string, Ingress>([
+    ['events-internet-0', { hostname: 'lb-0.example.com' }], ['events-internet-1', { ip: '203.0.113.1' }]
+  ])
+  const clouds = new LoadBalancers(world.kube, service => made.get(service))
+  const pods = world.kube.list('pods', { namespace }).map(pod => pod.metadata.uid)
+  await world.kube.patch(clusters, namespace, 'events', {
+    spec: { listeners: [{ name: 'internet', type: 'loadBalancer', port: 9094 }] }
+  })
+  await world.until('services', 'events-internet-2', () => true)
+  const pending = await world.until(clusters, 'events', object =>
+    conditionOf(object, 'Progressing')?.message === 'no address yet: events-internet-2')
+  expect(conditionOf(pending, 'Progressing')).toMatchObject({ status: 'True', reason: 'WaitingForAddress' })
+  // Nothing else waits for it, and brokers are told what is known.
+  expect(conditionOf(pending, 'Ready')!.status).toBe('True')
+  await world.settled()
+  expect(told()[0]!.addresses).toEqual({ 0: 'lb-0.example.com:9094', 1: '203.0.113.1:9094' })
+  made.set('events-internet-2', { ip: '2001:db8::2' })
+  clouds.look()
+  const settled = await world.condition(clusters, 'events', 'Progressing', 'False', 'Settled')
+  const addresses = ['lb-0.example.com:9094', '203.0.113.1:9094', '[2001:db8::2]:9094']
+  expect(settled['status']).toMatchObject({ listeners: [{ name: 'internet', addresses }] })
+  expect(told()[0]!.addresses).toEqual(Object.fromEntries(addresses.map((address, id) => [id, address])))
+  // The listener itself restarted them, once; addresses restart nobody.
+  const restarted = world.kube.list('pods', { namespace }).map(pod => pod.metadata.uid)
+  expect(restarted.filter(uid => pods.includes(uid))).toEqual([])
+  made.set('events-internet-0', { hostname: 'lb-9.example.com' })
+  clouds.look()
+  await world.until(clusters, 'events', ({ status }) =>
+    (status as { listeners: { addresses: string[] }[] }).listeners[0]!.addresses[0] === 'lb-9.example.com:9094')
+  expect(told()[0]!.addresses[0]).toBe('lb-9.example.com:9094')
+  // One that is lost is not told any more: clients would wait for nobody.
+  made.delete('events-internet-1')
+  clouds.look()
+  await world.condition(clusters, 'events', 'Progressing', 'True', 'WaitingForAddress')
+  await world.settled()
+  expect(Object.keys(told()[0]!.addresses)).toEqual(['0', '2'])
+  expect(world.kube.list('pods', { namespace }).map(pod => pod.metadata.uid)).toEqual(restarted)
+  await clouds.close()
+})
+
+it('a broker that is added is told its own load balancer, and `advertised` wins over what was found', async () => {
+  const clouds = new LoadBalancers(world.kube, service => ({ hostname: `${service}.example.com` }))
+  const listeners = [{ name: 'internet', type: 'loadBalancer', port: 9094 }]
+  await world.kube.patch(clusters, namespace, 'events', { spec: { listeners, brokers: 4 } })
+  await world.until('configmaps', 'events-config', () => told()[0]?.addresses[3] !== undefined)
+  expect(told()[0]!.addresses[3]).toBe('events-internet-3.example.com:9094')
+  await world.kube.patch(clusters, namespace, 'events', {
+    spec: { listeners: [{ ...listeners[0], advertised: 'b{broker}.example.com:443' }] }
+  })
+  await world.until('configmaps', 'events-config', () => told()[0]!.addresses[3] === 'b3.example.com:443')
+  expect(told()[0]!.addresses[0]).toBe('b0.example.com:443')
+  await clouds.close()
 })
