@@ -7,6 +7,7 @@ import type { Patience } from './offsets.ts'
 export interface CallOptions {
   /** How long brokers and leaders are waited for (30,000). */
   readonly timeoutMs?: number | undefined
+  /** Ends the wait: the call rejects with CANCELLED. What was sent before may be carried out all the same. */
   readonly signal?: AbortSignal | undefined
 }
 

@@ -11,7 +11,9 @@ export type StartAt = 'start' | 'end' | number | { readonly timestamp: number }
 
 /** What `assign` is to read of a topic. */
 export interface Assignment {
+  /** Name of the topic. */
   readonly topic: string
+  /** Every one, those that the topic is given later too, or these. */
   readonly partitions: 'all' | readonly number[]
   /** Where reading begins; with a group, only where the group has committed nothing. Default 'start'. */
   readonly from?: StartAt | undefined
@@ -22,10 +24,13 @@ export type Reset = 'earliest' | 'latest' | 'nearest' | 'none'
 
 /** That a reader had to begin elsewhere: `wanted` was not in the partition. */
 export interface OffsetReset extends TopicPartition {
+  /** The next offset to read, which is not there. */
   readonly wanted: number
-  /** -1: not known. */
+  /** The first offset that is there; -1: not known. */
   readonly logStart: number
+  /** One beyond the last committed record; -1: not known. */
   readonly highWatermark: number
+  /** Where reading goes on: at logStart, or at highWatermark. */
   readonly to: 'start' | 'end'
 }
 
@@ -91,25 +96,36 @@ export interface ConsumerOptions<K = Uint8Array, V = Uint8Array> {
 
 /** A record as read. Bytes are views of what was received: copy what is kept for long. */
 export interface ConsumerRecord<K = Uint8Array, V = Uint8Array> {
+  /** Name of the topic. */
   readonly topic: string
+  /** Number of the partition, from 0. */
   readonly partition: number
+  /** Its place in the partition. Later records have larger ones; there may be gaps. */
   readonly offset: number
-  /** ms since 1970. */
+  /** ms since 1970, as the producer said. */
   readonly timestamp: number
+  /** Null: it has none. */
   readonly key: K | null
+  /** Null: it has none. */
   readonly value: V | null
+  /** In the order in which the producer gave them; a key may be there more than once. */
   readonly headers: readonly Header[]
+  /** Epoch of the leader that took the record in: it tells whether an offset still means the same record. */
   readonly leaderEpoch: number
 }
 
 /** One partition of a topic. */
 export interface TopicPartition {
+  /** Name of the topic. */
   readonly topic: string
+  /** Number of the partition, from 0. */
   readonly partition: number
 }
 
 /** The next offset to read of a partition. */
 export interface OffsetToCommit extends TopicPartition {
+  /** Of the first record that is not finished: one beyond the last that is. */
   readonly offset: number
+  /** Kept beside the offset and given back with it (4 KiB at most). */
   readonly metadata?: string | undefined
 }

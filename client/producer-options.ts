@@ -39,9 +39,11 @@ export interface ProducerOptions<K = Bytes, V = Bytes> {
 
 /** Records of a producer that were not acknowledged when it was closed. */
 export interface LostRecords {
+  /** Name of the topic that they were for. */
   readonly topic: string
   /** Undefined: no partition had been chosen for them. */
   readonly partition: number | undefined
+  /** How many. */
   readonly records: number
   /** 'no': certainly not written. 'unknown': sent, and the answer did not come. */
   readonly written: 'no' | 'unknown'
@@ -49,11 +51,15 @@ export interface LostRecords {
 
 /** The fate of one batch of records. */
 export interface Delivery {
+  /** Name of the topic. */
   readonly topic: string
+  /** Number of the partition, from 0. */
   readonly partition: number
+  /** How many the batch has. */
   readonly records: number
   /** Of the first record; the others follow. -1 when the batch failed. */
   readonly baseOffset: number
+  /** Why it failed; undefined: it was acknowledged. */
   readonly error: MillraceError | undefined
 }
 

@@ -12,6 +12,7 @@ export interface TopicWriterOptions {
   readonly partition?: number | undefined
   /** How long the topic's metadata is waited for (30,000). */
   readonly timeoutMs?: number | undefined
+  /** Ends the wait for metadata: making the writer rejects with CANCELLED. */
   readonly signal?: AbortSignal | undefined
 }
 
