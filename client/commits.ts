@@ -1,6 +1,7 @@
 // Commits of one consumer: one at a time, so that an older one never overtakes a newer one.
 import type { Timer } from '../wire/ports.ts'
-import { errorOf, toMillraceError } from './errors.ts'
+import { isAnothers } from './committable.ts'
+import { toMillraceError } from './errors.ts'
 import type { MillraceError } from './errors.ts'
 import type { ClientPorts } from './metadata.ts'
 import type { Committer, Offsets, PartitionOffset, Patience } from './offsets.ts'
@@ -35,9 +36,7 @@ export class Commits {
       await this.#told(offsets.length, async () => {
         const fenced = await this.#offsets.commit(this.group, offsets, patience, by, ++this.#sequence)
         committed(offsets.filter(offset => !fenced.includes(offset)))
-        const [first] = fenced
-        if (first === undefined) return
-        throw errorOf('FENCED_MEMBER', `${first.topic}/${first.partition} is another member's now`, first)
+        if (fenced[0] !== undefined) throw isAnothers(fenced[0])
       })
     })
     this.#last = mine.catch(() => { /* told to the caller; the next commit does not depend on it */ })

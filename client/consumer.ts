@@ -10,7 +10,7 @@ import type {
 import { patience } from './call-options.ts'
 import type { CallOptions, SubscribeOptions } from './call-options.ts'
 import { Commits } from './commits.ts'
-import { offsetsOf } from './committable.ts'
+import { Choice } from './committable.ts'
 import type { Committable } from './committable.ts'
 import { errorOf } from './errors.ts'
 import type { MillraceError } from './errors.ts'
@@ -336,9 +336,11 @@ export class Consumer<K = Uint8Array, V = Uint8Array> implements AsyncIterable<C
    * @throws MillraceError INVALID_REQUEST without a group, FENCED_MEMBER (another member's now), TIMED_OUT ...
    */
   async commit (what?: Committable, options: CallOptions = {}): Promise<void> {
-    const chosen = what === undefined ? undefined : offsetsOf(what, place => this.#reader(place))
+    const choice = what === undefined ? undefined
+      : new Choice(what, this.#group !== undefined, place => this.#reader(place))
+    let places: readonly PartitionOffset[] = []
     await this.#commit(() => {
-      const places = chosen ?? this.#places(reader => reader.position)
+      places = choice?.offsets(place => this.#readers.get(place)) ?? this.#places(reader => reader.position)
       // The caller's word: automatic commits go on from here.
       for (const place of places) {
         const reader = this.#readers.get(place)
@@ -346,6 +348,7 @@ export class Consumer<K = Uint8Array, V = Uint8Array> implements AsyncIterable<C
       }
       return places
     }, options)
+    choice?.check(places)
   }
 
   #commitFinished (options: CallOptions): Promise<void> {

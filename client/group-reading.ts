@@ -224,7 +224,9 @@ export class GroupReading {
     this.#host.ports.tell('group.revoked', { group: this.#host.commits.group, partitions: going })
     await this.#options.onRevoked?.(going)
     if (this.#options.autoCommitIntervalMs === 0) return
-    const places = (): PartitionOffset[] => readings.flatMap(({ reader }) =>
+    // When its turn comes: what was lost meanwhile may be the member's again, and others have committed more.
+    const places = (): PartitionOffset[] => readings.flatMap(({ held, reader }) =>
+      this.#readings.get(held)?.reader === reader &&
       reader !== undefined && reader.finished >= 0 && reader.finished !== reader.committed
         ? [{ ...partitionOf(reader), offset: reader.finished }] : [])
     try {

@@ -48,6 +48,8 @@ export class PartitionReader implements Subscriber {
   /** The next offset of which the caller has finished everything before. */
   finished = -1
   committed = -1
+  /** The lowest offset that was ever begun at: nothing before it was handed out by this reader. -1: not begun. */
+  first = -1
   paused = false
   /** Counts seeks: what was handed out before one is not finished by it. */
   generation = 0
@@ -121,6 +123,7 @@ export class PartitionReader implements Subscriber {
     this.#receivedBytes = 0
     this.generation++
     this.position = Math.max(offset, this.#startMin)
+    this.first = this.first < 0 ? this.position : Math.min(this.first, this.position)
     this.finished = this.position
     this.#fetchOffset = this.position
     this.pump()

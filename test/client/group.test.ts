@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it } from 'vitest'
 import type { Consumer } from '../../client/consumer.ts'
-import type { ConsumerOptions, TopicPartition } from '../../client/consumer-options.ts'
+import type { ConsumerOptions, ConsumerRecord, TopicPartition } from '../../client/consumer-options.ts'
 import type { MillraceError } from '../../client/errors.ts'
 import { MillraceClient } from '../../client/millrace.ts'
 import type { FakeClock } from './fake-clock.ts'
@@ -23,6 +23,7 @@ let seed = 100
 class Worker {
   readonly consumer: Consumer
   readonly got: string[] = []
+  readonly records: ConsumerRecord[] = []
   readonly assigned: TopicPartition[] = []
   readonly revoked: TopicPartition[] = []
   readonly lost: TopicPartition[] = []
@@ -57,6 +58,7 @@ class Worker {
     try {
       for await (const record of this.consumer) {
         this.got.push(text(record))
+        this.records.push(record)
         if (this.paceMs > 0) await new Promise<void>(resolve => { clock.setTimer(this.paceMs, resolve) })
       }
     } catch (error) {
@@ -162,6 +164,33 @@ describe('members of a group', () => {
     const admin = world.client().admin()
     const reset = admin.commitOffsets('audit', [{ topic: 'orders', topicId: '', partition: 0, offset: 0 }])
     expect(await codeOf(clock.finish(reset))).toBe('GROUP_NOT_EMPTY')
+  })
+
+  it('refuse a commit that waited while the partition was another\'s, though it has come back', async () => {
+    const first = await worker({ autoCommitIntervalMs: 0 })
+    // One of those that go to the second member.
+    for (let offset = 0; offset < 9; offset++) world.cluster.write('orders', 5, [`${offset}`])
+    await clock.until(() => first.got.length === 9)
+    const late = first.records.find(record => record.offset === 4)!
+    const gate = first.net.hold('CommitOffsets')
+    const before = first.consumer.commit([{ topic: 'orders', partition: 0, offset: 0 }])
+    const waiting = [first.consumer.commit(late), first.consumer.commit([{ topic: 'orders', partition: 5, offset: 5 }])]
+      .map(commit => codeOf(commit))
+
+    const second = await worker({ autoCommitIntervalMs: 0 })
+    await clock.until(() => second.partitions.includes(5) && second.got.length === 9)
+    await clock.finish(second.consumer.commit())
+    await clock.finish(second.consumer.close())
+    await clock.until(() => first.assigned.filter(({ partition }) => partition === 5).length === 2)
+    await clock.until(() => first.partitions.length === 6)
+    gate()
+    await clock.finish(before)
+    expect(await clock.finish(Promise.all(waiting))).toEqual(['FENCED_MEMBER', 'FENCED_MEMBER'])
+    expect(await codeOf(clock.finish(first.consumer.commit(late)))).toBe('FENCED_MEMBER')
+    const committed = await clock.finish(first.consumer.committed())
+    expect(committed.find(({ partition }) => partition === 5)?.offset).toBe(9)
+    // What a person wants is another matter.
+    await clock.finish(first.consumer.commit([{ topic: 'orders', partition: 5, offset: 5 }]))
   })
 
   it('that ask for nothing for too long give their partitions up, and join again when they ask', async () => {
