@@ -1,0 +1,40 @@
+// What a running broker takes over from its ConfigMap, on simulated ports.
+import { expect, test } from 'vitest'
+import type { BrokerNode } from '../../broker/node.ts'
+import { learnerBytesPerSecondDefault } from '../../broker/limits.ts'
+import { SimCluster } from '../sim/cluster.ts'
+
+const hourMs = 3_600_000
+const settings = { learnerBytesPerSecond: learnerBytesPerSecondDefault, listeners: [] }
+
+async function started (): Promise<{ cluster: SimCluster, node: BrokerNode }> {
+  const cluster = new SimCluster({ seed: 1, brokers: 1 })
+  const [broker] = cluster.brokers
+  broker!.start()
+  const knows = (): boolean => broker!.node?.parts?.agent.view.topicByName('__groups') !== undefined
+  expect(await cluster.scheduler.run(cluster.scheduler.now + 60_000, knows)).toBe(true)
+  return { cluster, node: broker!.node! }
+}
+
+test('how long groups are remembered is taken over by a broker that runs', async () => {
+  const { cluster: { scheduler }, node } = await started()
+  const { groups } = node.parts!
+  const offset = {
+    topic: '__groups', topicId: '', partition: 0, leaderEpoch: 1, metadata: '', committedAt: 0, offset: 7
+  }
+  let isCommitted = false
+  const commit = async (): Promise<void> => {
+    while (!isCommitted) {
+      isCommitted = await groups.commit('audit', [offset]).then(() => true, () => false)
+      if (!isCommitted) await new Promise<void>(resolve => { scheduler.schedule(100, undefined, 'again', resolve) })
+    }
+  }
+  void commit()
+  await scheduler.run(scheduler.now + 60_000, () => isCommitted)
+  node.apply({ ...settings, groupExpiryMs: 2 * hourMs })
+  await scheduler.run(scheduler.now + hourMs)
+  expect(groups.list().map(({ group }) => group)).toEqual(['audit'])
+  node.apply({ ...settings, groupExpiryMs: 60_000 })
+  await scheduler.run(scheduler.now + 5 * 60_000, () => groups.list().length === 0)
+  expect(groups.list()).toEqual([])
+}, 60_000)
