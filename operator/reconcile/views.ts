@@ -17,6 +17,8 @@ const retryMsMin = 200
 const retryMsMax = 5_000
 /** How far moves are stands in no table. */
 const progressMs = 2_000
+/** Nor whether disks have space again. */
+const lowDisksMs = 60_000
 
 export interface View {
   readonly controller: number
@@ -44,7 +46,7 @@ interface Watched {
   topics: Map<string, TopicStatus>
   asking: Promise<View> | undefined
   timer: Timer | undefined
-  /** Asks again while something moves. */
+  /** Asks again while something moves, or a disk is low. */
   progress: Timer | undefined
   /** Poked while it was being asked: ask once more. */
   again: boolean
@@ -174,10 +176,10 @@ export class Views {
     })
   }
 
-  #followProgress (cluster: string, watched: Watched): void {
+  #follow (cluster: string, watched: Watched, afterMs: number): void {
     if (this.#stopped || this.#watched.get(cluster) !== watched) return
     watched.progress?.cancel()
-    watched.progress = this.#clock.setTimer(progressMs, () => { this.poke(cluster) })
+    watched.progress = this.#clock.setTimer(afterMs, () => { this.poke(cluster) })
   }
 
   async #ask (cluster: string, watched: Watched): Promise<View> {
@@ -189,7 +191,8 @@ export class Views {
       const wasSilent = watched.silentSince !== undefined
       watched.silentSince = undefined
       this.#take(cluster, watched, answer, wasSilent)
-      if (answer.moves.length + answer.drains.length > 0) this.#followProgress(cluster, watched)
+      if (answer.moves.length + answer.drains.length > 0) this.#follow(cluster, watched, progressMs)
+      else if (answer.lowDisks.length > 0) this.#follow(cluster, watched, lowDisksMs)
       return watched.view!
     } catch (error) {
       const first = watched.silentSince === undefined

@@ -51,6 +51,23 @@ describe('views', () => {
     expect(questions()).toBeLessThan(12)
   })
 
+  it('asks by itself while something moves, seldom while a disk is low, and not at all otherwise', async () => {
+    await views.refresh(cluster)
+    await clock.advance(3_600_000)
+    expect(questions()).toBe(1)
+    controller.lowDisks = [{ brokerId: 1, full: false, lowMs: 1 }]
+    await views.refresh(cluster)
+    await clock.advance(10 * 60_000)
+    expect(questions()).toBeGreaterThan(10)
+    expect(questions()).toBeLessThan(14)
+    controller.lowDisks = []
+    await clock.advance(60_000 + 1_000)
+    const asked = questions()
+    expect(told.length).toBeGreaterThan(1)
+    await clock.advance(3_600_000)
+    expect(questions()).toBe(asked)
+  })
+
   it('asks within two seconds of news, however slow the last answer was', async () => {
     // The broker stands still in the middle of its answer.
     const { promise, resolve } = Promise.withResolvers<void>()
