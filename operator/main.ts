@@ -20,6 +20,8 @@ const leaseName = 'millrace-operator'
 const workDeadlineMs = 500
 /** Then the Lease is released by one request; more means that the API server does not answer. */
 const stopDeadlineMs = 900
+/** When everything in its namespace has to be let go; within the pod's grace period of ten seconds. */
+const letGoDeadlineMs = 8_000
 /** What is left open after a clean stop gets so long to end. */
 const lingerMs = 300
 
@@ -73,7 +75,7 @@ async function main (): Promise<void> {
     onLost: () => { fail(new Error('the Lease is lost: another operator leads, or the API server is away')) }
   })
   const metrics = measure(operator, lease)
-  stopOnSignals(operator, lease, log)
+  stopOnSignals(operator, lease, log, credentials.namespace)
   operator.start()
   lease.start()
   await serve(config, operator, metrics, log)
@@ -103,12 +105,19 @@ function measure (operator: Operator, lease: LeaderLease): OperatorMetrics {
   })
 }
 
-function stopOnSignals (operator: Operator, lease: LeaderLease, log: Logger): void {
+function stopOnSignals (operator: Operator, lease: LeaderLease, log: Logger, namespace: string): void {
+  const endAfter = (ms: number): NodeJS.Timeout => setTimeout(() => { process.exit(0) }, ms).unref()
   const stop = (signal: NodeJS.Signals): void => {
     log.info({ signal }, 'stopping')
-    setTimeout(() => { process.exit(0) }, stopDeadlineMs).unref()
+    const end = endAfter(stopDeadlineMs)
     const deadline = new Promise<void>(resolve => { setTimeout(resolve, workDeadlineMs).unref() })
     Promise.race([operator.stop(), deadline])
+      .then(async () => {
+        await operator.letGo(namespace, () => {
+          clearTimeout(end)
+          endAfter(letGoDeadlineMs)
+        })
+      })
       .then(async () => { await lease.stop() })
       .then(() => {
         process.exitCode = 0

@@ -15,6 +15,7 @@ import { isReady } from './reconcile/cluster-context.ts'
 import type { Surroundings } from './reconcile/context.ts'
 import { ControllerClient } from './reconcile/controller-client.ts'
 import { Deadlines } from './reconcile/deadlines.ts'
+import { letGo } from './reconcile/let-go.ts'
 import { NextLoop, StepFailed } from './reconcile/steps.ts'
 import { reconcileTopic, rivals, unready } from './reconcile/topic.ts'
 import { clusterKey, TopicIndex } from './reconcile/topic-index.ts'
@@ -101,6 +102,21 @@ export class Operator {
     for (const reflector of this.caches.all) reflector.stop()
     await Promise.all([this.clusterQueue.stop(), this.topicQueue.stop()])
     await this.#events.settled()
+  }
+
+  /**
+   * For one that has been stopped: when its own namespace is being deleted, it lets go what it holds there.
+   * @param onEnding called when that is so, before it takes its time
+   */
+  async letGo (namespace: string, onEnding?: () => void): Promise<void> {
+    const { api, log } = this.#options
+    try {
+      const count = await letGo(api, this.caches, namespace, onEnding)
+      if (count > 0) log.info({ namespace, count }, 'the namespace is being deleted, what was held in it is let go')
+    } catch (error) {
+      if (!(error instanceof KubeError)) throw error
+      log.warn({ namespace, reason: error.reason, err: error.message }, 'what is held in the namespace may hold it')
+    }
   }
 
   #connect (): void {

@@ -203,3 +203,18 @@ describe('dependencies', () => {
     expect(names.filter(name => !decisions.includes(`\`${name}\``))).toEqual([])
   })
 })
+
+describe('the two versions of Kubernetes', () => {
+  const minorIn = (name: string): number => Number(/k8s\.io\/kubernetes v1\.(\d+)\.\d+/.exec(text(name))?.[1])
+
+  it('are two minors apart', () => {
+    expect(minorIn('test/kubernetes/go.mod') - minorIn('test/kubernetes/previous/go.mod')).toBe(2)
+  })
+
+  it('are those of the compatibility table', () => {
+    for (const name of ['test/kubernetes/go.mod', 'test/kubernetes/previous/go.mod']) {
+      const version = /k8s\.io\/kubernetes v(\S+)/.exec(text(name))?.[1]
+      expect(text('docs/compatibility.md'), name).toContain(`| ${version} |`)
+    }
+  })
+})

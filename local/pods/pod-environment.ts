@@ -22,6 +22,8 @@ export function podEnvironment (pod: Pod, container: Container, place: PodPlace)
     env[`MILLRACE_ADVERTISE_${suffix}`] = `${address}:${port}`
   }
   env.MILLRACE_KUBE = place.kubeUrl
+  // Where a container would find it in a file beside its token.
+  env.MILLRACE_NAMESPACE ??= pod.metadata.namespace ?? 'default'
   return env
 }
 

@@ -25,18 +25,19 @@ const serviceAccountFolder = '/var/run/secrets/kubernetes.io/serviceaccount'
 const tokenFileAgeMsMax = 60_000
 
 /**
- * MILLRACE_KUBE (a plain URL), else KUBECONFIG, else the pod's service account, else ~/.kube/config.
+ * MILLRACE_KUBE (a plain URL, of a process in MILLRACE_NAMESPACE), else KUBECONFIG, else the pod's service account,
+ * else ~/.kube/config.
  * @throws Error with one line for people.
  */
 export async function loadCredentials (env: Environment): Promise<Credentials> {
-  if (env['MILLRACE_KUBE']) return anonymous(env['MILLRACE_KUBE'])
+  if (env['MILLRACE_KUBE']) return anonymous(env['MILLRACE_KUBE'], env['MILLRACE_NAMESPACE'])
   if (env['KUBECONFIG']) return await fromKubeconfig(env['KUBECONFIG'])
   if (env['KUBERNETES_SERVICE_HOST']) return inCluster(env)
   return await fromKubeconfig(join(homedir(), '.kube/config'))
 }
 
-function anonymous (server: string): Credentials {
-  return new StaticCredentials(server.replace(/\/+$/, ''), 'default', {}, undefined)
+function anonymous (server: string, namespace = 'default'): Credentials {
+  return new StaticCredentials(server.replace(/\/+$/, ''), namespace, {}, undefined)
 }
 
 function inCluster (env: Environment): Credentials {

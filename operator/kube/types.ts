@@ -60,7 +60,9 @@ export const kinds = {
   podDisruptionBudget: kind('policy/v1', 'PodDisruptionBudget', 'poddisruptionbudgets'),
   networkPolicy: kind('networking.k8s.io/v1', 'NetworkPolicy', 'networkpolicies'),
   lease: kind('coordination.k8s.io/v1', 'Lease', 'leases'),
-  event: kind('events.k8s.io/v1', 'Event', 'events')
+  event: kind('events.k8s.io/v1', 'Event', 'events'),
+  /** In no namespace itself. */
+  namespace: kind('v1', 'Namespace', 'namespaces')
 } as const satisfies Record<string, Kind>
 
 export type KindName = keyof typeof kinds

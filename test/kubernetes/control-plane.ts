@@ -54,11 +54,14 @@ export class ControlPlane {
 
   client (target: Target = this.admin): Client { return new Client(target) }
 
-  /** Somebody with the token of a ServiceAccount, and nothing more. */
-  async as (namespace: string, serviceAccount: string): Promise<Target> {
+  /**
+   * Somebody with the token of a ServiceAccount, and nothing more.
+   * @param boundObjectRef the pod that it is for, as kubelets ask: the token ends with it
+   */
+  async as (namespace: string, serviceAccount: string, boundObjectRef?: object): Promise<Target> {
     const reply = await this.client().post(
       `/api/v1/namespaces/${namespace}/serviceaccounts/${serviceAccount}/token`,
-      { apiVersion: 'authentication.k8s.io/v1', kind: 'TokenRequest', spec: { expirationSeconds: 3600 } })
+      { apiVersion: 'authentication.k8s.io/v1', kind: 'TokenRequest', spec: { expirationSeconds: 3600, boundObjectRef } })
     if (reply.status !== 201) throw new Error(`no token for ${serviceAccount}: ${reply.text}`)
     return { url: this.url, ca: this.admin.ca!, token: (reply.body as Any).status.token as string }
   }

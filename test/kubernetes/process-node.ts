@@ -22,6 +22,8 @@ export class ProcessNode {
   readonly api: RemoteApi
   /** What went wrong in the kubelet's part. */
   readonly troubles: string[] = []
+  /** What pods were refused for want of a right: `namespace/pod: GET /path`. */
+  readonly refusals: string[] = []
   readonly #plane: ControlPlane
   readonly #runner: PodRunner
   readonly #proxies = new Map<string, Promise<Server>>()
@@ -67,20 +69,21 @@ export class ProcessNode {
     if (this.#provisioner.kill()) await ended
   }
 
-  /** http://127.0.0.1:port, where requests get the token of the pod's ServiceAccount. */
+  /** http://127.0.0.1:port, where requests get the token of the pod, which is good as long as pod and account live. */
   async #apiFor (pod: Pod): Promise<string> {
-    const { metadata: { namespace = 'default' }, spec: { serviceAccountName = 'default' } } = pod
-    const key = `${namespace}/${serviceAccountName}`
+    const key = pod.metadata.uid!
     let proxy = this.#proxies.get(key)
     if (proxy === undefined) {
-      proxy = this.#startProxy(namespace, serviceAccountName)
+      proxy = this.#startProxy(pod)
       this.#proxies.set(key, proxy)
     }
     return `http://127.0.0.1:${((await proxy).address() as AddressInfo).port}`
   }
 
-  async #startProxy (namespace: string, serviceAccount: string): Promise<Server> {
-    const { url, ca, token } = await this.#plane.as(namespace, serviceAccount)
+  async #startProxy ({ metadata, spec: { serviceAccountName = 'default' } }: Pod): Promise<Server> {
+    const { namespace = 'default', name, uid } = metadata
+    const { url, ca, token } = await this.#plane.as(namespace, serviceAccountName,
+      { apiVersion: 'v1', kind: 'Pod', name, uid })
     const agent = new Agent({ keepAlive: true, ...ca !== undefined && { ca } })
     const proxy = createServer((incoming, outgoing) => {
       const forwarded = httpsRequest(new URL(incoming.url ?? '/', url), {
@@ -88,7 +91,10 @@ export class ProcessNode {
         method: incoming.method,
         headers: { ...incoming.headers, host: new URL(url).host, authorization: `Bearer ${token}` }
       }, answer => {
+        if (answer.statusCode === 403) this.refusals.push(`${namespace}/${name}: ${incoming.method} ${incoming.url}`)
         outgoing.writeHead(answer.statusCode ?? 502, answer.headers)
+        // A watch is answered before it has anything to tell.
+        outgoing.flushHeaders()
         answer.pipe(outgoing)
         answer.on('error', () => { outgoing.destroy() })
       })

@@ -54,7 +54,8 @@ describe('the environment of a local pod', () => {
       MILLRACE_ADVERTISE_CLIENT: '127.0.0.1:1000',
       MILLRACE_LISTEN_PEER_TLS: '127.0.0.1:2000',
       MILLRACE_ADVERTISE_PEER_TLS: '127.0.0.1:2000',
-      MILLRACE_KUBE: 'http://k'
+      MILLRACE_KUBE: 'http://k',
+      MILLRACE_NAMESPACE: 'ns'
     })
   })
 
