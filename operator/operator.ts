@@ -15,7 +15,7 @@ import { isReady } from './reconcile/cluster-context.ts'
 import type { Surroundings } from './reconcile/context.ts'
 import { ControllerClient } from './reconcile/controller-client.ts'
 import { Deadlines } from './reconcile/deadlines.ts'
-import { letGo } from './reconcile/let-go.ts'
+import { EndingNamespaces } from './reconcile/let-go.ts'
 import { NextLoop, StepFailed } from './reconcile/steps.ts'
 import { reconcileTopic, rivals, unready } from './reconcile/topic.ts'
 import { clusterKey, TopicIndex } from './reconcile/topic-index.ts'
@@ -67,6 +67,7 @@ export class Operator {
       views: new Views(controllers, clock, log),
       events: this.#events,
       deadlines: new Deadlines(clock),
+      ending: new EndingNamespaces(api, this.caches),
       markedPods: new Map(),
       clock,
       log,
@@ -109,9 +110,9 @@ export class Operator {
    * @param onEnding called when that is so, before it takes its time
    */
   async letGo (namespace: string, onEnding?: () => void): Promise<void> {
-    const { api, log } = this.#options
+    const { log } = this.#options
     try {
-      const count = await letGo(api, this.caches, namespace, onEnding)
+      const count = await this.#surroundings.ending.letGo(namespace, onEnding)
       if (count > 0) log.info({ namespace, count }, 'the namespace is being deleted, what was held in it is let go')
     } catch (error) {
       if (!(error instanceof KubeError)) throw error

@@ -66,6 +66,9 @@ export async function reconcileCluster (surroundings: Surroundings, cluster: Clu
     if (hasFinalizer(cluster)) await runSteps([{ name: 'deleteCluster', run: deleteCluster }], context)
     return
   }
+  // Pods go first, as in a restart too: then it is worth asking.
+  const isLosingPods = context.caches.podsOf(cluster).some(({ metadata }) => metadata.deletionTimestamp !== undefined)
+  if (await context.ending.includes(cluster.metadata.namespace ?? '', isLosingPods)) return
   if (isPaused(cluster)) {
     context.notes.paused = pausedMessage
     context.draining = cluster.status?.draining ?? []

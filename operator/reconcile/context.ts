@@ -7,6 +7,7 @@ import type { Caches } from './caches.ts'
 import type { ControllerClient } from './controller-client.ts'
 import type { TopicIndex } from './topic-index.ts'
 import type { Deadlines } from './deadlines.ts'
+import type { EndingNamespaces } from './let-go.ts'
 import type { Views } from './views.ts'
 
 export interface Surroundings {
@@ -17,6 +18,7 @@ export interface Surroundings {
   readonly views: Views
   readonly events: EventRecorder
   readonly deadlines: Deadlines
+  readonly ending: EndingNamespaces
   /** By cluster: uids of the pods whose volumes are marked as its own. */
   readonly markedPods: Map<string, ReadonlySet<string>>
   readonly clock: Clock

@@ -34,6 +34,7 @@ export async function reconcileTopic (surroundings: Surroundings, topic: Topic &
     if (hasFinalizer(topic)) await runSteps([{ name: 'deleteTopic', run: deleteTopic }], context)
     return
   }
+  if (await surroundings.ending.includes(topic.metadata.namespace ?? '', false)) return
   if (isPaused(topic)) {
     await writePausedTopic(context)
     return

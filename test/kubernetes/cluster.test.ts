@@ -1,5 +1,6 @@
 // `helm install`, `kubectl apply`, and it runs: the chart, the operator and the brokers on a real control plane, each
 // with its own ServiceAccount's token and nothing more. Pods are processes here (process-node.ts).
+import { execFileSync } from 'node:child_process'
 import { rmSync } from 'node:fs'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { Millrace } from '../../client/index.ts'
@@ -32,6 +33,13 @@ afterAll(async () => {
   await node.stop()
   await plane.stop()
 })
+
+/** What the upgrade begins with: no release is there to begin with, or it is not used. */
+function upgradeFrom (): string {
+  const [last] = execFileSync('git', ['tag', '--list', 'v*', '--sort=-version:refname'], { encoding: 'utf8' }).split('\n')
+  const instead = last === undefined || last === '' ? 'there is no v* tag yet' : `not from ${last}`
+  return `from 0.1.0 to 0.1.1, the same source with another version string: ${instead}`
+}
 
 async function condition (path: string, type: string, status = 'True', timeoutMs = 60_000): Promise<Reply> {
   return await client.eventually(path, ({ body }) =>
@@ -85,6 +93,10 @@ describe('from the chart to the first record', () => {
     await millrace.close()
     expect(seen.size).toBe(100)
   })
+
+  it('nobody was refused anything: everybody has the rights that they need', () => {
+    expect(node.refusals).toEqual([])
+  })
 })
 
 describe('what may happen to it', () => {
@@ -132,7 +144,7 @@ describe('what may happen to it', () => {
     expect((await client.get(`${pathOf('persistentvolumeclaims', namespace)}/data-events-3`)).status).toBe(200)
   })
 
-  it('an upgrade of the operator alone restarts no broker', async () => {
+  it(`an upgrade of the operator alone restarts no broker (${upgradeFrom()})`, async () => {
     const brokers = async (): Promise<string[]> => {
       const { body } = await client.get(`${pods()}?labelSelector=millrace.dev/cluster=events`)
       return (body as Any).items.map((pod: Any) => `${pod.metadata.name} ${pod.metadata.uid}`).sort()

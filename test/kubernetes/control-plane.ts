@@ -61,7 +61,9 @@ export class ControlPlane {
   async as (namespace: string, serviceAccount: string, boundObjectRef?: object): Promise<Target> {
     const reply = await this.client().post(
       `/api/v1/namespaces/${namespace}/serviceaccounts/${serviceAccount}/token`,
-      { apiVersion: 'authentication.k8s.io/v1', kind: 'TokenRequest', spec: { expirationSeconds: 3600, boundObjectRef } })
+      {
+        apiVersion: 'authentication.k8s.io/v1', kind: 'TokenRequest', spec: { expirationSeconds: 3600, boundObjectRef }
+      })
     if (reply.status !== 201) throw new Error(`no token for ${serviceAccount}: ${reply.text}`)
     return { url: this.url, ca: this.admin.ca!, token: (reply.body as Any).status.token as string }
   }

@@ -20,13 +20,12 @@ const cluster = (name: string, namespace = where): string => pathOf('clusters.mi
 const topic = (name: string, namespace = where): string => pathOf('topics.millrace.dev', namespace, name)
 
 let world: RealWorld
-let operators: string[]
 
 beforeAll(async () => {
   world = await RealWorld.start()
-  await world.install('default')
-  operators = await operatorPods()
-  await world.makeNamespace(where)
+  for (const name of [where, 'apart', 'whole']) await world.makeNamespace(name)
+  await world.install('default', '--set', `watchNamespaces={${where},apart}`)
+  await world.install('whole', '--set', 'watchNamespaces={whole},crds.install=false')
   await world.makeCluster(where, 'events', threeBrokers)
   await world.condition(cluster('events'))
   await readyTopic('audit', { cluster: 'events', deletePolicy: 'Delete' })
@@ -46,12 +45,63 @@ async function readyTopic (name: string, spec: object = { cluster: 'events' }, n
   return (await world.condition(topic(name, namespace))).body
 }
 
+/** The same release again, for all namespaces. */
+async function upgrade (): Promise<void> {
+  await world.helm('upgrade', 'millrace', 'charts/millrace', ...image, '--set', `image.tag=${tag}`,
+    '--set', 'operator.logLevel=info')
+  await world.operatorReady('default')
+}
+
 /** Folders of partitions of a topic, on all volumes of a cluster. */
 async function folders (name: string): Promise<string[]> {
   const volumes = ['data-events-0', 'data-events-1', 'data-events-2'].map(claim => world.volumeFolder(where, claim))
   const all = await Promise.all(volumes.map(async volume => await readdir(join(volume, 'topics')).catch(() => [])))
   return all.flat().filter(folder => folder.startsWith(`${name}-`))
 }
+
+describe('a namespace', () => {
+  /** With what holds it: a Cluster and a Topic whose data is to go. */
+  async function fill (namespace: string): Promise<void> {
+    await world.makeCluster(namespace, 'held', dataToo)
+    await world.condition(cluster('held', namespace))
+    await readyTopic('orders', { cluster: 'held', deletePolicy: 'Delete' }, namespace)
+    for (const path of [cluster('held', namespace), topic('orders', namespace)]) {
+      expect(((await world.client.get(path)).body as Any).metadata.finalizers).toEqual(['millrace.dev/delete-data'])
+    }
+  }
+
+  async function scaleOperator (replicas: number): Promise<void> {
+    await world.client.patch(`${pathOf('deployments.apps', 'default', 'millrace')}/scale`, media.merge,
+      { spec: { replicas } })
+    await world.operatorReady('default', replicas)
+  }
+
+  it('goes, although the operator\'s Role there goes first; and the one that holds its operator, which ends too',
+    async () => {
+      await fill('apart')
+      await world.makeCluster('apart', 'kept')
+      await world.condition(cluster('kept', 'apart'))
+      await fill('whole')
+      for (const name of ['apart', 'whole']) await world.delete(`/api/v1/namespaces/${name}`)
+      for (const name of ['apart', 'whole']) await world.gone(`/api/v1/namespaces/${name}`)
+      // Claims are objects of the namespace like all others: this is what deletePolicy cannot change.
+      expect(existsSync(world.volumeFolder('apart', 'data-kept-0'))).toBe(false)
+    }, collectedMsMax)
+
+  it('says what it waits for while no operator is there, and goes when one is back', async () => {
+    await upgrade()
+    await world.makeNamespace('left')
+    await fill('left')
+    await scaleOperator(0)
+    await expect.poll(async () => await world.names('pods', 'default', 'app.kubernetes.io/name=millrace'),
+      { timeout: 30_000 }).toEqual([])
+    await world.delete('/api/v1/namespaces/left')
+    const { body } = await world.condition('/api/v1/namespaces/left', 'NamespaceFinalizersRemaining')
+    expect(JSON.stringify(body)).toContain('millrace.dev/delete-data in 2 resource instances')
+    await scaleOperator(2)
+    await world.gone('/api/v1/namespaces/left')
+  }, collectedMsMax)
+})
 
 describe('a Topic that keeps its data', () => {
   it('is served on, and taken up again by the next of its name', async () => {
@@ -127,6 +177,9 @@ describe('a Topic whose data goes', () => {
 
 describe('definitions', () => {
   const all = ['topics', 'partitiontables', 'clusters'].map(plural => `${definitionsPath}/${plural}.millrace.dev`)
+  let operators: string[]
+
+  beforeAll(async () => { operators = await operatorPods() })
 
   it('that are deleted take objects and pods, and no volume; brokers serve without Topics and tables', async () => {
     const [topics, tables, clusters] = all as [string, string, string]
@@ -145,8 +198,7 @@ describe('definitions', () => {
   })
 
   it('that are there again by helm upgrade bring back everything that is applied again', async () => {
-    await world.helm('upgrade', 'millrace', 'charts/millrace', ...image, '--set', `image.tag=${tag}`,
-      '--set', 'operator.logLevel=info')
+    await upgrade()
     await world.makeCluster(where, 'events', threeBrokers)
     await world.condition(cluster('events'))
     await readyTopic('orders')
@@ -156,60 +208,6 @@ describe('definitions', () => {
 
   it('no operator ended meanwhile', async () => {
     expect(await operatorPods()).toEqual(operators)
-  })
-})
-
-describe('a namespace', () => {
-  /** With what holds it: a Cluster and a Topic whose data is to go. */
-  async function fill (namespace: string): Promise<void> {
-    await world.makeCluster(namespace, 'held', dataToo)
-    await world.condition(cluster('held', namespace))
-    await readyTopic('orders', { cluster: 'held', deletePolicy: 'Delete' }, namespace)
-    for (const path of [cluster('held', namespace), topic('orders', namespace)]) {
-      expect(((await world.client.get(path)).body as Any).metadata.finalizers).toEqual(['millrace.dev/delete-data'])
-    }
-  }
-
-  async function scaleOperator (replicas: number): Promise<void> {
-    await world.client.patch(`${pathOf('deployments.apps', 'default', 'millrace')}/scale`, media.merge,
-      { spec: { replicas } })
-    await world.operatorReady('default', replicas)
-  }
-
-  it('goes with all that is in it, by an operator that lives elsewhere', async () => {
-    await world.makeNamespace('first')
-    await fill('first')
-    await world.makeCluster('first', 'kept')
-    await world.condition(cluster('kept', 'first'))
-    await world.delete('/api/v1/namespaces/first')
-    await world.gone('/api/v1/namespaces/first')
-    // Claims are objects of the namespace like all others: this is what deletePolicy cannot change.
-    expect(existsSync(world.volumeFolder('first', 'data-kept-0'))).toBe(false)
-  })
-
-  it('says what it waits for while no operator is there, and goes when one is back', async () => {
-    await world.makeNamespace('second')
-    await fill('second')
-    await scaleOperator(0)
-    await expect.poll(async () => await world.names('pods', 'default', 'app.kubernetes.io/name=millrace'),
-      { timeout: 30_000 }).toEqual([])
-    await world.delete('/api/v1/namespaces/second')
-    const { body } = await world.condition('/api/v1/namespaces/second', 'NamespaceFinalizersRemaining')
-    expect(JSON.stringify(body)).toContain('millrace.dev/delete-data in 2 resource instances')
-    await scaleOperator(2)
-    await world.gone('/api/v1/namespaces/second')
-  })
-
-  it('that holds the operator too goes: what is held is let go before the operator ends', async () => {
-    await world.helm('uninstall', 'millrace')
-    await world.makeNamespace('third')
-    await world.install('third', '--set', 'watchNamespaces={third},crds.install=false')
-    await fill('third')
-    await world.delete('/api/v1/namespaces/third')
-    await world.gone('/api/v1/namespaces/third')
-  })
-
-  it('nothing went wrong on the node', () => {
     expect(world.node.troubles).toEqual([])
   })
 })

@@ -1,5 +1,8 @@
 // What is deleted goes, whoever is away meanwhile, and data only where a deletePolicy says so.
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import type { KubeApi } from '../../../operator/kube/api.ts'
+import { selectorLabels } from '../../../operator/objects/names.ts'
+import { onWrites } from './on-writes.ts'
 import { conditionOf, namespace, World } from './world.ts'
 
 const clusters = 'clusters.millrace.dev'
@@ -99,9 +102,9 @@ describe('a namespace', () => {
   const own = 'own'
   const both = [[clusters, 'held'], [topics, 'orders']] as const
 
-  async function fill (): Promise<void> {
+  async function fill (wrap?: (api: KubeApi) => KubeApi): Promise<void> {
     await world.kube.create('namespaces', { metadata: { name: own } })
-    await world.startOperator()
+    await world.startOperator(wrap)
     await world.kube.create(clusters, {
       apiVersion: 'millrace.dev/v1alpha1', kind: 'Cluster', metadata: { name: 'held', namespace: own },
       spec: { brokers: 1, ...dataToo }
@@ -141,6 +144,39 @@ describe('a namespace', () => {
     expect(isThere()).toBe(true)
     await operator!.letGo(own)
     expect(isThere()).toBe(false)
+  })
+
+  it('is let go when its first pod ends, while rights are there; one that lives again is held again', async () => {
+    let isEnding = true
+    await fill(api => ({
+      ...onWrites(api, async (_verb, _kind, write) => await write()),
+      get: async (kind, where, name) => {
+        const found = await api.get(kind, where, name)
+        if (kind.kind !== 'Namespace' || found === undefined || !isEnding) return found
+        return { ...found, metadata: { ...found.metadata, deletionTimestamp: '2026-01-02T03:04:05Z' } }
+      }
+    }))
+    const isHeld = ([resource, name]: typeof both[number], held: boolean): Promise<unknown> =>
+      world.until(resource, name, ({ metadata }) => (metadata.finalizers?.length === 1) === held)
+    // The World makes pods in its own namespace only.
+    await world.kube.create('pods', {
+      metadata: {
+        name: 'held-0', namespace: own, labels: selectorLabels('held'), finalizers: ['example.com/slow']
+      },
+      spec: { containers: [{ name: 'broker', image: 'none' }] }
+    })
+    await world.kube.delete('pods', own, 'held-0')
+    for (const each of both) await isHeld(each, false)
+    for (const [, name] of both) {
+      world.operator!.clusterQueue.add(`${own}/${name}`)
+      world.operator!.topicQueue.add(`${own}/${name}`)
+    }
+    await world.settled()
+    for (const each of both) await isHeld(each, false)
+    isEnding = false
+    world.operator!.clusterQueue.add(`${own}/held`)
+    world.operator!.topicQueue.add(`${own}/orders`)
+    for (const each of both) await isHeld(each, true)
   })
 
   it('that stays keeps its finalizers when the operator ends', async () => {
