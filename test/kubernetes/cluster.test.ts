@@ -36,8 +36,9 @@ afterAll(async () => {
 
 /** What the upgrade begins with: no release is there to begin with, or it is not used. */
 function upgradeFrom (): string {
-  const [last] = execFileSync('git', ['tag', '--list', 'v*', '--sort=-version:refname'], { encoding: 'utf8' }).split('\n')
-  const instead = last === undefined || last === '' ? 'there is no v* tag yet' : `not from ${last}`
+  const tags = execFileSync('git', ['tag', '--list', 'v*', '--sort=-version:refname'], { encoding: 'utf8' })
+  const [last = ''] = tags.split('\n')
+  const instead = last === '' ? 'there is no v* tag yet' : `not from ${last}`
   return `from 0.1.0 to 0.1.1, the same source with another version string: ${instead}`
 }
 
