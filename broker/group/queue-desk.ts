@@ -136,8 +136,8 @@ export class QueueDesk {
     check(!byKey || keys.length === records!.length, 'a key for each record')
     const window = this.#window(lane)
     const found = { from, end, records: records!, keys: byKey ? keys : [] }
-    const isFirst = window === undefined && lane.foundPending === 0
-    const step = { step: 'found' as const, after: isFirst ? -1 : from, found }
+    // Not what it looks like now: what was about to be said when the scan began may have got lost meanwhile.
+    const step = { step: 'found' as const, after: scan.isFirst ? -1 : from, found }
     lane.foundPending++
     lane.recordsPending += found.records.length
     lane.next = end
@@ -257,8 +257,10 @@ export class QueueDesk {
         const holder = [...window?.entries.values() ?? []].find(entry => entry.lease === lease)?.holder
         const member = holder === undefined ? undefined : this.#members.get(holder)
         const { topicId, partition } = lane
-        const done = (): void => {
-          if (member !== undefined) this.#members.send(member, { lapsed: { lease, topicId, partition } })
+        const done: StepDone = error => {
+          // While it is not known whether the lease is over, it is not.
+          if (error !== undefined || member === undefined) return
+          this.#members.send(member, { lapsed: { lease, topicId, partition } })
         }
         lane.waiting.push({ step: { step: 'lapse', lease }, isOnce: true, done })
       }
@@ -333,8 +335,11 @@ export class QueueDesk {
     const room = limits.queueUnfinishedMax - (window?.entries.size ?? 0) - lane.recordsPending
     const free = room <= 0 ? [] : this.#members.readersOf(lane, this.#group).filter(member => member.room > 0)
     const { scan, topicId, partition } = lane
+    const committed = this.#group?.offsets.get(lane.name)?.offset ?? -1
+    const from = lane.foundPending > 0 ? lane.next : window?.end ?? committed
     if (scan !== undefined) {
-      if (free.some(({ id }) => id === scan.member)) return
+      // Elsewhere: what was found before it did not get into the log.
+      if (scan.from === from && free.some(({ id }) => id === scan.member)) return
       const before = this.#members.get(scan.member)
       this.#endScan(lane)
       if (before !== undefined) this.#members.send(before, { halt: { scan: scan.id, topicId, partition } })
@@ -346,11 +351,10 @@ export class QueueDesk {
     const isBefore = (a: MemberOfQueue, b: MemberOfQueue): boolean =>
       load(a) === load(b) ? a.scannedAt < b.scannedAt : load(a) < load(b)
     const member = free.reduce((least, each) => isBefore(each, least) ? each : least, first)
-    const committed = this.#group?.offsets.get(lane.name)?.offset ?? -1
-    const from = lane.foundPending > 0 ? lane.next : window?.end ?? committed
     const wanted = this.#byKey ? Math.max(limits.queueFoundMax / 4, 4 * member.room) : member.room
     const recordsMax = Math.min(wanted, room, limits.queueFoundMax)
-    lane.scan = { id: ++this.#scans, member: member.id, from, recordsMax }
+    const isFirst = window === undefined && lane.foundPending === 0
+    lane.scan = { id: ++this.#scans, member: member.id, from, isFirst, recordsMax }
     member.scans++
     member.scannedAt = lane.scan.id
     const topic = this.#host.topicName(topicId)

@@ -23,6 +23,8 @@ export interface Scan {
   readonly member: string
   /** -1: where the partition begins. */
   readonly from: number
+  /** Nothing of the partition was found before it, or is about to be said in the log. */
+  readonly isFirst: boolean
   readonly recordsMax: number
 }
 
