@@ -116,3 +116,5 @@ export const queueFoundMax = 1_000
 export const queueBurialMs = 10_000
 /** An offset that is not there yet (a leader that is behind) is asked for again after this. */
 export const queueAheadRetryMs = 1_000
+/** Leases with records that were handed out and lost: more than a member has at a time, many times over. */
+export const queueLeasesLostMax = 1_000

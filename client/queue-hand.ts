@@ -6,7 +6,7 @@ import type { ConsumerRecord } from './consumer-options.ts'
 import { errorOf } from './errors.ts'
 import type { MillraceError } from './errors.ts'
 import { Fifo } from './fifo.ts'
-import { queueInFlightMax, queueWaitMs } from './limits.ts'
+import { queueInFlightMax, queueLeasesLostMax, queueWaitMs } from './limits.ts'
 import type { ClientPorts } from './metadata.ts'
 import type { QueuePlace } from './queue-place.ts'
 import type { Settlements } from './queue-settlements.ts'
@@ -44,6 +44,8 @@ export class Hand {
   readonly #processingMs: number
   readonly #holdings = new Map<QueuePlace, Map<number, Holding>>()
   readonly #ready = new Fifo<Holding>()
+  /** By lease: what was handed out, and then lost by the word of a coordinator. */
+  readonly #lost = new Map<number, Set<number>>()
   #wakes: (() => void)[] = []
   /** Records that may be here at once; 0 while nobody asks for one. */
   #capacity = 0
@@ -100,23 +102,31 @@ export class Hand {
     const mine = this.#holdings.get(place) ?? new Map<number, Holding>()
     this.#holdings.set(place, mine)
     const fresh: number[] = []
+    const again: number[] = []
     const since = this.#host.ports.clock.now()
     for (const [index, offset] of (fromRanges(ranges, queueInFlightMax) ?? []).entries()) {
       const before = mine.get(offset)
       // Told again on another stream.
       if (before?.lease === lease) continue
-      if (before !== undefined) this.#lose(before)
+      if (before !== undefined) {
+        this.#lose(before)
+        // What was said of it may not be answered yet.
+        this.#remove(before)
+      }
       const burial = deadLetterTopic === '' ? undefined
         : { topic: deadLetterTopic, reason: reasons[index] ?? '', cause: causes[index] ?? '' }
       mine.set(offset, {
         place, offset, lease, deliveries: deliveries[index] ?? 1, burial, since, state: 'coming', record: undefined
       })
       this.#count++
-      fresh.push(offset)
+      // Whoever said that it was lost did not get that into the log. It was handled, or is: another delivery counts.
+      if (this.#lost.get(lease)?.has(offset) === true) again.push(offset)
+      else fresh.push(offset)
       if (burial === undefined) this.#credit = Math.max(0, this.#credit - 1)
     }
     if (this.isAsking || deadLetterTopic !== '') place.want(fresh)
     else for (const offset of fresh) this.#return(mine.get(offset)!)
+    for (const offset of again) this.#settleLater(mine.get(offset)!, 'QUEUE_OUTCOME_RELEASED', 'its member had lost it')
   }
 
   arrived (place: QueuePlace, record: ConsumerRecord): void {
@@ -191,10 +201,8 @@ export class Hand {
     place.unwant(offset)
     const { topicId, partition } = place
     const what = { topicId, partition, lease, offset, outcome, reason, delayMs }
-    const settled = this.#host.settlements.settle(what, options)
-    const end = (): void => { this.#remove(holding) }
-    settled.then(end, end)
-    return settled
+    // It stays here until the coordinator has answered: who is told of it once more knows that it has been handled.
+    return this.#host.settlements.settle(what, options, () => { this.#remove(holding) })
   }
 
   #quicken (): void {
@@ -213,9 +221,21 @@ export class Hand {
   /** It is another's by now. */
   #lose (holding: Holding): void {
     if (holding.state === 'settled') return
+    this.#remember(holding)
     holding.state = 'lost'
     holding.place.unwant(holding.offset)
     this.#remove(holding)
+  }
+
+  #remember ({ state, lease, offset }: Holding): void {
+    if (state === 'coming' || state === 'ready') return
+    const offsets = this.#lost.get(lease) ?? new Set<number>()
+    this.#lost.set(lease, offsets)
+    offsets.add(offset)
+    for (const oldest of this.#lost.keys()) {
+      if (this.#lost.size <= queueLeasesLostMax) return
+      this.#lost.delete(oldest)
+    }
   }
 
   lapsed (lease: number): void {
@@ -224,7 +244,11 @@ export class Hand {
 
   loseAll (): void {
     this.#credit = 0
-    for (const holding of this.#all()) this.#lose(holding)
+    for (const holding of this.#all()) {
+      // It is not known whether what was said of it counts.
+      if (holding.state === 'settled') this.#remember(holding)
+      this.#lose(holding)
+    }
   }
 
   // Room for more
@@ -241,9 +265,11 @@ export class Hand {
     this.#topping = true
     this.#host.ports.clock.defer(() => {
       this.#topping = false
-      if (this.#capacity === 0 || this.#isSlow) return
       let out = 0
       for (const { state } of this.#all()) if (state === 'out') out++
+      // Those that it waited for were lost, or nothing was handed out for another reason: no settlement will come.
+      if (out === 0) this.#isSlow = false
+      if (this.#capacity === 0 || this.#isSlow) return
       const room = Math.min(this.#capacity, out + this.#ahead)
       const records = room - this.#count - this.#credit
       if (records < Math.max(1, Math.floor(room / 4))) return

@@ -5,7 +5,7 @@ import { murmur2 } from '../wire/murmur2.ts'
 import { toRanges } from '../wire/ranges.ts'
 import type { ConsumerRecord } from './consumer-options.ts'
 import { toMillraceError } from './errors.ts'
-import { queueFoundMax } from './limits.ts'
+import { queueAheadRetryMs, queueFoundMax } from './limits.ts'
 import { OffsetFeed } from './offset-feed.ts'
 import type { FeedHost, FeedPlace } from './offset-feed.ts'
 import type { PartitionReader } from './partition-reader.ts'
@@ -86,8 +86,16 @@ export class QueuePlace implements FeedPlace {
       if (this.#scan?.id !== id) return
       const error = toMillraceError(cause, this)
       if (error.code === 'TIMED_OUT') this.scan(scan)
+      else if (error.code === 'UNKNOWN_PARTITION' || error.code === 'UNKNOWN_TOPIC') this.#scanLater(scan)
       else this.#host.failed(error)
     })
+  }
+
+  /** A coordinator may know a new partition before others do. */
+  #scanLater (scan: QueueResponse_Scan): void {
+    const { metadata, ports } = this.#host
+    metadata.requestRefresh()
+    ports.clock.setTimer(queueAheadRetryMs, () => { if (this.#scan?.id === scan.scan) this.scan(scan) })
   }
 
   #begin (from: number): void {

@@ -20,6 +20,8 @@ export interface Settled {
 }
 
 interface Waiting {
+  /** Nothing more is said of it: it was answered, or never will be. */
+  readonly ended: () => void
   readonly resolve: () => void
   readonly reject: (error: MillraceError) => void
 }
@@ -41,11 +43,15 @@ export class Settlements {
     this.#say = say
   }
 
-  /** Resolves when it is durable; rejects with LEASE_LOST, TIMED_OUT, CANCELLED. */
-  settle (what: Settled, options: CallOptions = {}): Promise<void> {
+  /**
+   * Resolves when it is durable; rejects with LEASE_LOST, TIMED_OUT, CANCELLED.
+   * @param ended is called when nothing more is said of it, which may be later: who waits no more takes nothing back
+   */
+  settle (what: Settled, options: CallOptions, ended: () => void): Promise<void> {
     const { timeoutMs, signal } = patience(options)
     return new Promise((resolve, reject) => {
       if (signal?.aborted === true) {
+        ended()
         reject(cancelled())
         return
       }
@@ -58,7 +64,9 @@ export class Settlements {
         finish()
       }
       signal?.addEventListener('abort', aborted, { once: true })
-      const waiting = { resolve: () => { end(resolve) }, reject: (error: Error) => { end(() => { reject(error) }) } }
+      const waiting = {
+        ended, resolve: () => { end(resolve) }, reject: (error: Error) => { end(() => { reject(error) }) }
+      }
       if (this.#outbox.length === 0) this.#ports.clock.defer(() => { this.#flush() })
       this.#outbox.push({ what, waiting })
     })
@@ -92,7 +100,8 @@ export class Settlements {
   answered (sequence: number, error: string): void {
     const settled = this.#unanswered.get(sequence)
     this.#unanswered.delete(sequence)
-    for (const { resolve, reject } of settled?.waiting ?? []) {
+    for (const { ended, resolve, reject } of settled?.waiting ?? []) {
+      ended()
       if (error === '') resolve()
       else reject(errorOf('LEASE_LOST'))
     }
@@ -105,7 +114,10 @@ export class Settlements {
     this.#unanswered.clear()
     for (const { waiting } of this.#outbox) all.push(waiting)
     this.#outbox = []
-    for (const { reject } of all) reject(error)
+    for (const { ended, reject } of all) {
+      ended()
+      reject(error)
+    }
     this.#wake()
   }
 

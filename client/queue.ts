@@ -157,8 +157,8 @@ export class Queue<K = Uint8Array, V = Uint8Array> implements AsyncIterable<Queu
   }
 
   #fenced (why: MillraceError): void {
-    this.#settlements.fail(errorOf('LEASE_LOST', why.message))
     this.#hand.loseAll()
+    this.#settlements.fail(errorOf('LEASE_LOST', why.message))
   }
 
   #heard ({ scan, halt, grant, settled, lapsed }: QueueResponse): void {

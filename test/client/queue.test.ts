@@ -121,6 +121,18 @@ describe('a queue group', () => {
   })
 })
 
+describe('a partition that was just added', () => {
+  it('ends no member whose metadata lacks it, and is shared as soon as it is known', async () => {
+    const one = await world.member()
+    world.cluster.grow('jobs', 3)
+    await clock.advance(1_000)
+    expect(one.failure).toBeUndefined()
+    const all = world.write(9, 3)
+    await clock.until(() => done.length === 9)
+    expect(sorted(done)).toEqual(all)
+  })
+})
+
 describe('a coordinator whose log takes no records', () => {
   it('tries again in its time, and then everything goes on', async () => {
     world.write(1)
@@ -135,6 +147,26 @@ describe('a coordinator whose log takes no records', () => {
     expect(log.refused).toBeLessThan(60)
     log.refusal = undefined
     await clock.until(() => begun.length === 2)
+  })
+})
+
+describe('a settlement that the caller no longer waits for', () => {
+  it('is said again to the next coordinator, and the record is not handed out once more', async () => {
+    world.write(1, 1)
+    const one = await world.member({ leaseMs: 10_000 })
+    const { log } = world.coordinators
+    let code = ''
+    one.handle = async record => {
+      log.refusal = new WireError('NOT_ENOUGH_REPLICAS')
+      code = await codeOf(record.acknowledge({ timeoutMs: 500 }))
+    }
+    await clock.until(() => code !== '')
+    expect(code).toBe('TIMED_OUT')
+    world.coordinators.takeOver(1)
+    log.refusal = undefined
+    await clock.until(() => world.start(0) === 1)
+    await clock.advance(1_000)
+    expect(begun).toHaveLength(1)
   })
 })
 
