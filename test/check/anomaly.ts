@@ -25,7 +25,18 @@ export const anomalyKinds = {
   'stuck read': 'an acknowledged value was not read within the bound after healing'
 } as const satisfies Record<string, string>
 
-export type AnomalyKind = keyof typeof anomalyKinds
+/** Of queue groups. */
+export const queueAnomalyKinds = {
+  'delivered when done': 'a record of a queue group was delivered again after it was acknowledged or rejected',
+  'delivery miscounted': 'two deliveries of a record were told as one and the same, or one was above the maximum',
+  'two leases': 'a record was with two workers at once, and nothing had happened to the first one',
+  'stale settlement': 'what a worker said of a record counted, though the record was another\'s',
+  'key disorder': 'a record was delivered before one of its key that comes before it was finished',
+  'lost record': 'nobody has finished a record of a queue group, and it is not among the dead letters',
+  'unfounded dead letter': 'a dead letter that nobody rejected, and that was not delivered as often as it may'
+} as const satisfies Record<string, string>
+
+export type AnomalyKind = keyof typeof anomalyKinds | keyof typeof queueAnomalyKinds
 
 export interface Anomaly {
   readonly kind: AnomalyKind

@@ -90,8 +90,42 @@ export interface EndsOperation extends OperationBase {
   readonly offsets: { readonly key: Key, readonly offset: number }[]
 }
 
+/** What a worker asked for a record of a queue group; the first two finish it. */
+export type Settlement = 'acknowledged' | 'rejected' | 'released'
+
+/**
+ * A record that a queue group gave to a worker; it ends when what the worker asked for it was answered. failed: it was
+ * refused, since the record was another's.
+ */
+export interface DeliveryOperation extends OperationBase {
+  readonly kind: 'delivery'
+  readonly group: string
+  readonly key: Key
+  readonly offset: number
+  readonly value: string
+  /** Records of one are handled in order, where the group says so; empty: none. */
+  readonly recordKey: string
+  /** Which delivery of the record it is, as the worker was told: 1 is the first. */
+  readonly deliveries: number
+  /** Undefined: it has not asked for anything. */
+  settlement?: Settlement
+  /** When it asked. */
+  settledAtMs?: number
+}
+
+/** A record that a reader found in the dead-letter topic of a queue group: where it came from. */
+export interface DeadLetterOperation extends OperationBase {
+  readonly kind: 'dead letter'
+  readonly group: string
+  readonly key: Key
+  readonly offset: number
+  readonly value: string
+  readonly deliveries: number
+  readonly cause: string
+}
+
 export type Operation = SendOperation | PollOperation | AssignOperation | RevokeOperation | CommitOperation |
-  CommittedOperation | EndsOperation
+  CommittedOperation | EndsOperation | DeliveryOperation | DeadLetterOperation
 
 type Begun<O> = O extends Operation ? Omit<O, 'startMs' | 'endMs' | 'outcome'> : never
 

@@ -36,6 +36,10 @@ export class LogView {
           }
           this.#highestPolled.set(key, Math.max(offset, this.#highestPolled.get(key) ?? -1))
         }
+      } else if (operation.kind === 'delivery') {
+        this.#see(operation.key, operation.offset, operation.value, `${operation.process} was given`)
+      } else if (operation.kind === 'dead letter') {
+        this.#see(operation.key, operation.offset, operation.value, 'the dead letter is of')
       }
     }
   }
