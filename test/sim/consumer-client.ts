@@ -140,7 +140,8 @@ export class ConsumerClient {
       ? history.begin<CommittedOperation>({ kind: 'committed', process: this.#name, group: this.#group, offsets: [] })
       : undefined
     try {
-      await this.#consumer.assign(topics.all.map(({ name }) => ({ topic: name, partitions: 'all', from: 'start' })))
+      await this.#consumer.assign(
+        topics.ordinary.map(({ name }) => ({ topic: name, partitions: 'all', from: 'start' })))
     } catch (error) {
       if (asked !== undefined) history.end(asked, 'unknown')
       if (error instanceof MillraceError && error.retriable) return false

@@ -22,6 +22,9 @@ export const sometimes = [
   'a volume was rolled back', 'a rolled-back volume became a new one',
   'a member left', 'a member died', 'a member stood still', 'a member was fenced', 'a member was too slow',
   'a member gave a partition away', 'a commit was fenced',
+  'a worker left', 'a worker died', 'a worker stood still', 'a lease was lost', 'a record was delivered again',
+  'a record was dead-lettered after its deliveries', 'a rejected record was dead-lettered',
+  'workers kept to the order of keys',
   'a follower served readers',
   'a backup of the API was restored', 'a stream met back-pressure', 'a unary request came twice'
 ] as const

@@ -126,7 +126,7 @@ class GroupMember {
   }
 
   async #run (): Promise<void> {
-    const topics = this.#world.topics.all.filter((topic) => topic.transient !== true).map(({ name }) => name)
+    const topics = this.#world.topics.ordinary.filter((topic) => topic.transient !== true).map(({ name }) => name)
     while (!await this.#joined(topics)) await this.#pause(500)
     try {
       for await (const batch of this.#consumer.batches()) {

@@ -12,8 +12,8 @@ import type { Outcome, Task } from './mutations/worker.ts'
 
 const root = join(import.meta.dirname, '../..')
 const read = (file: string): string => readFileSync(join(root, file), 'utf8')
-const headings = new Set(read('docs/replication.md').split('\n').filter((line) => line.startsWith('## '))
-  .map((line) => line.slice(3)))
+const headings = new Set(['docs/replication.md', 'docs/queue-groups.md'].flatMap((page) => read(page).split('\n'))
+  .filter((line) => line.startsWith('## ')).map((line) => line.slice(3)))
 
 const list = (folder: string): string[] => readdirSync(join(root, folder))
 const scenarios = [...list('test/sim/scenarios'), ...list('test/sim/mutations/scenarios')]

@@ -19,6 +19,8 @@ export interface TopicPlan {
   readonly retentionBytes: number
   /** It may be deleted with its data, and made again. */
   readonly transient?: boolean
+  /** Of the queue group: its workers write to it, nobody else does. */
+  readonly holdsDeadLetters?: boolean
 }
 
 export interface Plan {
@@ -28,8 +30,10 @@ export interface Plan {
   readonly consumers: number
   /** Members of one group, at a time. */
   readonly members: number
-  /** Of a queue group, at a time; none unless a plan says so (--plan '{"workers":4}'). */
+  /** Of a queue group, at a time. */
   readonly workers: number
+  /** The queue group handles records of a key in order; producers give them keys. */
+  readonly orderedByKey: boolean
   /** Between two sends of a producer, on average. */
   readonly sendEveryMs: number
   readonly valueBytesMax: number
@@ -71,6 +75,21 @@ function drawTopic (rng: SimRng, index: number, brokers: number, retained: boole
   }
 }
 
+interface QueuePlan extends Pick<Plan, 'workers' | 'orderedByKey'> {
+  readonly topics: readonly TopicPlan[]
+}
+
+/** Workers acknowledge one by one, which costs time: few seeds have them. */
+function drawQueue (rng: SimRng, brokers: number): QueuePlan {
+  const workers = rng.pick([0, 0, 0, 0, 0, 2, 3, 5])
+  if (workers === 0) return { workers, orderedByKey: false, topics: [] }
+  const deadLetters: TopicPlan = {
+    name: 'dead', partitions: 1 + rng.integer(2), replicas: Math.min(3, brokers), minInSync: 2,
+    segmentBytes: 1024 * 1024, retentionBytes: -1, holdsDeadLetters: true
+  }
+  return { workers, orderedByKey: rng.chance(0.4), topics: rng.chance(0.6) ? [deadLetters] : [] }
+}
+
 /** @param name forks the chance, so that a plan does not depend on what else draws from the seed. */
 export function drawPlan (seedRng: SimRng): Plan {
   const rng = seedRng.fork('plan')
@@ -94,6 +113,8 @@ export function drawPlan (seedRng: SimRng): Plan {
     topics.push(topic)
     if (topic.minInSync < 2) for (const kind of destructiveFaults) faults.delete(kind)
   }
+  const queue = drawQueue(seedRng.fork('queue'), brokers)
+  topics.push(...queue.topics)
   const kubeTrouble = rng.chance(0.3)
   return {
     brokers,
@@ -101,8 +122,10 @@ export function drawPlan (seedRng: SimRng): Plan {
     producers: 1 + rng.integer(3),
     consumers: 1 + rng.integer(2),
     members: seedRng.fork('group').pick([0, 0, 2, 3, 5]),
-    workers: 0,
-    sendEveryMs: rng.pick([large ? 30 : 10, 30, 100]),
+    workers: queue.workers,
+    orderedByKey: queue.orderedByKey,
+    // Each record is a round trip of its own: two workers must keep up.
+    sendEveryMs: Math.max(queue.workers > 0 ? 30 : 0, rng.pick([large ? 30 : 10, 30, 100])),
     valueBytesMax: large ? 30_000 : rng.pick([10, 100, 2_000]),
     deliveryTimeoutMs: rng.pick([4_000, 15_000, 60_000]),
     safetyMs,

@@ -13,6 +13,8 @@ import type { Topics } from './topics.ts'
 
 const outstandingMax = 300
 const againMs = 200
+/** Of each partition; one record in ten has none. */
+const keys = 20
 
 export interface ClientWorld {
   readonly cluster: SimCluster
@@ -37,6 +39,7 @@ export class ProducerClient {
   readonly process: SimProcess
   readonly #world: ClientWorld
   readonly #rng: SimRng
+  readonly #keysRng: SimRng
   readonly #producer: Producer
   #sent = 0
   #batch = 0
@@ -48,6 +51,7 @@ export class ProducerClient {
     this.host = host
     this.process = world.cluster.scheduler.process(name)
     this.#rng = world.cluster.scheduler.rng.fork(`workload/${name}`)
+    this.#keysRng = this.#rng.fork('keys')
     this.#producer = makeClient(world, this.process, host).producer({
       deliveryTimeoutMs,
       requestTimeoutMs: this.#rng.pick([1_500, 30_000]),
@@ -78,7 +82,7 @@ export class ProducerClient {
   stop (): void { this.#stopped = true }
 
   #some (): void {
-    const topic = this.#rng.pick(this.#world.topics.all)
+    const topic = this.#rng.pick(this.#world.topics.ordinary)
     const partition = this.#rng.integer(topic.partitionsThere)
     const burst = this.#rng.chance(0.2) ? 1 + this.#rng.integer(10) : 1
     this.#batch++
@@ -94,8 +98,9 @@ export class ProducerClient {
       batch: this.#batch
     })
     const padding = 'x'.repeat(this.#rng.integer(plan.valueBytesMax))
+    const record = { topic, partition, key: this.#key(), value: `${value} ${padding}` }
     this.#outstanding++
-    this.#producer.send({ topic, partition, value: `${value} ${padding}` }).then(({ topicId, offset }) => {
+    this.#producer.send(record).then(({ topicId, offset }) => {
       this.#outstanding--
       operation.key = topics.key(topic, topicId, partition)
       operation.offset = offset
@@ -109,6 +114,11 @@ export class ProducerClient {
       // Brokers may not have heard of it yet.
       if (insists && error instanceof UnknownTopicError) this.#sendAgain(topic, partition)
     })
+  }
+
+  #key (): string | null {
+    if (!this.#world.plan.orderedByKey || this.#keysRng.chance(0.1)) return null
+    return `k${this.#keysRng.integer(keys)}`
   }
 
   #sendAgain (topic: string, partition: number): void {

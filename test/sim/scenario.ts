@@ -2,8 +2,8 @@
 // same healing and the same checks as for every seed.
 //
 //   brokers 3                              the plan, with defaults
-//   topic t0 partitions 4 replicas 3 min 2
-//   producers 2 / consumers 1 / members 0 / send every 10ms / deliver within 60s
+//   topic t0 partitions 4 replicas 3 min 2 [transient|dead letters]
+//   producers 2 / consumers 1 / members 0 / workers 0 [by key] / send every 10ms / deliver within 60s
 //   ---
 //   pass 2s                                virtual time
 //   pause|resume|kill|power|start|stop|wipe WHO    WHO: ids '0,1', 'leader of t0-0', 'controller', 'all'
@@ -53,8 +53,8 @@ function lines (text: string): string[] {
 function parsePlan (header: readonly string[]): Plan {
   const topics: TopicPlan[] = []
   const plan: Mutable<Plan> = {
-    brokers: 3, topics, producers: 2, consumers: 1, members: 0, workers: 0, sendEveryMs: 10, valueBytesMax: 20,
-    deliveryTimeoutMs: 120_000, safetyMs: 0, net: { ...calmConditions }, kubeDelayMs: 2, kubeFaultChance: 0,
+    brokers: 3, topics, producers: 2, consumers: 1, members: 0, workers: 0, orderedByKey: false, sendEveryMs: 10,
+    valueBytesMax: 20, deliveryTimeoutMs: 120_000, safetyMs: 0, net: { ...calmConditions }, kubeDelayMs: 2, kubeFaultChance: 0,
     kubeFaults: [], faults: new Map()
   }
   for (const line of header) {
@@ -65,11 +65,16 @@ function parsePlan (header: readonly string[]): Plan {
       case 'producers': plan.producers = Number(last); break
       case 'consumers': plan.consumers = Number(last); break
       case 'members': plan.members = Number(last); break
+      case 'workers':
+        plan.workers = Number(words[1])
+        plan.orderedByKey = last === 'key'
+        break
       case 'send': plan.sendEveryMs = milliseconds(last); break
       case 'deliver': plan.deliveryTimeoutMs = milliseconds(last); break
       case 'topic': topics.push({
         name: words[1]!, partitions: Number(words[3]), replicas: Number(words[5]), minInSync: Number(words[7]),
-        segmentBytes: 1024 * 1024, retentionBytes: -1, ...words.includes('transient') && { transient: true }
+        segmentBytes: 1024 * 1024, retentionBytes: -1, ...words.includes('transient') && { transient: true },
+        ...last === 'letters' && { holdsDeadLetters: true }
       }); break
       default: throw new Error(`not a line of a plan: '${line}'`)
     }

@@ -78,9 +78,12 @@ async function simplify (best: () => RunResult, attempt: Attempt): Promise<void>
   else await attempt({ safetyMs: Math.ceil(plan.safetyMs / 2) })
   if (plan.producers > 1) await attempt({ producers: 1 })
   if (plan.consumers > 1) await attempt({ consumers: 1 })
+  if (plan.members > 0) await attempt({ members: 0 })
+  if (plan.workers > 0) await attempt({ workers: 0 })
+  if (plan.orderedByKey) await attempt({ orderedByKey: false })
   for (const { name } of plan.topics) {
     const left = best().plan.topics.filter((topic) => topic.name !== name)
-    if (left.length > 0) await attempt({ topics: left })
+    if (left.some(({ holdsDeadLetters }) => holdsDeadLetters !== true)) await attempt({ topics: left })
   }
   if (best().plan.topics.some(({ partitions }) => partitions > 1)) {
     await attempt({ topics: best().plan.topics.map((topic) => ({ ...topic, partitions: 1 })) })

@@ -33,6 +33,8 @@ export const wholeMsMax = 30_000
 /** After healing: members that were lost are seen to be, and the group has read everything. */
 export const groupMsMax = 30_000
 export const stopMsMax = 40_000
+/** After healing: leases that were lost to what happened before are another's by then. */
+const calmAfterMs = 10_000
 const superviseMs = 500
 
 export class Simulation {
@@ -128,7 +130,7 @@ export class Simulation {
   async #becomeWhole (healedAtMs: number): Promise<void> {
     for (const producer of this.#producers) producer.stop()
     const probe = new ProducerClient(this.#world, 'probe', 'probe', 6 * healMsMax)
-    for (const { name, partitionsThere } of this.topics.all) {
+    for (const { name, partitionsThere } of this.topics.ordinary) {
       for (let partition = 0; partition < partitionsThere; partition++) probe.send(name, partition, true)
     }
     await this.#until(healedAtMs + healMsMax, 'writes do not end',
@@ -136,8 +138,8 @@ export class Simulation {
     for (const consumer of this.#consumers) consumer.stop()
     const drain = new ConsumerClient(this.#world, 'drain', 'drain', { group: false, drain: true })
     const ends = new Map([...this.observer.partitions].map(({ key, end }) => [key, end]))
-    await this.#until(healedAtMs + healMsMax, 'reads do not end', () => this.topics.partitions().every(({ key, id }) =>
-      drain.positionOf(key) >= (ends.get(id) ?? 0)))
+    await this.#until(healedAtMs + healMsMax, 'reads do not end', () =>
+      this.topics.partitions(this.topics.ordinary).every(({ key, id }) => drain.positionOf(key) >= (ends.get(id) ?? 0)))
     await this.#groupDone(healedAtMs, ends)
     await this.#until(healedAtMs + wholeMsMax, 'in-sync sets are not whole', () => this.#allInSync())
     await this.#until(healedAtMs + wholeMsMax, 'tables are not what was written last',
@@ -146,13 +148,13 @@ export class Simulation {
 
   /** The group has read everything too. */
   async #groupDone (healedAtMs: number, endsById: ReadonlyMap<string, number>): Promise<void> {
-    const lasting = new Set(this.topics.all.filter(({ transient }) => transient !== true).map(({ name }) => name))
-    const ends = new Map(this.topics.partitions().filter(({ key }) => lasting.has(key.slice(0, key.lastIndexOf('-'))))
-      .map(({ key, id }) => [key, endsById.get(id) ?? 0]))
+    const lasting = this.topics.ordinary.filter(({ transient }) => transient !== true)
+    const ends = new Map(this.topics.partitions(lasting).map(({ key, id }) => [key, endsById.get(id) ?? 0]))
     await this.#until(healedAtMs + groupMsMax, 'the group does not read on', () => this.#group.isDone(ends),
       () => this.#group.state(ends))
     await this.#until(healedAtMs + groupMsMax, 'the queue group does not go on', () => this.#queue.isDone(ends),
       () => this.#queue.state(ends))
+    this.#queue.done(ends, healedAtMs + calmAfterMs)
   }
 
   async #check (healedAtMs: number): Promise<void> {
@@ -160,7 +162,7 @@ export class Simulation {
     const starts = new Map(this.topics.partitions().map(({ key, id }) => [key, this.observer.logStart(id)]))
     const removedBelow = (key: string): number => this.recovered.has(key) ? Infinity : starts.get(key) ?? 0
     const replicas = await replicaContents(cluster, this.observer)
-    const keys = this.topics.partitions().map(({ key }) => key)
+    const keys = this.topics.partitions(this.topics.ordinary).map(({ key }) => key)
     const there = this.topics.remade ? ofThose(history.operations, (key) => starts.has(key)) : history.operations
     this.report = checkHistory(there, { drained: true, removedBelow })
     const anomalies = [
@@ -168,7 +170,8 @@ export class Simulation {
       ...this.topics.gone().flatMap((isHere) => checkHistory(ofGone(history.operations, isHere),
         { drained: false, removedBelow: () => Infinity }).anomalies),
       ...findStuck(there, { healedAtMs, boundMs: healMsMax, keys, removedBelow }),
-      ...findDivergedReplicas(replicas)
+      ...findDivergedReplicas(replicas),
+      ...this.#queue.anomalies(history.operations)
     ]
     const first = anomalies.filter(({ key }) => !this.recovered.has(key))[0]
     if (first === undefined) return
@@ -197,7 +200,7 @@ export class Simulation {
   /** The longest time without an acknowledged write since `sinceMs`, by partition. */
   gaps (sinceMs: number): Map<string, number> {
     const { now } = this.cluster.scheduler
-    const acknowledged = new Map(this.topics.partitions().map(({ key }) => [key, [sinceMs, now]]))
+    const acknowledged = new Map(this.topics.partitions(this.topics.ordinary).map(({ key }) => [key, [sinceMs, now]]))
     for (const operation of this.history.operations) {
       if (operation.kind === 'send' && operation.outcome === 'ok' && operation.endMs >= sinceMs) {
         acknowledged.get(operation.key)?.push(operation.endMs)

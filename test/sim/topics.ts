@@ -28,6 +28,12 @@ export class Topics {
     this.all = plans.map((plan) => ({ ...plan, phase: 'changing', partitionsThere: plan.partitions, objects: 1 }))
   }
 
+  /** Those that producers write to; the dead-letter topic is written to by workers alone. */
+  get ordinary (): readonly SimTopic[] { return this.all.filter(({ holdsDeadLetters }) => holdsDeadLetters !== true) }
+
+  /** Of queue groups. */
+  get deadLetters (): SimTopic | undefined { return this.all.find(({ holdsDeadLetters }) => holdsDeadLetters === true) }
+
   get (name: string): SimTopic {
     const topic = this.all.find((each) => each.name === name)
     if (topic === undefined) throw new Error(`no topic ${name} in this run`)
@@ -54,9 +60,9 @@ export class Topics {
     return index > 0 ? `${name}~${index}-${partition}` : `${name}-${partition}`
   }
 
-  /** Keys and ids of all partitions that are there now. */
-  partitions (): { key: Key, id: string }[] {
-    return this.all.flatMap(({ name, partitionsThere }) => {
+  /** Keys and ids of all partitions that are there now, or of those of some topics. */
+  partitions (topics = this.all): { key: Key, id: string }[] {
+    return topics.flatMap(({ name, partitionsThere }) => {
       const topicId = this.idOf(name)
       return Array.from({ length: partitionsThere }, (_, partition) =>
         ({ key: this.key(name, topicId, partition), id: `${topicId}-${partition}` }))
