@@ -1,4 +1,4 @@
-// Every mutation, in the order of docs/replication.md.
+// Every mutation, in the order of docs/replication.md, then those of docs/queue-groups.md.
 import { appendAndCommit } from './append-and-commit.ts'
 import { controller } from './controller.ts'
 import { electionAndFencing } from './election-and-fencing.ts'
@@ -7,7 +7,9 @@ import { inSyncSet } from './in-sync-set.ts'
 import type { Mutation } from './mutation.ts'
 import { producerState } from './producer-state.ts'
 import { pushes } from './pushes.ts'
+import { queueGroups } from './queue-groups.ts'
 
 export const mutations: readonly Mutation[] = [
-  ...appendAndCommit, ...inSyncSet, ...pushes, ...electionAndFencing, ...controller, ...followerRules, ...producerState
+  ...appendAndCommit, ...inSyncSet, ...pushes, ...electionAndFencing, ...controller, ...followerRules, ...producerState,
+  ...queueGroups
 ]

@@ -24,6 +24,14 @@ function retained (plan: Plan): Plan {
   return { ...small(plan), topics: [topic], valueBytesMax: 30_000, sendEveryMs: 10 }
 }
 
+/** A queue group with a dead-letter topic. */
+function queues (plan: Plan, orderedByKey: boolean, faults: Partial<Record<FaultKind, number>>,
+  minInSync = 2): Plan {
+  const base = withFaults(small(plan, minInSync), faults)
+  const dead = { ...base.topics[0]!, name: 'dead', partitions: 1, holdsDeadLetters: true }
+  return { ...base, topics: [...base.topics, dead], workers: 4, orderedByKey }
+}
+
 export const plans: Readonly<Record<string, (plan: Plan) => Plan>> = {
   /** Leaders come and go fast. */
   elections: (plan) => withFaults(small(plan),
@@ -64,6 +72,12 @@ export const plans: Readonly<Record<string, (plan: Plan) => Plan>> = {
   'read errors': (plan) => withFaults(retained(plan), { 'read error': 1_500, kill: 3_000, power: 4_000 }),
   /** Segments roll and go while brokers are away. */
   retention: (plan) => withFaults(retained(plan), { pause: 3_000, isolate: 3_000, power: 3_000, kill: 4_000 }),
+  /** Workers of a queue group die, leave and stand still; so do coordinators. */
+  queues: (plan) => queues(plan, false, { kill: 3_000, pause: 4_000, 'one way': 6_000 }),
+  'ordered queues': (plan) => queues(plan, true, { kill: 5_000, pause: 6_000 }),
+  /** The log of groups takes nothing for moments while partitions are added. */
+  'queues and partitions': (plan) =>
+    queues(plan, false, { 'more partitions': 700, kill: 1_000, pause: 1_000, isolate: 2_000 }, 1),
   /** One member alone may commit. */
   'floor of one': (plan) => withFaults(small(plan, 1), { power: 2_000, kill: 3_000, pause: 3_000, isolate: 3_000 })
 }
