@@ -19,11 +19,12 @@ interface Said {
 /** 'a 3#2': a got offset 3 in its second delivery. */
 function given (text: string, startMs: number, said: Said = {}): DeliveryOperation {
   const { settlement, asked = startMs + 1, outcome, recordKey = '' } = said
-  const [process = '', offset = 0, deliveries = 0] = text.split(/[ #]/).map((part, at) => at === 0 ? part : Number(part))
+  const [process = '', ...numbers] = text.split(/[ #]/)
+  const [offset = 0, deliveries = 0] = numbers.map(Number)
   const isAnswered = settlement !== undefined && outcome !== 'unknown'
   return {
-    kind: 'delivery', group: 'g', key, process: process as string, offset: offset as number, recordKey, startMs,
-    deliveries: deliveries as number, value: String(offset), endMs: isAnswered ? asked + 1 : Infinity,
+    kind: 'delivery', group: 'g', key, process, offset, recordKey, startMs, deliveries,
+    value: String(offset), endMs: isAnswered ? asked + 1 : Infinity,
     outcome: settlement === undefined ? 'unknown' : outcome ?? 'ok',
     ...settlement !== undefined && { settlement, settledAtMs: asked }
   }

@@ -53,8 +53,8 @@ export const queueGroups: readonly Mutation[] = [
       { file: choice, search: "if (!passes || entry.holder !== '' ||", replace: 'if (!passes ||' },
       {
         file: window,
-        search: "if (entry === undefined || entry.holder !== '') continue\n      entry.lease",
-        replace: "if (entry === undefined) continue\n      if (entry.holder !== '') this.#free(entry)\n      entry.lease"
+        search: "|| entry.holder !== '') continue\n      entry.lease",
+        replace: ") continue\n      if (entry.holder !== '') this.#free(entry)\n      entry.lease"
       },
       { file: 'broker/group/queue-takes.ts', search: ' || window.entries.size === window.inFlight', replace: '' }
     ],
@@ -66,7 +66,7 @@ export const queueGroups: readonly Mutation[] = [
     without: 'what a member has that is gone or silent is free again',
     note: 'two layers: leases end, and so does a membership',
     edits: [
-      { file: window, search: '    if (!this.#held.has(member)) return\n', replace: '    return\n' },
+      { file: window, search: 'if (!this.#held.has(member)) return\n', replace: 'return\n' },
       { file: desk, search: 'lane.lapsed(window, now, lateMs)', replace: 'lane.lapsed(window, -Infinity, lateMs)' }
     ],
     finders: ['plan queues']
