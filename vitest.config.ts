@@ -6,7 +6,7 @@ export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
     exclude: [
-      ...['kubectl', 'kubernetes', 'fault', 'package', 'examples', 'monitoring', 'image', 'chart', 'crashes']
+      ...['kubectl', 'kubernetes', 'fault', 'package', 'examples', 'monitoring', 'image', 'chart', 'crashes', 'scale']
         .map(folder => `test/${folder}/**`),
       'test/sim/scenarios.test.ts',
       'node_modules/**'

@@ -27,6 +27,9 @@ export interface StackOptions {
   readonly onTrouble: (text: string) => void
 }
 
+/** As in the chart's Deployment, with the reason in docs/decisions. */
+export const operatorNodeOptions = '--max-old-space-size=192 --max-semi-space-size=4'
+
 /** Brokers hand over and close their volumes; the operator gives its Lease back. */
 const stopMsMax = 2_500
 
@@ -94,6 +97,7 @@ function startOperator (folder: string, metricsPort: number, onTrouble: (text: s
   const log = new PodLog(path)
   const supervised = new Supervised({ file: join(rootFolder, 'operator/main.ts'), args: [] }, {
     KUBECONFIG: kubeconfigOf(folder),
+    NODE_OPTIONS: operatorNodeOptions,
     // One that was killed has its Lease back at once: it is started again only when it is gone, and by nobody else.
     MILLRACE_POD_NAME: `operator-${process.pid}`,
     MILLRACE_LISTEN_METRICS: `${address}:${metricsPort}`

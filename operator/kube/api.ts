@@ -43,6 +43,8 @@ export interface Query {
   readonly namespace: string
   readonly labelSelector?: string
   readonly fieldSelector?: string
+  /** Objects come without spec and status (PartialObjectMetadata). */
+  readonly metadataOnly?: boolean
 }
 
 export interface ListQuery extends Query {

@@ -34,6 +34,8 @@ interface Call {
   readonly query?: Readonly<Record<string, string | number | undefined>>
   readonly body?: object
   readonly contentType?: string
+  /** What is wanted of each object: all of it unless said otherwise. */
+  readonly form?: 'PartialObjectMetadata' | 'PartialObjectMetadataList'
 }
 
 export class HttpApi implements KubeApi {
@@ -59,7 +61,8 @@ export class HttpApi implements KubeApi {
     const answer = await this.#send({
       method: 'GET',
       path: pathOf(kind, query.namespace),
-      query: { ...selectors(query), limit: query.limit, continue: query.continue }
+      query: { ...selectors(query), limit: query.limit, continue: query.continue },
+      ...query.metadataOnly === true && { form: 'PartialObjectMetadataList' }
     }) as { metadata?: { resourceVersion?: string, continue?: string }, items?: KubeObject[] }
     // Items of a list leave kind and apiVersion to the list.
     const items = (answer.items ?? []).map(item => ({ ...item, apiVersion: kind.apiVersion, kind: kind.kind }))
@@ -140,7 +143,7 @@ export class HttpApi implements KubeApi {
       if (ended) return
       const event = parseEvent(line)
       if (event instanceof KubeError) end(event)
-      else handlers.event(event)
+      else handlers.event({ ...event, object: { ...event.object, apiVersion: kind.apiVersion, kind: kind.kind } })
     }
     this.#open({
       method: 'GET',
@@ -151,7 +154,8 @@ export class HttpApi implements KubeApi {
         allowWatchBookmarks: 'true',
         resourceVersion: query.resourceVersion,
         timeoutSeconds: query.timeoutSeconds
-      }
+      },
+      ...query.metadataOnly === true && { form: 'PartialObjectMetadata' }
     }).then(opened => {
       request = opened.request
       if (ended) { request.destroy(); return }
@@ -212,7 +216,7 @@ export class HttpApi implements KubeApi {
       ...options,
       method: call.method,
       headers: {
-        accept: 'application/json',
+        accept: `application/json${call.form === undefined ? '' : `;as=${call.form};g=meta.k8s.io;v=v1`}`,
         'user-agent': userAgent,
         ...body !== undefined && {
           'content-type': call.contentType ?? 'application/json', 'content-length': Buffer.byteLength(body)

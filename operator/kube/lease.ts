@@ -97,6 +97,7 @@ export class LeaderLease {
   }
 
   async #acquireOrRenew (): Promise<void> {
+    if (this.#held !== undefined && await this.#renew(this.#held)) return
     const { api, clock, namespace, name, identity } = this.#options
     const askedAt = clock.now()
     const lease = await api.get(kinds.lease, namespace, name)
@@ -129,6 +130,20 @@ export class LeaderLease {
         ...holder !== identity && { acquireTime: now, leaseTransitions: (spec.leaseTransitions ?? 0) + 1 }
       }
     }), askedAt)
+  }
+
+  /** By what was stored last, unread: false when it has changed or is gone. */
+  async #renew (held: KubeObject): Promise<boolean> {
+    const { api, clock } = this.#options
+    const askedAt = clock.now()
+    const spec: LeaseSpec = { ...held['spec'] as LeaseSpec, renewTime: microTime(clock.wallTime()) }
+    try {
+      this.#take(await api.replace(kinds.lease, { ...held, spec }), askedAt)
+      return true
+    } catch (error) {
+      if (!isKubeError(error, 'Conflict', 'NotFound')) throw error
+      return false
+    }
   }
 
   #take (lease: KubeObject, askedAt: number): void {

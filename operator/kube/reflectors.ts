@@ -6,17 +6,23 @@ export interface ReflectorsOptions<T extends KubeObject> extends Omit<ReflectorO
   /** Empty: all. */
   readonly namespaces: readonly string[]
   readonly labelSelector?: string
+  readonly metadataOnly?: boolean
 }
 
 export class Reflectors<T extends KubeObject> {
   readonly kind: Kind
   readonly #each: ReadonlyMap<string, Reflector<T>>
 
-  constructor ({ namespaces, labelSelector, ...options }: ReflectorsOptions<T>) {
+  constructor ({ namespaces, labelSelector, metadataOnly, ...options }: ReflectorsOptions<T>) {
     this.kind = options.kind
     const places = namespaces.length === 0 ? [''] : [...new Set(namespaces)]
     this.#each = new Map(places.map(namespace => [namespace, new Reflector<T>({
-      ...options, query: { namespace, ...labelSelector !== undefined && { labelSelector } }
+      ...options,
+      query: {
+        namespace,
+        ...labelSelector !== undefined && { labelSelector },
+        ...metadataOnly !== undefined && { metadataOnly }
+      }
     })]))
   }
 

@@ -4,12 +4,13 @@ import type { Clock, Rng } from '../../wire/ports.ts'
 import type { KubeApi } from '../kube/api.ts'
 import { covers } from '../kube/covers.ts'
 import type { Log } from '../kube/log.ts'
-import { Reflectors } from '../kube/reflectors.ts'
+import { Reflectors, type ReflectorsOptions } from '../kube/reflectors.ts'
 import { keyOf, kinds, type KindName, type KubeObject } from '../kube/types.ts'
 import { hash } from '../objects/hash.ts'
 import { appliedAnnotation, brokerPodSelector, clusterLabel, managedSelector } from '../objects/names.ts'
-import type { Cluster, PartitionTable, Topic } from '../schema/resources.ts'
+import type { Cluster, Topic } from '../schema/resources.ts'
 import { NextLoop } from './steps.ts'
+import { onlyMetadata, trimPod, trimTopic } from './trim.ts'
 
 /** Kinds of which the operator makes objects, watched by its own label. */
 export const managedKinds = [
@@ -32,30 +33,26 @@ export class Caches {
   readonly clusters: Reflectors<Cluster & KubeObject>
   readonly topics: Reflectors<Topic & KubeObject>
   readonly pods: Reflectors<KubeObject>
-  /** Metadata and epoch only: a change is all that the operator wants to know of. */
-  readonly tables: Reflectors<PartitionTable & KubeObject>
-  /** Of the brokers: where the controller is. */
+  /** Metadata only: a change is all that the operator wants to know of, and a table has 256 KiB. */
+  readonly tables: Reflectors<KubeObject>
+  /** Of the brokers: where the controller is, which their metadata say. */
   readonly leases: Reflectors<KubeObject>
   readonly managed: Readonly<Record<ManagedKind, Reflectors<KubeObject>>>
   readonly #api: KubeApi
 
   constructor (options: CacheOptions) {
-    const make = <T extends KubeObject>(kind: KindName, labelSelector?: string,
-      trim?: (object: T) => T): Reflectors<T> =>
-      new Reflectors<T>({
-        ...options,
-        kind: kinds[kind],
-        ...labelSelector !== undefined && { labelSelector },
-        ...trim !== undefined && { trim }
-      })
+    const make = <T extends KubeObject>(kind: KindName,
+      more: Pick<ReflectorsOptions<T>, 'labelSelector' | 'metadataOnly' | 'trim'> = {}): Reflectors<T> =>
+      new Reflectors<T>({ ...options, kind: kinds[kind], ...more })
+    const metadata = { metadataOnly: true, trim: onlyMetadata }
     this.#api = options.api
     this.clusters = make('cluster')
-    this.topics = make('topic')
-    this.pods = make('pod', brokerPodSelector)
-    this.tables = make('partitionTable', undefined, trimTable)
-    this.leases = make('lease', clusterLabel)
-    this.managed = Object.fromEntries(managedKinds.map(kind => [kind, make(kind, managedSelector)])) as
-      Record<ManagedKind, Reflectors<KubeObject>>
+    this.topics = make('topic', { trim: trimTopic })
+    this.pods = make('pod', { labelSelector: brokerPodSelector, trim: trimPod })
+    this.tables = make('partitionTable', metadata)
+    this.leases = make('lease', { ...metadata, labelSelector: clusterLabel })
+    this.managed = Object.fromEntries(managedKinds.map(kind =>
+      [kind, make(kind, { labelSelector: managedSelector })])) as Record<ManagedKind, Reflectors<KubeObject>>
   }
 
   get all (): readonly Reflectors<never>[] {
@@ -109,11 +106,6 @@ function isForeign (live: KubeObject, wanted: KubeObject): boolean {
   const owner = live.metadata.ownerReferences?.find(reference => reference.controller === true)
   if (owner !== undefined) return owner.uid !== wanted.metadata.ownerReferences?.[0]?.uid
   return live.metadata.labels?.[clusterLabel] !== wanted.metadata.labels?.[clusterLabel]
-}
-
-function trimTable (table: PartitionTable & KubeObject): PartitionTable & KubeObject {
-  const { controllerEpoch, writeId } = table.spec
-  return { ...table, spec: { controllerEpoch, writeId } }
 }
 
 /** Of a broker's pod: also the id of its broker. */

@@ -2,9 +2,9 @@
 // something new.
 import type { Happening } from '../kube/events.ts'
 import { kinds } from '../kube/types.ts'
-import { hash } from '../objects/hash.ts'
 import { selectorText } from '../objects/names.ts'
 import { bootstrapAddress } from '../objects/services.ts'
+import { same } from '../same.ts'
 import type { ClusterStatus } from '../schema/cluster.ts'
 import { ordinalOf } from './caches.ts'
 import { isReady, type ClusterContext } from './cluster-context.ts'
@@ -76,7 +76,7 @@ export async function writeClusterStatus (context: ClusterContext): Promise<void
     bootstrap: bootstrapAddress(cluster),
     selector: selectorText(name)
   }
-  if (previous !== undefined && hash(previous) === hash(status)) return
+  if (same(previous, status)) return
   const { apiVersion, kind } = cluster
   // Refused when somebody wrote meanwhile: the status remembers how many brokers hold something, and an order that a
   // dead operator has left under way would bring back brokers that the next one has taken away.

@@ -1,7 +1,7 @@
 // The status of a Topic, written when it says something new.
 import type { Happening } from '../kube/events.ts'
 import { kinds } from '../kube/types.ts'
-import { hash } from '../objects/hash.ts'
+import { same } from '../same.ts'
 import type { TopicStatus } from '../schema/topic.ts'
 import { condition, conditions, type Verdict } from './conditions.ts'
 import { pausedMessage, pausedNews, pausedVerdicts } from './paused.ts'
@@ -53,7 +53,7 @@ export async function writePausedTopic (context: TopicContext): Promise<void> {
 
 /** False when it says nothing new. */
 async function store ({ api, caches, topic }: TopicContext, status: TopicStatus): Promise<boolean> {
-  if (topic.status !== undefined && hash(topic.status) === hash(status)) return false
+  if (same(topic.status, status)) return false
   const { apiVersion, kind, metadata: { name, namespace } } = topic
   caches.topics.observe(await api.apply(kinds.topic, {
     apiVersion, kind, metadata: { name, ...namespace !== undefined && { namespace } }, status

@@ -3,7 +3,7 @@
 import type { DescribeClusterResponse, TopicStatus } from '../../wire/messages.ts'
 import type { Clock, Timer } from '../../wire/ports.ts'
 import type { Log } from '../kube/log.ts'
-import { hash } from '../objects/hash.ts'
+import { same } from '../same.ts'
 import type { ControllerClient } from './controller-client.ts'
 
 /** News come in bursts: wait for the rest of one. */
@@ -217,10 +217,10 @@ export class Views {
     const changed: string[] = []
     for (const [name, status] of topics) {
       const known = before.get(name)
-      if (known === undefined || hash(known) !== hash(status)) changed.push(name)
+      if (!same(known, status)) changed.push(name)
     }
     for (const name of before.keys()) if (!topics.has(name)) changed.push(name)
-    if (wasSilent || previous === undefined || changed.length > 0 || hash(summary(previous)) !== hash(summary(next))) {
+    if (wasSilent || previous === undefined || changed.length > 0 || !same(summary(previous), summary(next))) {
       this.#tell(cluster, changed)
     }
   }

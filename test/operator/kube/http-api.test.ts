@@ -6,13 +6,20 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { NodeClock } from '../../../wire/adapters/node-clock.ts'
-import { isEverydayAnswer, KubeError } from '../../../operator/kube/api.ts'
+import { isEverydayAnswer, KubeError, type WatchEvent } from '../../../operator/kube/api.ts'
 import { loadCredentials } from '../../../operator/kube/credentials.ts'
 import { HttpApi } from '../../../operator/kube/http-api.ts'
 import { kinds, type KubeObject } from '../../../operator/kube/types.ts'
 import { FakeClock } from '../fake-clock.ts'
 
-interface Seen { method: string, url: string, type: string, body: unknown, authorization: string | undefined }
+interface Seen {
+  method: string
+  url: string
+  type: string
+  accept: string | undefined
+  body: unknown
+  authorization: string | undefined
+}
 
 let server: Server
 let url: string
@@ -30,6 +37,7 @@ beforeEach(async () => {
         method: request.method!,
         url: request.url!,
         type: request.headers['content-type'] ?? '',
+        accept: request.headers.accept,
         body: text === '' ? undefined : JSON.parse(text),
         authorization: request.headers.authorization
       })
@@ -53,9 +61,8 @@ function json (status: number, body: object, headers: Record<string, string> = {
   return response => { response.writeHead(status, headers).end(JSON.stringify(body)) }
 }
 
-const topic: KubeObject = {
-  apiVersion: 'millrace.dev/v1alpha1', kind: 'Topic', metadata: { name: 'a', namespace: 'n' }
-}
+const topicKind = { apiVersion: 'millrace.dev/v1alpha1', kind: 'Topic' } as const
+const topic: KubeObject = { ...topicKind, metadata: { name: 'a', namespace: 'n' } }
 
 describe('requests', () => {
   it('applies as one manager, forced, the status too', async () => {
@@ -89,6 +96,23 @@ describe('requests', () => {
       items: [{ apiVersion: 'v1', kind: 'Pod', metadata: { name: 'a' } }], resourceVersion: '7', continue: 'c'
     })
     expect(seen[0]!.url).toBe('/api/v1/pods?labelSelector=a%3Db%2Cc&limit=2')
+  })
+
+  it('asks for metadata alone where nothing else is wanted, and calls the objects what they are', async () => {
+    const api = await client()
+    const partial = { apiVersion: 'meta.k8s.io/v1', kind: 'PartialObjectMetadata', metadata: { name: 'a' } }
+    answer = json(200, { metadata: { resourceVersion: '7' }, items: [partial] })
+    const query = { namespace: '', metadataOnly: true }
+    expect((await api.list(kinds.topic, query)).items).toEqual([{ ...topicKind, metadata: { name: 'a' } }])
+    answer = response => { response.writeHead(200).end(`${JSON.stringify({ type: 'ADDED', object: partial })}\n`) }
+    const event = await new Promise<WatchEvent>(resolve => {
+      api.watch(kinds.topic, { ...query, resourceVersion: '7', timeoutSeconds: 9 }, { event: resolve, end: () => {} })
+    })
+    expect(event.object).toEqual({ ...topicKind, metadata: { name: 'a' } })
+    expect(seen.map(({ accept }) => accept)).toEqual([
+      'application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1',
+      'application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1'
+    ])
   })
 
   it('answers undefined for what is not there', async () => {
@@ -180,8 +204,8 @@ describe('watch', () => {
       for (const byte of bytes) response.write(Buffer.of(byte))
       response.end()
     })).toEqual([
-      { type: 'ADDED', object: { metadata: { name: 'ä' } } },
-      { type: 'BOOKMARK', object: { metadata: { name: '' } } },
+      { type: 'ADDED', object: { ...topicKind, metadata: { name: 'ä' } } },
+      { type: 'BOOKMARK', object: { ...topicKind, metadata: { name: '' } } },
       'end'
     ])
     expect(seen[0]!.url).toBe('/apis/millrace.dev/v1alpha1/namespaces/n/topics?' +

@@ -75,6 +75,23 @@ describe('lease', () => {
     expect(specOf(api.stored).leaseTransitions).toBe(0)
   })
 
+  it('renews without a read, and reads when somebody else wrote it, as a label', async () => {
+    const { api, clock, lease, seen } = setUp()
+    lease.start()
+    await settle()
+    const calls: string[] = []
+    api.onCall = verb => { calls.push(verb); return undefined }
+    await clock.advance(2_500)
+    expect(calls).toEqual(['replace'])
+    api.stored = { ...api.stored!, metadata: { name: 'op', resourceVersion: '999', labels: { a: 'b' } } }
+    await clock.advance(2_500)
+    expect(calls).toEqual(['replace', 'replace', 'get', 'replace'])
+    await clock.advance(2_500)
+    expect(calls.slice(4)).toEqual(['replace'])
+    expect(seen).toEqual(['acquired'])
+    expect(api.stored.metadata.labels).toEqual({ a: 'b' })
+  })
+
   it('gives up after 10 s without a renewal', async () => {
     const { api, clock, lease, seen } = setUp()
     lease.start()
@@ -102,7 +119,8 @@ describe('lease', () => {
     const { api, clock, lease, seen } = setUp()
     lease.start()
     await settle()
-    api.stored = { ...api.stored!, spec: { ...specOf(api.stored), holderIdentity: 'you' } }
+    const metadata = { name: 'op', resourceVersion: '999' }
+    api.stored = { ...api.stored!, metadata, spec: { ...specOf(api.stored), holderIdentity: 'you' } }
     await clock.advance(3_000)
     expect(seen).toEqual(['acquired', 'lost'])
   })

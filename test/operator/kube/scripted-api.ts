@@ -1,6 +1,6 @@
 // A KubeApi whose answers a test writes down: for what has to go wrong in a certain way.
-import type {
-  KubeApi, KubeError, KubeList, ListQuery, WatchEvent, WatchHandlers, WatchQuery
+import {
+  KubeError, type KubeApi, type KubeList, type ListQuery, type WatchEvent, type WatchHandlers, type WatchQuery
 } from '../../../operator/kube/api.ts'
 import type { KubeObject } from '../../../operator/kube/types.ts'
 
@@ -47,7 +47,15 @@ export class ScriptedApi implements KubeApi {
   }
 
   async create (_kind: unknown, object: KubeObject): Promise<KubeObject> { return this.#write('create', object) }
-  async replace (_kind: unknown, object: KubeObject): Promise<KubeObject> { return this.#write('replace', object) }
+
+  async replace (_kind: unknown, object: KubeObject): Promise<KubeObject> {
+    this.#check('replace')
+    if (object.metadata.resourceVersion !== this.stored?.metadata.resourceVersion) {
+      throw new KubeError(409, 'Conflict', 'the object has been modified')
+    }
+    return this.#store('replace', object)
+  }
+
   async apply (_kind: unknown, object: KubeObject): Promise<KubeObject> { return this.#write('apply', object) }
 
   async patch (_kind: unknown, namespace: string, name: string, patch: object): Promise<KubeObject> {
@@ -59,6 +67,10 @@ export class ScriptedApi implements KubeApi {
 
   #write (verb: string, object: KubeObject): KubeObject {
     this.#check(verb)
+    return this.#store(verb, object)
+  }
+
+  #store (verb: string, object: KubeObject): KubeObject {
     this.writes.push({ verb, object })
     this.stored = { ...object, metadata: { ...object.metadata, resourceVersion: String(++this.#version) } }
     return this.stored
