@@ -205,10 +205,10 @@ export class SimBroker {
   /** The broker itself has marked its volume as failed: nobody may serve it any more. */
   get isMarkedFailed (): boolean { return this.#disk.files().includes('failed.json') }
 
-  /** Silent damage at rest, one bit in each of up to `count` files; answers in how many. */
-  flipBits (count: number): number {
+  /** Silent damage at rest, one bit in each of up to `count` files below a folder; answers in how many. */
+  flipBits (count: number, folder = ''): number {
     let flipped = 0
-    for (const path of this.#rng.shuffle(this.#disk.files())) {
+    for (const path of this.#rng.shuffle(this.#disk.files().filter(each => each.startsWith(folder)))) {
       if (flipped === count || !flipBit(this.#disk, path, this.#rng)) continue
       flipped++
       this.diskMayFail = true

@@ -3,7 +3,8 @@
 //
 //   brokers 3                              the plan, with defaults
 //   topic t0 partitions 4 replicas 3 min 2 [transient|dead letters]
-//   producers 2 / consumers 1 / members 0 / workers 0 [by key] / send every 10ms / deliver within 60s
+//   producers 2 / consumers 1 / members 0 / workers 0 [by key] / send every 10ms / values up to 20 bytes
+//   deliver within 60s
 //   ---
 //   pass 2s                                virtual time
 //   pause|resume|kill|power|start|stop|wipe WHO    WHO: ids '0,1', 'leader of t0-0', 'controller', 'all'
@@ -11,6 +12,7 @@
 //   kube down|silent|up | kube delay 300ms
 //   disk 30s WHO                           how long an fsync takes from now on, on average
 //   flip|unreadable|readable WHO           bits on its disk flip; reads fail from now on, or do not any more
+//   rot WHO                                a bit of each file of its journal flips
 //   snapshot WHO | rollback WHO            a copy of its volume is taken; takes its place (nothing runs)
 //   swap 0 1                               two volumes change places (nothing runs)
 //   restart client                         one client dies, another takes its place
@@ -71,6 +73,7 @@ function parsePlan (header: readonly string[]): Plan {
         plan.orderedByKey = last === 'key'
         break
       case 'send': plan.sendEveryMs = milliseconds(last); break
+      case 'values': plan.valueBytesMax = Number(words[3]); break
       case 'deliver': plan.deliveryTimeoutMs = milliseconds(last); break
       case 'topic': topics.push({
         name: words[1]!, partitions: Number(words[3]), replicas: Number(words[5]), minInSync: Number(words[7]),
@@ -132,6 +135,7 @@ class Script {
       case 'stop': broker.stop(); break
       case 'wipe': broker.wipe(); break
       case 'flip': broker.flipBits(10); break
+      case 'rot': broker.flipBits(10, 'journal/'); break
       case 'unreadable': broker.failReads(); break
       case 'readable': broker.healDisk(); break
       case 'snapshot': this.#snapshots.set(broker, broker.copyVolume()); break
