@@ -8,6 +8,10 @@ import type { KubeObject } from '../kube/types.ts'
 import type { Cluster } from '../schema/resources.ts'
 
 const comeBackMs = 5_000
+/** That leaderships leave changes nothing else that could be seen. What nobody else can lead is asked for seldom. */
+const leavingMs = 500
+const leavingMsMax = 60_000
+const stayingMs = 30_000
 
 export function isResting ({ cluster }: { readonly cluster: Cluster }, pod: KubeObject): boolean {
   return cluster.spec.maintenance?.includes(ordinalOf(pod)) === true
@@ -23,6 +27,7 @@ export async function maintainBrokers (context: ClusterContext): Promise<void> {
     const { brokers } = await controllers.call(key, 'MaintainBrokers', { brokerIds })
     context.maintenance = brokers.map(({ brokerId, leading }) => ({ broker: brokerId, leading }))
       .sort((a, b) => a.broker - b.broker)
+    followLeaving(context)
   } catch (error) {
     if (!(error instanceof WireError)) throw error
     context.maintenance = cluster.status?.maintenance ?? []
@@ -30,6 +35,14 @@ export async function maintainBrokers (context: ClusterContext): Promise<void> {
     const { message } = error
     if (!isUnreachable(error)) context.notes.failed = `maintainBrokers: ${message}`
   }
+}
+
+/** Looks again while they lead something. */
+function followLeaving (context: ClusterContext): void {
+  const { maintenance, deadlines, key } = context
+  const what = `leaving/${key}`
+  if (maintenance.every(({ leading }) => leading === 0)) deadlines.forget(what)
+  else context.comeBackMs = deadlines.waitedMs(what) < leavingMsMax ? leavingMs : stayingMs
 }
 
 /** `broker 1 is in maintenance and may be stopped; broker 2 still leads 4 partitions` */

@@ -53,6 +53,17 @@ it('the controller is told, the status says how far it is, and that one is away 
   expect((world.get(clusters, 'events')!['status'] as { maintenance?: object }).maintenance).toBeUndefined()
 })
 
+it('leaderships that leave are seen though nothing else of the cluster changes', async () => {
+  world.controller.leading = 3
+  await patch({ maintenance: [1] })
+  const says = (words: RegExp) => world.until(clusters, 'events', object =>
+    words.test(conditionOf(object, 'Progressing')?.message ?? ''))
+  await says(/still leads 3/)
+  await world.settled()
+  world.controller.leading = 0
+  await says(/leads nothing/)
+})
+
 it('a roll leaves it alone, goes on without it, and reaches it afterwards', async () => {
   await patch({ maintenance: [1] })
   await world.condition(clusters, 'events', 'Progressing', 'False', 'Maintenance')
