@@ -20,6 +20,9 @@ export class FetchChannel {
   /** Counts streams: what an earlier one still says is not listened to. */
   #generation = 0
   #nextId = 0
+  #heardAt = 0
+  /** When the broker was asked for something that it has not answered; -1: it has said something since. */
+  #askedAt = -1
   readonly #subscribers = new Map<number, Subscriber>()
 
   constructor (net: Net, clock: Clock, address: string) {
@@ -30,9 +33,16 @@ export class FetchChannel {
 
   get isIdle (): boolean { return this.#subscribers.size === 0 }
 
-  /** Returns the id of the subscription. */
+  /** Nothing was heard of the broker for so long, and nothing asked: it may hang, or have nothing to say. */
+  isQuiet (ms: number): boolean { return this.#askedAt < 0 && this.#clock.now() - this.#heardAt >= ms }
+
+  /** The broker was asked so long ago, and has said nothing since. */
+  isHanging (ms: number): boolean { return this.#askedAt >= 0 && this.#clock.now() - this.#askedAt >= ms }
+
+  /** Returns the id of the subscription; the broker answers at once, even if there is nothing to read. */
   subscribe (subscriber: Subscriber, subscribe: Omit<FetchRequest_Subscribe, 'subscriptionId'>): number {
     this.#stream ??= this.#open()
+    if (this.#askedAt < 0) this.#askedAt = this.#clock.now()
     const subscriptionId = this.#nextId
     this.#nextId = (this.#nextId + 1) % SUBSCRIPTION_IDS
     this.#subscribers.set(subscriptionId, subscriber)
@@ -51,6 +61,8 @@ export class FetchChannel {
 
   #open (): Stream<FetchRequest> {
     const generation = ++this.#generation
+    this.#heardAt = this.#clock.now()
+    this.#askedAt = -1
     const current = (): boolean => generation === this.#generation
     return this.#net.open(this.address, 'Fetch', {
       message: response => { if (current()) this.#answered(response) },
@@ -60,6 +72,8 @@ export class FetchChannel {
   }
 
   #answered (response: FetchResponse): void {
+    this.#heardAt = this.#clock.now()
+    this.#askedAt = -1
     const subscriber = this.#subscribers.get(response.subscriptionId)
     // It may have unsubscribed.
     if (subscriber === undefined) return

@@ -96,7 +96,6 @@ export class PartitionReader implements Subscriber {
 
   get hasReceived (): boolean { return this.#received.length > 0 }
   get place (): { topic: string, partition: number } { return { topic: this.topic, partition: this.partition } }
-
   /** A group's coordinator has given it: it exists, whatever others know. */
   get isMember (): boolean { return this.#host.isMember }
 
@@ -137,8 +136,8 @@ export class PartitionReader implements Subscriber {
   }
 
   /** The leader serves what a follower does not. */
-  #leaveNear (): void {
-    this.#nearAgainAt = this.#host.ports.clock.now() + nearRetryMs
+  #leaveNear (forMs = nearRetryMs): void {
+    this.#nearAgainAt = this.#host.ports.clock.now() + forMs
     this.unsubscribe()
     this.pump()
   }
@@ -370,7 +369,11 @@ export class PartitionReader implements Subscriber {
     const silentMs = now - this.#heardAt
     if (!this.#answered && silentMs > doubtMs) this.#host.ports.onWaiting(this.#silence)
     const expecting = !this.#answered || (this.#fetchOffset < this.highWatermark && this.#receivedBytes === 0)
-    if (expecting && silentMs > doubtMs && this.#isNear) this.#leaveNear()
+    if (this.#isNear && silentMs >= doubtMs) {
+      if (expecting || this.#channel?.isHanging(doubtMs) === true) this.#leaveNear()
+      // With nothing to say it says nothing, as if it hung; a subscription it answers. One asks for all readers.
+      else if (this.#receivedBytes === 0 && this.#channel?.isQuiet(doubtMs) === true) this.#leaveNear(0)
+    }
     return silentMs > (expecting ? doubtMs : quietMs)
   }
 

@@ -38,7 +38,8 @@ export class Watch {
       const now = clock.now()
       let quiet = false
       for (const reader of this.#host.readers()) {
-        quiet ||= reader.isQuiet(now, quietMs)
+        // Each is asked: it may have something to do.
+        quiet = reader.isQuiet(now, quietMs) || quiet
         const stuck = waitTimeoutMs === undefined ? undefined : reader.stuckFor(now, waitTimeoutMs)
         if (stuck !== undefined) this.#host.failed(waitedTooLong(stuck, waitTimeoutMs ?? 0))
       }

@@ -83,6 +83,32 @@ it('goes on at the leader, without a gap or a repeat, when the broker near by di
   expect(servedBy()).toEqual([0])
 })
 
+it('goes to the leader when the follower hangs, though that one owed it nothing', async () => {
+  await fill(world, 0, values(0, 10))
+  const consumer = await reader('b')
+  expect(await take(world, consumer, 10)).toEqual(values(0, 10))
+  await world.clock.advance(10_000)
+  expect(servedBy()).toEqual([1])
+  world.net.hold(world.cluster.addresses[1]!)
+  const before = world.clock.now()
+  await fill(world, 0, values(10, 20))
+  expect(await take(world, consumer, 10)).toEqual(values(10, 20))
+  expect(world.clock.now() - before).toBeLessThanOrEqual(2_000)
+})
+
+it('sees that a follower hangs while other partitions are quiet', async () => {
+  await fill(world, 0, values(0, 10))
+  const consumer = world.client().consumer({ rack: 'b' })
+  await world.clock.finish(consumer.assign([{ topic: 'orders', partitions: [1] }, { topic: 'orders', partitions: [0] }]))
+  expect(await take(world, consumer, 10)).toEqual(values(0, 10))
+  await world.clock.advance(10_000)
+  world.net.hold(world.cluster.addresses[1]!)
+  const before = world.clock.now()
+  await fill(world, 0, values(10, 20))
+  expect(await take(world, consumer, 10)).toEqual(values(10, 20))
+  expect(world.clock.now() - before).toBeLessThanOrEqual(2_000)
+})
+
 it('reads on when a follower that said nothing for a while is heard again', async () => {
   await fill(world, 0, values(0, 10))
   const consumer = await reader('b')
