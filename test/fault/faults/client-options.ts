@@ -6,15 +6,17 @@ export interface WorkTopic {
 }
 
 export interface ClientOptions {
-  readonly role: 'producer' | 'consumer' | 'member' | 'drain'
+  readonly role: 'producer' | 'consumer' | 'member' | 'worker' | 'drain' | 'dead letters'
   /** Unique in the run: 'p1.2' is the second life of p1. */
   readonly name: string
   readonly bootstrap: readonly string[]
   readonly topics: readonly WorkTopic[]
   readonly historyFile: string
   readonly seed: number
-  /** Consumers: commit under this group; a drain has none. Members: belong to it. */
+  /** Consumers: commit under this group; a drain has none. Members and workers: belong to it. */
   readonly group?: string
+  /** Producers: records have keys, which workers keep in order. */
+  readonly keyed?: boolean
   /** Producers: between two rounds. */
   readonly everyMs?: number
 }

@@ -6,9 +6,9 @@ import { startChild } from '../../../local/child.ts'
 import type { Operation } from '../../check/history.ts'
 import { ended } from '../harness.ts'
 import type { ClientOptions, WorkTopic } from './client-options.ts'
-import { membersPerGroup } from './groups.ts'
-import type { WorkGroup } from './groups.ts'
+import { groupsOf, membersPerGroup } from './groups.ts'
 import { readHistory } from './history-file.ts'
+import type { Workload } from './options.ts'
 
 type Role = ClientOptions['role']
 
@@ -37,7 +37,7 @@ interface Client {
 
 const files: Readonly<Record<Role, string>> = {
   producer: 'producer-process.ts', consumer: 'consumer-process.ts', drain: 'consumer-process.ts',
-  member: 'member-process.ts'
+  member: 'member-process.ts', worker: 'worker-process.ts', 'dead letters': 'dead-letter-process.ts'
 }
 
 export class Clients {
@@ -46,34 +46,42 @@ export class Clients {
   readonly #world: ClientHost
   readonly #topics: readonly WorkTopic[]
   readonly #everyMs: number
+  readonly #workload: Workload
   readonly #seed: number
   readonly #clients = new Map<string, Client>()
   readonly #files: string[] = []
   #lives = 0
 
-  constructor (world: ClientHost, topics: readonly WorkTopic[], seed: number, everyMs: number) {
+  constructor (world: ClientHost, topics: readonly WorkTopic[], seed: number, everyMs: number,
+    workload: Workload = 'records') {
     this.#world = world
     this.#topics = topics
     this.#seed = seed
     this.#everyMs = everyMs
+    this.#workload = workload
     mkdirSync(join(world.folder, 'histories'), { recursive: true })
   }
 
-  begin (producers: number, consumers: number, groups: readonly WorkGroup[] = []): void {
+  /** Names of the groups that share the topics. */
+  get groups (): readonly string[] { return groupsOf(this.#workload) }
+
+  begin (producers: number, consumers: number): void {
     for (let index = 1; index <= producers; index++) this.#start(`p${index}`, 'producer')
     for (let index = 1; index <= consumers; index++) {
       this.#start(`c${index}`, 'consumer', index % 2 === 1 ? `group-${index}` : undefined)
     }
-    for (const { name } of groups) for (let index = 0; index < membersPerGroup; index++) this.join(name)
+    for (const name of this.groups) for (let index = 0; index < membersPerGroup; index++) this.join(name)
   }
 
   /** One member more. Returns its name. */
-  join (group: string): string { return this.#start('m', 'member', group) }
+  join (group: string): string {
+    return this.#workload === 'queues' ? this.#start('w', 'worker', group) : this.#start('m', 'member', group)
+  }
 
   /** Members that run, by name, with their groups; those that a fault has are left out. */
   members (): { readonly name: string, readonly group: string }[] {
     return [...this.#clients].flatMap(([name, { role, group, paused, killed }]) =>
-      role === 'member' && group !== undefined && !paused && !killed ? [{ name, group }] : [])
+      (role === 'member' || role === 'worker') && group !== undefined && !paused && !killed ? [{ name, group }] : [])
   }
 
   /** kill -9. */
@@ -128,8 +136,13 @@ export class Clients {
   }
 
   /** Reads all that there is, in a process of its own. False when it did not end in time. */
-  async drain (timeoutMs: number): Promise<boolean> {
-    const name = this.#start('d', 'drain')
+  drain (timeoutMs: number): Promise<boolean> { return this.#readAll('drain', timeoutMs) }
+
+  /** Reads all dead letters that there are, likewise. */
+  readDeadLetters (timeoutMs: number): Promise<boolean> { return this.#readAll('dead letters', timeoutMs) }
+
+  async #readAll (role: Role, timeoutMs: number): Promise<boolean> {
+    const name = this.#start('d', role)
     return await this.#endOf(name, this.#clients.get(name)!, timeoutMs)
   }
 
@@ -164,7 +177,8 @@ export class Clients {
     const historyFile = join(folder, `histories/${name}.jsonl`)
     const options: ClientOptions = {
       role, name, bootstrap, topics: this.#topics, historyFile,
-      seed: this.#seed * 1_000 + this.#lives, everyMs: this.#everyMs, ...group !== undefined && { group }
+      seed: this.#seed * 1_000 + this.#lives, everyMs: this.#everyMs,
+      keyed: this.#workload === 'queues', ...group !== undefined && { group }
     }
     const file = join(import.meta.dirname, files[role])
     const log = createWriteStream(join(folder, `histories/${name}.log`))

@@ -2,7 +2,6 @@
 import { utf8 } from '../../../wire/bytes.ts'
 import { partitionOfKey } from '../../../wire/murmur2.ts'
 import { nowMs } from './clock.ts'
-import { workGroups } from './groups.ts'
 import { anyBroker } from './kind.ts'
 import type { FaultKind, Scene, Strike } from './kind.ts'
 import { killed, pausedBroker } from './process-kinds.ts'
@@ -39,7 +38,7 @@ function leave (scene: Scene): Strike | undefined {
 }
 
 function join ({ clients, rng }: Scene): Strike {
-  const { name: group } = rng.pick(workGroups)
+  const group = rng.pick(clients.groups)
   const name = clients.join(group)
   return { what: `${name} joins ${group}`, heal: () => { clients.leave(name) } }
 }
@@ -52,7 +51,7 @@ function coordinatorOf (world: World, group: string): number {
 }
 
 function killCoordinator (scene: Scene): Strike | undefined {
-  const { name: group } = scene.rng.pick(workGroups)
+  const group = scene.rng.pick(scene.clients.groups)
   const broker = anyBroker(scene, each => each === coordinatorOf(scene.world, group))
   if (broker === undefined) return undefined
   const death = { of: 'coordinator' as const, group, name: `broker ${broker}`, atMs: nowMs() }
@@ -60,22 +59,22 @@ function killCoordinator (scene: Scene): Strike | undefined {
 }
 
 function pauseCoordinator (scene: Scene): Strike | undefined {
-  const { name: group } = scene.rng.pick(workGroups)
+  const group = scene.rng.pick(scene.clients.groups)
   return pausedBroker(scene, broker => broker === coordinatorOf(scene.world, group))
 }
 
-const workload = 'groups'
+const ofGroups = true
 
 export const groupKinds: readonly FaultKind[] = [
-  { name: 'member kill', workload, weight: 4, lastsMs: { alone: 6_000, mixed: [0, 8_000] }, strike: killMember },
-  { name: 'member pause', workload, weight: 3, lastsMs: { alone: 10_000, mixed: [500, 15_000] }, strike: pauseMember },
-  { name: 'member leave', workload, weight: 3, lastsMs: { alone: 3_000, mixed: [0, 5_000] }, strike: leave },
-  { name: 'member join', workload, weight: 3, lastsMs: { alone: 5_000, mixed: [1_000, 10_000] }, strike: join },
+  { name: 'member kill', ofGroups, weight: 4, lastsMs: { alone: 6_000, mixed: [0, 8_000] }, strike: killMember },
+  { name: 'member pause', ofGroups, weight: 3, lastsMs: { alone: 10_000, mixed: [500, 15_000] }, strike: pauseMember },
+  { name: 'member leave', ofGroups, weight: 3, lastsMs: { alone: 3_000, mixed: [0, 5_000] }, strike: leave },
+  { name: 'member join', ofGroups, weight: 3, lastsMs: { alone: 5_000, mixed: [1_000, 10_000] }, strike: join },
   {
-    name: 'coordinator kill', workload, weight: 3, lastsMs: { alone: 3_000, mixed: [0, 8_000] }, strike: killCoordinator
+    name: 'coordinator kill', ofGroups, weight: 3, lastsMs: { alone: 3_000, mixed: [0, 8_000] }, strike: killCoordinator
   },
   {
-    name: 'coordinator pause', workload, weight: 2, lastsMs: { alone: 8_000, mixed: [1_000, 15_000] },
+    name: 'coordinator pause', ofGroups, weight: 2, lastsMs: { alone: 8_000, mixed: [1_000, 15_000] },
     strike: pauseCoordinator
   }
 ]

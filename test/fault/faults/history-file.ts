@@ -1,5 +1,5 @@
 // The history of one client process, as lines of JSON in a file, so that it survives the process' kill -9:
-//   {"b":3,"op":{...}}   operation 3 begins     {"e":3,"end":{...}}   and ends, with what it has learned
+//   {"b":3,"op":{...}}   operation 3 begins     {"e":3,"end":{...}}   and ends, or is known better
 // Written without buffering of our own: what is in the page cache outlives a process.
 import { existsSync, openSync, readFileSync, writeSync } from 'node:fs'
 import type { Operation } from '../../check/history.ts'
@@ -25,6 +25,11 @@ export class HistoryFile {
       JSON.stringify({ b: this.#next++, op: { ...operation, process: this.#process, startMs } }))
     writeSync(this.#file, `${lines.join('\n')}\n`)
     return first
+  }
+
+  /** What is known of it before it ends. */
+  note (number: number, facts: Partial<Operation>): void {
+    writeSync(this.#file, `${JSON.stringify({ e: number, end: facts })}\n`)
   }
 
   end (number: number, ending: Ending): void {

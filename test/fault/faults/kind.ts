@@ -40,8 +40,8 @@ export interface Strike {
 
 export interface FaultKind {
   readonly name: string
-  /** Done in this workload alone. */
-  readonly workload?: 'groups'
+  /** Done in workloads with groups alone. */
+  readonly ofGroups?: true
   readonly needs?: readonly Need[]
   readonly brokersMin?: number
   /** Takes a copy of records away for good: not again before everything is whole. */

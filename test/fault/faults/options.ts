@@ -2,7 +2,7 @@
 import { parseArgs } from 'node:util'
 import type { FaultKind } from './kind.ts'
 
-export type Workload = 'records' | 'groups'
+export type Workload = 'records' | 'groups' | 'queues'
 
 export interface FaultOptions {
   readonly brokers: number
@@ -36,10 +36,12 @@ export const usage = `Faults on a cluster of real processes, under load; then th
   npm run faults -- --pairs 20 --only kill,pause,'api down'
   npm run faults -- --workload groups --minutes 10
                                           faults of groups alone, then the mix with them
+  npm run faults -- --workload queues     the same for queue groups
 
   --brokers N       3 to 5 (3)
   --workload W      records: producers, and consumers that choose their partitions; groups: members that share
-                    them, and faults of members and coordinators beside all others (records)
+                    them, and faults of members and coordinators beside all others; queues: workers of queue
+                    groups, and the same faults (records)
   --single          each kind alone
   --times N         so often (1)
   --pairs [N]       so many random pairs of kinds, one of each at a time
@@ -80,13 +82,15 @@ export function parseFaultOptions (args: readonly string[], kinds: readonly Faul
   })
   const brokers = number('brokers', values.brokers, 3, 3, 5)
   const { workload = 'records' } = values
-  if (workload !== 'records' && workload !== 'groups') throw new Error('--workload must be records or groups')
+  if (workload !== 'records' && workload !== 'groups' && workload !== 'queues') {
+    throw new Error('--workload must be records, groups or queues')
+  }
   const chosen = choose(values.only, values.but, kinds.filter(kind => isIn(workload, kind)))
     .filter(kind => (kind.brokersMin ?? 0) <= brokers)
   const all = values.single !== true && values.pairs === undefined && values.mix !== true
   const onlyKinds = all && values.only !== undefined
-  const isSoak = all && !onlyKinds && workload === 'groups'
-  const alone = isSoak ? chosen.filter(kind => kind.workload === 'groups') : chosen
+  const isSoak = all && !onlyKinds && workload !== 'records'
+  const alone = isSoak ? chosen.filter(kind => kind.ofGroups === true) : chosen
   const times = number('times', values.times, 1, 1, 1_000)
   return {
     brokers,
@@ -107,7 +111,7 @@ export function parseFaultOptions (args: readonly string[], kinds: readonly Faul
 }
 
 function isIn (workload: Workload, kind: FaultKind): boolean {
-  return kind.workload === undefined || kind.workload === workload
+  return kind.ofGroups !== true || workload !== 'records'
 }
 
 function choose (only: string | undefined, but: string | undefined, kinds: readonly FaultKind[]): FaultKind[] {

@@ -18,6 +18,7 @@ import type { Death } from './kind.ts'
 import { faultKinds } from './kinds.ts'
 import { Network } from './network.ts'
 import { parseFaultOptions } from './options.ts'
+import { judgeQueues, redeliveryMs } from './queue-figures.ts'
 import type { Round } from './rounds.ts'
 import { judge } from './verdict.ts'
 
@@ -158,6 +159,28 @@ describe('what deaths cost groups', () => {
   })
 })
 
+describe('what deaths cost queue groups', () => {
+  const given = (process: string, deliveries: number, startMs: number, endMs = Infinity): Operation => ({
+    kind: 'delivery', process, group: 'jobs', key: 't-0', offset: 5, value: 'v', recordKey: '', deliveries, startMs,
+    endMs, outcome: endMs === Infinity ? 'unknown' : 'ok',
+    ...endMs !== Infinity && { settlement: 'acknowledged' as const, settledAtMs: endMs - 1 }
+  })
+  const death: Death = { of: 'member', group: 'jobs', name: 'w1', atMs: 100 }
+
+  it('is told from the death to the next delivery of what the worker had not settled', () => {
+    expect(redeliveryMs([given('w1', 1, 90), given('w2', 2, 3_200, 3_210)], [death])).toEqual([3_100])
+    expect(redeliveryMs([given('w1', 1, 90, 95)], [death])).toEqual([])
+    expect(redeliveryMs([given('w1', 1, 90)], [death])).toEqual([Infinity])
+  })
+
+  it('is an anomaly when a record is lost, or delivered when it was done', () => {
+    const lost = judgeQueues([sent('t-0', 5, 0, 10), given('w1', 1, 90)], [death], ['t-0'], true)
+    expect(new Set(lost.anomalies.map(({ kind }) => kind))).toEqual(new Set(['lost record']))
+    const done = judgeQueues([given('w1', 1, 90, 95), given('w2', 2, 200)], [death], ['t-0'], false)
+    expect(done.anomalies.map(({ kind, key }) => `${kind} ${key}`)).toEqual(['delivered when done jobs/t-0'])
+  })
+})
+
 describe('histories', () => {
   it('may be missing: of who was killed before it had begun', () => {
     expect(readHistory(join(tmpdir(), 'nobody-has-this.jsonl'))).toEqual([])
@@ -184,11 +207,12 @@ describe('the flags', () => {
     expect(names(['--only', 'kill,one way', '--times', '2'])).toEqual(['kill', 'kill', 'one way', 'one way'])
     const soak = parseFaultOptions(['--workload', 'groups', '--minutes', '10'], faultKinds, 1)
     expect(soak).toMatchObject({ pairs: 0, mixMinutes: 10 })
-    expect(new Set(soak.singles.map(({ workload }) => workload))).toEqual(new Set(['groups']))
+    expect(soak.singles.every(({ ofGroups }) => ofGroups === true)).toBe(true)
+    expect(parseFaultOptions(['--workload', 'queues'], faultKinds, 1).singles).toEqual(soak.singles)
     expect(soak.drawn.map(({ name }) => name)).toEqual(expect.arrayContaining(['kill', 'member kill', 'one way']))
     expect(names([])).not.toContain('member kill')
     expect(() => names(['--only', 'member kill'])).toThrow(/no fault 'member kill' in this/)
-    expect(() => parseFaultOptions(['--workload', 'queues'], faultKinds, 1)).toThrow(/records or groups/)
+    expect(() => parseFaultOptions(['--workload', 'tables'], faultKinds, 1)).toThrow(/records, groups or queues/)
     expect(() => parseFaultOptions(['--brokers', '2'], faultKinds, 1)).toThrow(/from 3 to 5/)
   })
 })

@@ -9,9 +9,11 @@ import { HistoryFile } from './history-file.ts'
 /** What a partition may owe; while it takes no writes nothing more is sent to it. */
 const outstandingMax = 20
 const deliveryTimeoutMs = 600_000
+/** In each partition. */
+const keys = 50
 
 const options = optionsOf(process.argv[2])
-const { name, topics, everyMs = 25 } = options
+const { name, topics, everyMs = 25, keyed = false } = options
 let stopped = false
 // From here on it ends in order; before it has a history SIGTERM ends it at once.
 process.on('SIGTERM', () => { stopped = true })
@@ -36,7 +38,8 @@ function send (topic: string, partition: number, count: number): void {
   outstanding.set(key, (outstanding.get(key) ?? 0) + count)
   values.forEach((value, index) => {
     const padding = 'x'.repeat(rng.integer(400))
-    producer.send({ topic, partition, value: `${value} ${padding}` }).then(
+    const recordKey = keyed ? `k${rng.integer(keys)}` : null
+    producer.send({ topic, partition, key: recordKey, value: `${value} ${padding}` }).then(
       ({ offset }) => { history.end(first + index, { outcome: 'ok', offset }) },
       (error: unknown) => { failed(first + index, error) }
     ).finally(() => { outstanding.set(key, outstanding.get(key)! - 1) }).catch(die)

@@ -9,7 +9,8 @@ import { until } from '../harness.ts'
 import { pause } from './clock.ts'
 import { Clients } from './clients.ts'
 import { groupFigures, groupTable } from './group-figures.ts'
-import { workGroups } from './groups.ts'
+import { workQueues } from './groups.ts'
+import { judgeQueues } from './queue-figures.ts'
 import type { Volumes } from './mounts.ts'
 import type { FaultOptions } from './options.ts'
 import { Rounds } from './rounds.ts'
@@ -20,13 +21,13 @@ import type { TopicSpec } from './world.ts'
 import { World } from './world.ts'
 
 const producers = 2
-const consumers = { records: 2, groups: 1 }
+const consumers = { records: 2, groups: 1, queues: 1 }
 /** Everything that was accepted is settled by then, everything is read by then. */
 const settleMsMax = 60_000
 const drainMsMax = 120_000
 const lagMsMax = 60_000
 /** Before the first fault: every partition is written to; groups have shared them. */
-const beginMs = { records: 3_000, groups: 8_000 }
+const beginMs = { records: 3_000, groups: 8_000, queues: 8_000 }
 const anomaliesShown = 20
 
 /** What is told goes to stdout; `say` puts the time before a line. */
@@ -43,9 +44,14 @@ function topicsOf ({ brokers, partitions }: FaultOptions): TopicSpec[] {
   ]
 }
 
+function deadLettersOf ({ workload }: FaultOptions): TopicSpec[] {
+  if (workload !== 'queues') return []
+  return workQueues.map(({ deadLetterTopic: name }) => ({ name, partitions: 1, replicas: 3, minInSync: 2 }))
+}
+
 /** Empty when the groups have committed everything that there is. */
-async function behind (world: World): Promise<string> {
-  for (const { name } of workGroups) {
+async function behind (world: World, groups: readonly string[]): Promise<string> {
+  for (const name of groups) {
     const { code, stdout, stderr } = await world.millrace(['group', 'describe', name, '--json'])
     if (code !== 0) return `group ${name}: ${stderr.trim()}`
     const { partitions } = JSON.parse(stdout) as { partitions: { topic: string, partition: number, lag: number }[] }
@@ -55,30 +61,43 @@ async function behind (world: World): Promise<string> {
   return ''
 }
 
-/** The load ends, and everything that there is is read. True when it was. */
-async function finish (world: World, clients: Clients, isGroups: boolean): Promise<boolean> {
+interface Finished {
+  /** Everything that there is was read. */
+  readonly drained: boolean
+  /** By the groups too. */
+  readonly isDone: boolean
+}
+
+/** The load ends, and everything that there is is read. */
+async function finish (world: World, clients: Clients, { workload }: FaultOptions): Promise<Finished> {
   await clients.stop('producer', settleMsMax)
   const drained = await clients.drain(drainMsMax)
-  if (isGroups) {
+  let isDone = clients.groups.length > 0
+  if (isDone) {
     let last = ''
-    await until('the groups have read everything', lagMsMax, async () => (last = await behind(world)) === '')
-      .catch(() => { clients.failures.push(`${last}, ${lagMsMax / 1000} s after the load had ended`) })
+    await until('the groups have read everything', lagMsMax,
+      async () => (last = await behind(world, clients.groups)) === '')
+      .catch(() => {
+        isDone = false
+        clients.failures.push(`${last}, ${lagMsMax / 1000} s after the load had ended`)
+      })
   }
-  await Promise.all([clients.stop('consumer', settleMsMax), clients.stop('member', settleMsMax)])
-  return drained
+  await Promise.all([clients.stop('consumer', settleMsMax), clients.stop('member', settleMsMax),
+    clients.stop('worker', settleMsMax)])
+  if (workload === 'queues') isDone &&= await clients.readDeadLetters(drainMsMax)
+  return { drained, isDone }
 }
 
 /** Problems, in lines; none when all is well. */
 export async function run (options: FaultOptions, folder: string, volumes: Volumes, stopped: () => boolean,
   told: Told): Promise<string[]> {
   const topics = topicsOf(options)
-  const isGroups = options.workload === 'groups'
-  const world = await World.start(folder, options.brokers, topics)
+  const world = await World.start(folder, options.brokers, [...topics, ...deadLettersOf(options)])
   told.say(`${options.brokers} brokers are ready`)
-  const clients = new Clients(world, topics, options.seed, options.everyMs)
+  const clients = new Clients(world, topics, options.seed, options.everyMs, options.workload)
   let stoppedWorld = false
   try {
-    clients.begin(producers, consumers[options.workload], isGroups ? workGroups : [])
+    clients.begin(producers, consumers[options.workload])
     const lateness = monitorEventLoopDelay()
     lateness.enable()
     await pause(beginMs[options.workload])
@@ -92,7 +111,7 @@ export async function run (options: FaultOptions, folder: string, volumes: Volum
     told.say(`the proxies were late by ${(lateness.percentile(99.9) / 1e6).toFixed(0)} ms (99.9 %), ` +
       `${(lateness.max / 1e6).toFixed(0)} ms at most`)
     told.say('the load ends; everything is read once more')
-    const drained = await finish(world, clients, isGroups)
+    const { drained, isDone } = await finish(world, clients, options)
     const rows = placedRows(world.api)
     const { uid: clusterUid = '' } = world.api.get('clusters.millrace.dev', 'default', clusterName)!.metadata
     stoppedWorld = true
@@ -102,13 +121,17 @@ export async function run (options: FaultOptions, folder: string, volumes: Volum
     const keys = topics.flatMap(({ name, partitions }) =>
       Array.from({ length: partitions }, (_, partition) => `${name}-${partition}`))
     const { report, anomalies, measured } = judge(history, rounds.done, keys, replicas, drained)
+    const queues = options.workload === 'queues' ? judgeQueues(history, rounds.deaths, keys, isDone) : undefined
+    const all = [...anomalies, ...queues?.anomalies ?? []]
     const { ok, failed, unknown } = report.sends
-    told.print(`\n${table(rounds.done, measured)}\n\n${isGroups ? `${groupsOf(history, rounds)}\n\n` : ''}` +
+    told.print(`\n${table(rounds.done, measured)}\n\n` +
+      `${options.workload === 'groups' ? `${groupsOf(history, rounds)}\n\n` : ''}` +
+      `${queues === undefined ? '' : `${queues.table}\n\n`}` +
       `${ok} records acknowledged, ${failed} failed, ${unknown} unknown; ${report.recordsPolled} read; ` +
-      `${replicas.length} replicas compared; ${anomalies.length} anomalies\n`)
+      `${replicas.length} replicas compared; ${all.length} anomalies\n`)
     return [
-      ...anomalies.slice(0, anomaliesShown).map(({ kind, key, message }) => `${kind} ${key}: ${message}`),
-      ...anomalies.length > anomaliesShown ? [`${anomalies.length - anomaliesShown} more anomalies`] : [],
+      ...all.slice(0, anomaliesShown).map(({ kind, key, message }) => `${kind} ${key}: ${message}`),
+      ...all.length > anomaliesShown ? [`${all.length - anomaliesShown} more anomalies`] : [],
       ...rounds.failures, ...clients.failures
     ]
   } finally {
