@@ -99,7 +99,8 @@ it('goes to the leader when the follower hangs, though that one owed it nothing'
 it('sees that a follower hangs while other partitions are quiet', async () => {
   await fill(world, 0, values(0, 10))
   const consumer = world.client().consumer({ rack: 'b' })
-  await world.clock.finish(consumer.assign([{ topic: 'orders', partitions: [1] }, { topic: 'orders', partitions: [0] }]))
+  const partitions = [1, 0].map(partition => ({ topic: 'orders', partitions: [partition] }))
+  await world.clock.finish(consumer.assign(partitions))
   expect(await take(world, consumer, 10)).toEqual(values(0, 10))
   await world.clock.advance(10_000)
   world.net.hold(world.cluster.addresses[1]!)
