@@ -136,6 +136,43 @@ it('worker.ts handles every order when one of two is killed; what is no order go
   expect(places.filter(({ topic }) => topic === 'orders').reduce((sum, { lag }) => sum + (lag ?? 0), 0)).toBe(0)
 })
 
+it('queue-workers.ts: more workers than partitions handle every order, though some are killed', async () => {
+  const pools = [new Program('queue-workers.ts', [bootstrap, '8']), new Program('queue-workers.ts', [bootstrap, '8'])]
+  for (const pool of pools) await pool.says('worker 7 waits')
+  await produceOrders(0, 600)
+  await using client = new Millrace({ bootstrap })
+  const producer = client.producer({ key: serdes.string, value: serdes.json<Order>() })
+  await producer.send({ topic: 'orders', key: 'c', value: { id: 'free', customer: 'c', item: 'tea', cents: -1 } })
+  await producer.send({ topic: 'orders', key: 'c', value: { id: 'heavy', customer: 'c', item: 'anvil', cents: 1 } })
+
+  const handled = (): Set<string> =>
+    new Set(pools.flatMap(pool => pool.printed<Order>().map(({ id }) => id)))
+  await until('some are handled', 60_000, () => handled().size > 100)
+  await pools[0]!.stop('SIGKILL')
+  await until('all are handled', 60_000, () => handled().size === 600)
+  const workers = new Set(pools[1]!.printed<{ worker: number }>().map(({ worker }) => worker))
+  expect(workers.size).toBe(8)
+
+  const dead = new Map<string, Record<string, string>>()
+  const consumer = client.consumer({ value: serdes.string })
+  await consumer.assign([{ topic: 'orders.dead', partitions: 'all', from: 'start' }])
+  const signal = AbortSignal.timeout(60_000)
+  for await (const { value, headers } of consumer.records({ signal })) {
+    const { id = '' } = (value?.startsWith('{') === true ? JSON.parse(value) : {}) as Partial<Order>
+    dead.set(id, Object.fromEntries(headers.map(each => [each.key, Buffer.from(each.value ?? []).toString()])))
+    if (dead.has('free') && dead.has('heavy')) break
+  }
+  await consumer.close()
+  expect(dead.get('free')).toMatchObject({
+    'millrace.dead-letter.cause': 'rejected', 'millrace.dead-letter.reason': 'nobody pays less than nothing'
+  })
+  expect(dead.get('heavy')).toMatchObject({
+    'millrace.dead-letter.cause': 'deliveries', 'millrace.dead-letter.deliveries': '3',
+    'millrace.dead-letter.reason': 'too heavy'
+  })
+  expect(await pools[1]!.stop(), pools[1]!.errors).toBe(0)
+}, 180_000)
+
 it('exactly-once.ts counts every order once, though it is killed again and again and runs twice', async () => {
   const file = join(folder, 'totals.db')
   const count = 3_000
