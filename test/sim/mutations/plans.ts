@@ -11,8 +11,8 @@ function withFaults (plan: Plan, faults: Partial<Record<FaultKind, number>>): Pl
 function small (plan: Plan, minInSync = 2): Plan {
   const topic = { name: 't0', partitions: 2, replicas: 3, minInSync, segmentBytes: 1024 * 1024, retentionBytes: -1 }
   return {
-    ...plan, brokers: 3, topics: [topic], producers: 2, consumers: 1, sendEveryMs: 30, valueBytesMax: 100,
-    safetyMs: 15_000
+    ...plan, brokers: 3, topics: [topic], producers: 2, consumers: 1, workers: 0, orderedByKey: false, sendEveryMs: 30,
+    valueBytesMax: 100, safetyMs: 15_000
   }
 }
 
