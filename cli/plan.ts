@@ -19,7 +19,7 @@ import { note } from './notes.ts'
 import { print } from './output.ts'
 import { patchOf, readObjects } from './plan-files.ts'
 import { planText } from './plan-text.ts'
-import { replicaBytes } from './stored-bytes.ts'
+import { storedBytes } from './stored-bytes.ts'
 
 export interface PlanOptions extends ControllerOptions {
   readonly file: readonly string[]
@@ -175,12 +175,14 @@ class Planner {
       const description = await ask(async controller => await controller.call('DescribeCluster', { topics: [] }))
       const pods = await this.#kube.reach(() =>
         this.#kube.api.list(kinds.pod, { namespace, labelSelector: selectorText(cluster) }))
+      const { replicaBytes, unknown } = await storedBytes(this.#kube, pods.items, description.topics)
+      if (unknown !== undefined) note(`how large the partitions of Cluster ${cluster} are is not known: ${unknown}`)
       return {
         description,
         foresee: async brokers => await ask(async controller => await controller.call('PlanBrokers', {
           brokerIds: Array.from({ length: brokers }, (_, id) => id)
         })),
-        replicaBytes: await replicaBytes(this.#kube, pods.items, description.topics)
+        replicaBytes
       }
     } catch (error) {
       if (!(error instanceof CliError)) throw error

@@ -12,34 +12,42 @@ const timeoutMs = 3_000
 /** Where the pods are processes of this machine, their ports are told here. */
 const portsAnnotation = 'millrace.dev/ports'
 
-/** By topic; empty when not every broker could be asked. */
-export async function replicaBytes (kube: Kube, pods: readonly KubeObject[],
-  topics: readonly TopicStatus[]): Promise<Map<string, number>> {
+export interface StoredBytes {
+  /** By topic; empty when not every broker could be asked. */
+  readonly replicaBytes: ReadonlyMap<string, number>
+  /** Why one of them could not be. */
+  readonly unknown?: string
+}
+
+export async function storedBytes (kube: Kube, pods: readonly KubeObject[],
+  topics: readonly TopicStatus[]): Promise<StoredBytes> {
   const pages = await Promise.all(pods.map(async pod => await metricsOf(kube, pod)))
   const stored = new Map<string, number>()
   for (const page of pages) {
-    if (page === undefined) return new Map()
+    if (page instanceof Error) return { replicaBytes: new Map(), unknown: page.message }
     for (const [, topic = '', value] of page.matchAll(line)) stored.set(topic, (stored.get(topic) ?? 0) + Number(value))
   }
-  return new Map(topics.flatMap(({ topic }) => {
+  const replicaBytes = new Map(topics.flatMap(({ topic }) => {
     const replicas = (topic?.partitions ?? 0) * (topic?.replicas ?? 0)
     if (topic === undefined || replicas === 0) return []
     return [[topic.name, Math.round((stored.get(topic.name) ?? 0) / replicas)] as const]
   }))
+  return { replicaBytes }
 }
 
-async function metricsOf (kube: Kube, pod: KubeObject): Promise<string | undefined> {
+async function metricsOf (kube: Kube, pod: KubeObject): Promise<string | Error> {
   const { name, namespace = '', annotations } = pod.metadata
   const local = annotations?.[portsAnnotation]
   if (local !== undefined) {
     const { metrics } = JSON.parse(local) as { metrics?: number }
-    return metrics === undefined ? undefined : await fetchText(`http://127.0.0.1:${metrics}/metrics`)
+    const silent = new Error(`${name} tells no metrics now`)
+    return metrics === undefined ? silent : await fetchText(`http://127.0.0.1:${metrics}/metrics`) ?? silent
   }
   try {
     return await kube.api.text(`/api/v1/namespaces/${namespace}/pods/${name}:${ports.metrics}/proxy/metrics`)
   } catch (error) {
     if (!isKubeError(error)) throw error
-    return undefined
+    return error
   }
 }
 
