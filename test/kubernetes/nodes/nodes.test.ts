@@ -1,6 +1,7 @@
 // millrace on three real nodes: the image in containers, the chart by helm, volumes, Services and DNS of the cluster;
 // then what happens to nodes and pods happens to it under load, and the checker judges what clients saw.
 import { execFileSync } from 'node:child_process'
+import { rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { Millrace } from '../../../client/index.ts'
@@ -9,7 +10,8 @@ import type { Any } from '../../local/kube/client.ts'
 import { table } from '../../fault/faults/verdict.ts'
 import { helm } from '../helm.ts'
 import { pathOf } from '../objects.ts'
-import { Nodes } from './nodes.ts'
+import { diskClass, Nodes } from './nodes.ts'
+import { plannerKubeconfig } from './planner.ts'
 import { until } from './tools.ts'
 import { Trial } from './trial.ts'
 
@@ -88,7 +90,7 @@ describe('from the chart to the first record', () => {
 apiVersion: millrace.dev/v1alpha1
 kind: Cluster
 metadata: {name: events}
-spec: {brokers: 3, storage: {size: 1Gi}}
+spec: {brokers: 3, storage: {size: 1Gi, className: ${diskClass}}}
 ---
 apiVersion: millrace.dev/v1alpha1
 kind: Topic
@@ -113,6 +115,35 @@ spec: {cluster: events, partitions: 3}
     await nodes.kubectlWith(lines.join('\n'), 'exec', '-i', 'events-0', '--', ...entry, 'produce', 'lines')
     const read = await nodes.kubectl('exec', 'events-1', '--', ...entry, 'consume', 'lines', '-o', 'start', '-e')
     expect(read.trim().split('\n').sort()).toEqual([...lines].sort())
+  })
+})
+
+describe('a plan', () => {
+  const plan = async (...who: string[]): Promise<{ moves: Any[], stderr: string }> => {
+    const file = join(nodes.folder, 'larger.yaml')
+    await writeFile(file, JSON.stringify({
+      apiVersion: 'millrace.dev/v1alpha1', kind: 'Cluster', metadata: { name: 'events' },
+      spec: { brokers: 4, storage: { size: '1Gi', className: diskClass } }
+    }))
+    const { stdout, stderr } = await nodes.millraceAs(who[0] ?? nodes.kubeconfig, 'plan', '-f', file, '--json')
+    return { moves: (JSON.parse(stdout) as Any).cluster.moves, stderr }
+  }
+  const ofLines = (moves: Any[]): Any[] => moves.filter(({ topic }) => topic === 'lines')
+
+  step('asks every broker through the API server how much it holds', async () => {
+    const { moves, stderr } = await plan()
+    expect(moves.every(({ adding }) => adding.includes(3))).toBe(true)
+    expect(ofLines(moves).length).toBeGreaterThan(0)
+    // Ten thousand records in three partitions, each of more than ten bytes.
+    for (const { bytes } of ofLines(moves)) expect(bytes).toBeGreaterThan(30_000)
+    expect(stderr).not.toContain('not known')
+  })
+
+  step('by somebody without pods/proxy knows the moves, and says that and why it does not know the bytes', async () => {
+    const { moves, stderr } = await plan(await plannerKubeconfig(nodes))
+    expect(ofLines(moves).length).toBeGreaterThan(0)
+    expect(moves.every(({ bytes }) => bytes === null)).toBe(true)
+    expect(stderr).toMatch(/how large the partitions of Cluster events are is not known: .*forbidden.*pods\/proxy/)
   })
 })
 
@@ -249,6 +280,36 @@ describe('under load', () => {
     })
   })
 
+  step('a node is lost for ever with its disk: one command, and its broker catches up on another node', async () => {
+    // Not the first node, which has the only kube-proxy under its name.
+    const onFirst = (await nodeOf('events-2')).index === 1
+    const broker = onFirst ? '1' : '2'
+    const [pod, claim] = [`events-${broker}`, `data-events-${broker}`]
+    const node = await nodeOf(pod)
+    const volumeOf = async (): Promise<string> =>
+      await nodes.kubectl('get', 'pvc', claim, '-o', 'jsonpath={.spec.volumeName}')
+    const lost = await volumeOf()
+    await trial.round('node lost', async () => {
+      await node.kill()
+      await nodes.ready(node, false)
+      await rm(nodes.volumeFolder(lost), { recursive: true })
+      await nodes.kubectl('delete', 'node', node.name)
+      const { stderr } = await nodes.millrace('broker', 'replace-volume', broker, '--dry-run')
+      expect(stderr).toContain(`every partition has a leader without broker ${broker}`)
+      await nodes.millrace('broker', 'replace-volume', broker, '--yes')
+      await nodes.client().eventually(pathOf('pods', 'default', pod), ({ body }) =>
+        ((body as Any)?.status?.conditions ?? []).some((each: Any) => each.type === 'Ready' && each.status === 'True'),
+      120_000)
+    }, async () => {
+      // Another machine under its name, with nothing on it.
+      await node.startKubelet()
+      await nodes.ready(node)
+    })
+    expect((await nodeOf(pod)).name).not.toBe(node.name)
+    expect(await volumeOf()).not.toBe(lost)
+    await nodes.kubectl('delete', 'pv', lost)
+  })
+
   step('a broker is added, and taken away again', async () => {
     await trial.round('scaled up', async () => {
       await nodes.kubectl('scale', 'cluster/events', '--replicas=4')
@@ -269,6 +330,60 @@ describe('under load', () => {
     expect(anomalies).toEqual([])
     expect(failures).toEqual([])
     expect(ok).toBeGreaterThan(0)
+  })
+})
+
+describe('a namespace that is deleted by mistake', () => {
+  const lines = Array.from({ length: 1_000 }, (_, index) => String(index))
+  /** As docs/operations/delete.md says. */
+  const claim = (volume: string): string => `---
+apiVersion: v1
+kind: PersistentVolumeClaim
+metadata:
+  name: data-notes-0
+  labels: {app.kubernetes.io/name: millrace, app.kubernetes.io/component: broker, millrace.dev/cluster: notes}
+spec:
+  accessModes: [ReadWriteOnce]
+  storageClassName: ${diskClass}
+  volumeName: ${volume}
+  resources: {requests: {storage: 1Gi}}
+`
+  const cluster = (annotations: object): string => `---
+apiVersion: millrace.dev/v1alpha1
+kind: Cluster
+metadata: {name: notes, annotations: ${JSON.stringify(annotations)}}
+spec:
+  brokers: 1
+  storage: {size: 1Gi, className: ${diskClass}}
+  topicDefaults: {partitions: 1, replicas: 1, minInSync: 1}
+---
+apiVersion: millrace.dev/v1alpha1
+kind: Topic
+metadata: {name: notes}
+spec: {cluster: notes}
+`
+  const inOurs = async (...args: string[]): Promise<string> => await nodes.kubectl('-n', 'ours', ...args)
+  const ready = async (): Promise<void> => {
+    await inOurs('wait', 'topic/notes', '--for=condition=Ready', '--timeout=120s')
+  }
+
+  step('comes back with all its records from volumes whose class keeps them', async () => {
+    await nodes.kubectl('create', 'namespace', 'ours')
+    await nodes.kubectlWith(cluster({}), '-n', 'ours', 'apply', '-f', '-')
+    await ready()
+    await nodes.kubectlWith(lines.join('\n'), '-n', 'ours', 'exec', '-i', 'notes-0', '--', ...entry, 'produce', 'notes')
+    const uid = await inOurs('get', 'cluster/notes', '-o', 'jsonpath={.metadata.uid}')
+    const volume = await inOurs('get', 'pvc', 'data-notes-0', '-o', 'jsonpath={.spec.volumeName}')
+    await nodes.kubectl('delete', 'namespace', 'ours', '--timeout=120s')
+
+    await nodes.kubectl('wait', 'pv', volume, '--for=jsonpath={.status.phase}=Released', '--timeout=60s')
+    await nodes.kubectl('patch', 'pv', volume, '--type=merge', '-p', '{"spec":{"claimRef":null}}')
+    await nodes.kubectl('create', 'namespace', 'ours')
+    const annotations = { 'millrace.dev/adopt-volumes': uid }
+    await nodes.kubectlWith(claim(volume) + cluster(annotations), '-n', 'ours', 'apply', '-f', '-')
+    await ready()
+    const read = await inOurs('exec', 'notes-0', '--', ...entry, 'consume', 'notes', '-o', 'start', '-e')
+    expect(read.trim().split('\n').sort()).toEqual([...lines].sort())
   })
 })
 

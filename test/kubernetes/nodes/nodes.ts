@@ -23,6 +23,9 @@ const storageClass = {
   reclaimPolicy: 'Delete',
   volumeBindingMode: 'Immediate'
 }
+/** Disks of the nodes themselves: what is on one is gone with its node. */
+export const diskClass = 'disks'
+const disksOfNode = 2
 
 export interface NodesOptions {
   readonly count: number
@@ -80,6 +83,8 @@ export class Nodes {
   get planeFolder (): string { return join(this.folder, 'plane') }
   /** Of who may do everything; reaches the API server from this machine. */
   get kubeconfig (): string { return join(this.folder, 'kubeconfig') }
+  /** What is on a PersistentVolume. */
+  volumeFolder (volume: string): string { return join(this.planeFolder, 'volumes', volume) }
   get resolvConf (): string { return join(this.folder, 'resolv.conf') }
   get url (): string { return `https://${this.network.address(1)}:${apiPort}` }
 
@@ -104,6 +109,17 @@ export class Nodes {
   commandInside (): string[] {
     const script = `mount --bind ${this.resolvConf} /etc/resolv.conf && exec "$@"`
     return ['nsenter', ...this.network.enter('unshare', '--mount', 'sh', '-c', script, 'sh')]
+  }
+
+  /** The command line, where it finds brokers by their names. @throws Error with what it printed */
+  async millrace (...args: readonly string[]): Promise<{ stdout: string, stderr: string }> {
+    return await this.millraceAs(this.kubeconfig, ...args)
+  }
+
+  async millraceAs (kubeconfig: string, ...args: readonly string[]): Promise<{ stdout: string, stderr: string }> {
+    const program = join(import.meta.dirname, '../../../bin/millrace')
+    const [command = '', ...rest] = this.commandInside()
+    return await call(command, [...rest, program, ...args], { env: { ...process.env, KUBECONFIG: kubeconfig } })
   }
 
   /** kill -9 of the whole control plane. */
@@ -136,9 +152,47 @@ export class Nodes {
     }
     await this.#startServices(dns)
     await this.client().post('/apis/storage.k8s.io/v1/storageclasses', storageClass)
+    await this.#makeDisks()
     await Promise.all(this.nodes.map(async node => { await this.ready(node) }))
     await this.client().eventually('/api/v1/namespaces/default/serviceaccounts/default',
       ({ status }) => status === 200, readyMsMax)
+  }
+
+  async #makeDisks (): Promise<void> {
+    await this.#make('storageclasses', {
+      apiVersion: 'storage.k8s.io/v1', kind: 'StorageClass', metadata: { name: diskClass },
+      provisioner: 'kubernetes.io/no-provisioner', volumeBindingMode: 'WaitForFirstConsumer'
+    }, '/apis/storage.k8s.io/v1')
+    for (const { name: node } of this.nodes) {
+      for (let disk = 1; disk <= disksOfNode; disk++) {
+        const name = `${node}-disk-${disk}`
+        await mkdir(this.volumeFolder(name), { recursive: true })
+        await this.#make('persistentvolumes', {
+          apiVersion: 'v1',
+          kind: 'PersistentVolume',
+          metadata: { name },
+          spec: {
+            capacity: { storage: '1Gi' },
+            accessModes: ['ReadWriteOnce'],
+            persistentVolumeReclaimPolicy: 'Retain',
+            storageClassName: diskClass,
+            local: { path: this.volumeFolder(name) },
+            nodeAffinity: {
+              required: {
+                nodeSelectorTerms: [{
+                  matchExpressions: [{ key: 'kubernetes.io/hostname', operator: 'In', values: [node] }]
+                }]
+              }
+            }
+          }
+        }, '/api/v1')
+      }
+    }
+  }
+
+  async #make (plural: string, object: object, base: string): Promise<void> {
+    const { status, text } = await this.client().post(`${base}/${plural}`, object)
+    if (status !== 201) throw new Error(text)
   }
 
   async #readCredentials (): Promise<void> {

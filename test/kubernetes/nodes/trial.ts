@@ -97,7 +97,7 @@ export class Trial {
     const folder = join(this.#nodes.folder, 'trial/volumes')
     mkdirSync(folder)
     for (const { metadata, spec } of claims) {
-      symlinkSync(join(this.#nodes.planeFolder, 'volumes', spec.volumeName), join(folder, metadata.name))
+      symlinkSync(this.#nodes.volumeFolder(spec.volumeName), join(folder, metadata.name))
     }
   }
 
