@@ -13,6 +13,7 @@ import { until } from '../test/fault/harness.ts'
 import { pause } from '../test/fault/faults/clock.ts'
 import { clusters, Surroundings, topics, type Named } from '../test/operator/scale/surroundings.ts'
 import { OperatorProcess } from './operator-process.ts'
+import { makeRealTopics } from './operator-real.ts'
 
 const { values } = parseArgs({
   options: {
@@ -186,13 +187,24 @@ async function programOf (folder: string): Promise<Program> {
   return { file: join(folder, 'image/entry.js'), args: ['operator'] }
 }
 
-const parts = { topics: manyTopics, clusters: manyClusters }
+/** With real brokers: their controller and their disks have as much to do as the operator. */
+async function realTopics (): Promise<void> {
+  const { appliedMs, afterApplyMs, burstMs } = await makeRealTopics(burst)
+  const what = `three real brokers, ${burst} topics`
+  report(`${what}: kubectl apply, which makes one by one`, appliedMs / 1000, 's')
+  report(`${what}: from its end → all Ready`, afterApplyMs / 1000, 's')
+  report(`${what} more, many at once: created → all Ready`, burstMs / 1000, 's', aims.readyMs / 1000)
+}
+
+const parts: Readonly<Record<string, () => Promise<void>>> = {
+  topics: () => withOperator(manyTopics), clusters: () => withOperator(manyClusters), real: realTopics
+}
 const folder = mkdtempSync(join(tmpdir(), 'millrace-bundle-'))
 const program = await programOf(folder)
 console.log(`${cpus().length} cores, load ${loadavg()[0]?.toFixed(1)}; the operator from ` +
   `${values.bundle ? "the image's bundle" : 'its sources'}, NODE_OPTIONS='${nodeOptions}'`)
 for (const [name, run] of Object.entries(parts)) {
-  if (values.only === undefined || values.only.split(',').includes(name)) await withOperator(run)
+  if (values.only === undefined || values.only.split(',').includes(name)) await run()
 }
 rmSync(folder, { recursive: true, force: true })
 process.exit(allMet ? 0 : 1)
