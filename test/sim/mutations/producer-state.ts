@@ -116,7 +116,7 @@ export const producerState: readonly Mutation[] = [
       search: 'state.replicaGen += 1 + this.#options.rng.integer(unknownGenMax)',
       replace: ''
     }],
-    finders: ['plan bit flips']
+    finders: ['scenario rotten-journal-alone', 'plan bit flips']
   },
   {
     name: 'corruption-taken-for-a-torn-tail',
