@@ -187,10 +187,11 @@ export class Roster {
     this.#report(volume.remove(replica.log), order)
   }
 
+  /** A row of a topic that is gone, which a peer may send late, names nothing any more. */
   #isNamed (replica: Replica): boolean {
     const { view, self } = this.#options.link
     const row = view.row(replica.log.topicId, replica.log.partition)
-    return row !== undefined && isReplica(row, self.brokerId)
+    return row !== undefined && isReplica(row, self.brokerId) && view.topicById(row.topicId) !== undefined
   }
 
   #findUnnamed (): void {

@@ -18,6 +18,7 @@
 //   pause N | resume N           nothing reaches or leaves it, its fsyncs do not return
 //   trim N OFFSET                the owner needs nothing below
 //   order N                      to remove its replica
+//   forget N                     everything that there is, in which the topic is not
 //   fetch N OFFSET [follower=EPOCH] | latest N | ends N.. | show   follower: it need not lead; EPOCH the reader's
 import { WireError, isErrorCode } from '../../../wire/errors.ts'
 import { decodeRecords } from '../../../wire/batch-reader.ts'
@@ -173,6 +174,10 @@ export class Scenario {
         return []
       case 'order':
         world.push(first, { rows: [], remove: [{ topicId, partition: 0, ...world.identity(first) }] })
+        await world.settle()
+        return []
+      case 'forget':
+        world.push(first, { full: true, topics: [], rows: [] })
         await world.settle()
         return []
       case 'cut':

@@ -58,7 +58,7 @@ class TestView implements ClusterView {
 
   take (push: SessionResponse_Push): void {
     this.loaded = true
-    if (push.topicsRemoved.includes(topicId)) {
+    if (push.topicsRemoved.includes(topicId) || (push.full && push.topics.length === 0)) {
       this.#gone = true
       this.#rows.clear()
     }
