@@ -35,6 +35,8 @@ export class InvariantObserver implements Observer {
   /** Every replica that ever was, by its identity and partition. */
   readonly #records = new Map<string, ReplicaRecord>()
   readonly #partitions = new Map<string, PartitionRecord>()
+  /** By 'topicId-partition', of replicas that are gone. */
+  readonly #logStarts = new Map<string, number>()
   readonly rows: RowObserver
 
   constructor (cluster: SimCluster, topics: Topics, coverage: Coverage) {
@@ -64,9 +66,9 @@ export class InvariantObserver implements Observer {
     this.#partitions.set(key, fresh)
   }
 
-  /** The highest log start of any replica of 'topicId-partition' that runs now. */
+  /** The highest log start that any replica of 'topicId-partition' ever had. */
   logStart (key: string): number {
-    let start = 0
+    let start = this.#logStarts.get(key) ?? 0
     for (const { records } of this.#nodes.values()) {
       for (const log of records.keys()) {
         if (`${log.topicId}-${log.partition}` === key) start = Math.max(start, log.logStart)
@@ -74,6 +76,12 @@ export class InvariantObserver implements Observer {
     }
     if (start > 0) this.#coverage.reached('retention removed records')
     return start
+  }
+
+  /** Of a replica that nobody will look at any more: clients may have been told of it. */
+  #noteStart (log: ReplicaLog): void {
+    const key = `${log.topicId}-${log.partition}`
+    this.#logStarts.set(key, Math.max(this.#logStarts.get(key) ?? 0, log.logStart))
   }
 
   record (identity: string, topicId: string, partition: number): ReplicaRecord | undefined {
@@ -104,7 +112,10 @@ export class InvariantObserver implements Observer {
     if (node === undefined || observed === undefined) return
     this.count(broker)
     this.rows.controllerDied(broker.process?.name ?? '')
-    for (const record of observed.records.values()) record.died()
+    for (const [log, record] of observed.records) {
+      this.#noteStart(log)
+      record.died()
+    }
     this.#nodes.delete(node)
   }
 
@@ -157,6 +168,7 @@ export class InvariantObserver implements Observer {
       return log
     }
     const leave = (log: ReplicaLog): void => {
+      this.#noteStart(log)
       const record = observed.records.get(log)
       if (record !== undefined) record.gone = true
       observed.records.delete(log)
