@@ -8,14 +8,7 @@ import { conditionOf, namespace, World } from './world.ts'
 const clusters = 'clusters.millrace.dev'
 let world: World
 
-beforeEach(async () => {
-  world = await World.start()
-  await world.startOperator()
-  await world.createCluster()
-  await world.until('pods', 'events-2', () => true)
-  await world.elect()
-  await world.condition(clusters, 'events', 'Ready', 'True')
-})
+beforeEach(async () => { world = await World.ready() })
 afterEach(async () => { await world.close() })
 
 interface LowDisk { readonly broker: number, readonly full: boolean, readonly since: string }

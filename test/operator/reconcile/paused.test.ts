@@ -5,14 +5,7 @@ const clusters = 'clusters.millrace.dev'
 const topics = 'topics.millrace.dev'
 let world: World
 
-beforeEach(async () => {
-  world = await World.start()
-  await world.startOperator()
-  await world.createCluster()
-  await world.until('pods', 'events-2', () => true)
-  await world.elect()
-  await world.condition(clusters, 'events', 'Ready', 'True')
-})
+beforeEach(async () => { world = await World.ready() })
 afterEach(async () => { await world.close() })
 
 async function pause (resource: string, name: string, value: string | null): Promise<void> {

@@ -9,14 +9,7 @@ const clusters = 'clusters.millrace.dev'
 const topics = 'topics.millrace.dev'
 
 /** A world with a cluster of three brokers that serves. */
-beforeEach(async () => {
-  world = await World.start()
-  await world.startOperator()
-  await world.createCluster()
-  await world.until('pods', 'events-2', () => true)
-  await world.elect()
-  await world.condition(clusters, 'events', 'Ready', 'True')
-})
+beforeEach(async () => { world = await World.ready() })
 afterEach(async () => { await world.close() })
 
 describe('a new Topic', () => {

@@ -43,6 +43,17 @@ export class World {
     this.clock = clock
   }
 
+  /** With the operator and the Cluster 'events', whose three brokers serve. */
+  static async ready (): Promise<World> {
+    const world = await World.start()
+    await world.startOperator()
+    await world.createCluster()
+    await world.until('pods', 'events-2', () => true)
+    await world.elect()
+    await world.condition('clusters.millrace.dev', 'events', 'Ready', 'True')
+    return world
+  }
+
   static async start (faults?: Faults): Promise<World> {
     const ahead = { aheadMs: 0 }
     const clock = { wallTime: () => Date.now() + ahead.aheadMs }
