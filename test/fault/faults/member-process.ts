@@ -9,6 +9,7 @@ import { nowMs, pause } from './clock.ts'
 import { optionsOf } from './client-options.ts'
 import { commitIntervalMs, sessionTimeoutMs, workGroups } from './groups.ts'
 import { HistoryFile } from './history-file.ts'
+import { subscribed } from './subscribed.ts'
 
 const options = optionsOf(process.argv[2])
 const { topics, name, group = '' } = options
@@ -111,21 +112,8 @@ async function take (batch: ConsumedBatch): Promise<void> {
   reading?.finished.push({ offset: batch.lastOffset + 1, atMs: nowMs() })
 }
 
-async function join (): Promise<void> {
-  for (;;) {
-    try {
-      await consumer.subscribe(topics.map(topic => topic.name))
-      return
-    } catch (error) {
-      if (ended.signal.aborted) return
-      if (!(error instanceof MillraceError && error.retriable)) throw error
-      await pause(200)
-    }
-  }
-}
-
 try {
-  await join()
+  await subscribed(() => consumer.subscribe(topics.map(topic => topic.name)), ended.signal)
   const committing = byHand ? commitNowAndThen() : Promise.resolve()
   for await (const batch of consumer.batches({ signal: ended.signal })) await take(batch)
   await committing

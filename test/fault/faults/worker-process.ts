@@ -8,6 +8,7 @@ import { nowMs, pause } from './clock.ts'
 import { optionsOf } from './client-options.ts'
 import { deliveriesMax, sessionTimeoutMs, workQueues } from './groups.ts'
 import { HistoryFile } from './history-file.ts'
+import { subscribed } from './subscribed.ts'
 
 const options = optionsOf(process.argv[2])
 const { topics, name, group = '' } = options
@@ -53,21 +54,8 @@ async function take (record: QueueRecord): Promise<void> {
   }
 }
 
-async function join (): Promise<void> {
-  for (;;) {
-    try {
-      await queue.subscribe(topics.map(topic => topic.name))
-      return
-    } catch (error) {
-      if (ended.signal.aborted) return
-      if (!(error instanceof MillraceError && error.retriable)) throw error
-      await pause(200)
-    }
-  }
-}
-
 try {
-  await join()
+  await subscribed(() => queue.subscribe(topics.map(topic => topic.name)), ended.signal)
   if (!ended.signal.aborted) await queue.run(take, { concurrency: 8, signal: ended.signal })
   await queue.close()
   process.exit(0)
