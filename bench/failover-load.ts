@@ -27,7 +27,8 @@ const outstandingMax = 5
 const options = JSON.parse(process.argv[2] ?? '{}') as LoadOptions
 const { topic, partitions } = options
 const client = new Millrace({ bootstrap: options.bootstrap })
-const producer = client.producer({ lingerMs: 0 })
+// Longer than any outage here: a record that waits is a gap, not an error.
+const producer = client.producer({ lingerMs: 0, deliveryTimeoutMs: 900_000 })
 const last = new Float64Array(partitions)
 const longest = new Float64Array(partitions)
 const outstanding = new Uint8Array(partitions)
