@@ -142,6 +142,12 @@ export const leadershipMoveMs = 30_000
 export const preferredLeaderMs = 5_000
 /** Leaderships returned to preferred leaders at once: a few, so that clients feel nothing. */
 export const preferredLeadersPerMove = 64
+/** Leaderships that leave a broker that stops, at each step; more when they would need more than leadershipStepsMax. */
+export const leadershipsPerStep = 25
+/** The first partitions of a step serve again about then. */
+export const leadershipStepMs = 50
+/** With leadershipStepMs a second: less than a broker waits before it stops anyway. */
+export const leadershipStepsMax = 20
 /** Rows in one Push and partitions in one AskEnds: a message stays far below messageBytesMax. */
 export const rowsPerPushMax = 5_000
 /** Decisions that wait for one table; requests beyond it get BROKER_BUSY. */

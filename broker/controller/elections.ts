@@ -11,6 +11,8 @@ export interface Wish {
   readonly ask: readonly number[]
   /** The broker that is to lead again, -1 for whoever is best. */
   readonly preferred: number
+  /** The leader goes on leading until its broker may stop: a few partitions at a time. */
+  readonly isGentle?: boolean
 }
 
 export interface Poll {
@@ -54,6 +56,12 @@ export class Elections {
   readonly #timers = new Set<Timer>()
   #wishes: Wish[] = []
   #nextQuestion = 1
+  /** Gentle wishes that are granted at each step; how many of this step are left. */
+  #perStep = limits.leadershipsPerStep
+  #left = limits.leadershipsPerStep
+  #stepping: Timer | undefined
+  /** Partitions whose gentle wishes are for a later step. */
+  readonly #later = new Set<string>()
 
   constructor (options: ElectionsOptions) {
     this.#options = options
@@ -64,20 +72,45 @@ export class Elections {
    * moment: one write with what they lead to is better than one before and one after.
    */
   want (wish: Wish): boolean {
-    const entry = this.#entries.get(keyOf(wish.row))
+    const key = keyOf(wish.row)
+    const entry = this.#entries.get(key)
     // A need outranks a preference.
     if (entry?.leaderEpoch === wish.row.leaderEpoch &&
       (entry.preferred === wish.preferred || wish.preferred !== nobody)) {
       return !entry.late && !isClosed(entry)
     }
+    if (wish.isGentle === true && !this.#isItsTurn(key)) return false
     this.#wishes.push(wish)
     // Soon: the wishes of all tables that are looked at now go out together.
     if (this.#wishes.length === 1) this.#options.clock.defer(() => { this.#begin() })
     return true
   }
 
+  /**
+   * A partition takes writes again when the new leaders and followers of all that move with it have found each
+   * other: the fewer at once, the shorter each of them stands still.
+   */
+  #isItsTurn (key: string): boolean {
+    if (this.#left === 0) {
+      this.#later.add(key)
+      return false
+    }
+    this.#left -= 1
+    this.#stepping ??= this.#options.clock.setTimer(limits.leadershipStepMs, () => { this.#step() })
+    return true
+  }
+
+  #step (): void {
+    this.#stepping = undefined
+    const waiting = this.#later.size
+    this.#later.clear()
+    const least = waiting === 0 ? limits.leadershipsPerStep : this.#perStep
+    this.#left = this.#perStep = Math.max(least, Math.ceil(waiting / limits.leadershipStepsMax))
+    if (waiting > 0) this.#options.ready()
+  }
+
   #begin (): void {
-    const wishes = this.#wishes
+    const wishes = this.#wishes;
     this.#wishes = []
     const begun: Entry[] = []
     const byBroker = new Map<number, Map<string, Entry>>()
@@ -155,12 +188,14 @@ export class Elections {
   stop (): void {
     for (const timer of this.#timers) timer.cancel()
     this.#timers.clear()
+    this.#stepping?.cancel()
     this.#wishes = []
     this.#questions.clear()
     this.#entries.clear()
   }
 
   #answered (question: Question): void {
+   
     let closed = false
     for (const entry of question.entries.values()) {
       entry.waiting.delete(question.brokerId)

@@ -37,7 +37,9 @@ export function planRow (row: PartitionRow, topic: TopicEntry, facts: Facts, pol
   if (able.length === 0) return idle(withoutLeader(row))
   if (poll !== undefined) return contested(row, topic, facts, standing, poll, able)
   const ask = row.inSync.filter(member => isAnswering(facts, row, member)).map(member => member.brokerId)
-  const wish = { row, ask: [...new Set(ask)], preferred: nobody }
+  const isGentle = standing === 'leaving' && row.inSync.some(member => member.brokerId === row.leader &&
+    facts.member(row.topicId, row.partition, member) === 'stopping')
+  const wish = { row, ask: [...new Set(ask)], preferred: nobody, isGentle }
   // A leader that only is to leave goes on leading meanwhile.
   return { ...idle(standing === 'lost' ? row : settled(row, topic, facts)), wish }
 }

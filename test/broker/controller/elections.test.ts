@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest'
+import * as limits from '../../../broker/limits.ts'
 import { Elections } from '../../../broker/controller/elections.ts'
 import type { PartitionKey } from '../../../wire/messages.ts'
 import { SimRng } from '../../sim/rng.ts'
@@ -46,6 +47,29 @@ test('many partitions are one question to a broker; the poll closes with the las
   elections.answer(2, 2, [ends(2, 5, 11)])
   expect(elections.poll(one)?.answers.map(answer => answer.durableEnd)).toEqual([10, 11])
   expect(ready()).toBe(2)
+})
+
+test('gentle wishes are granted some at a time, in about a second however many there are; needs at once', async () => {
+  const gentle = (count: number) => Array.from({ length: count }, (_, partition) =>
+    ({ row: row({ partition }), ask: [1], preferred: -1, isGentle: true }))
+  for (const count of [60, 3_000]) {
+    const { elections, asked, pass, ready } = simulate()
+    const wishes = gentle(count)
+    const granted = (): number => wishes.filter(each => elections.want(each)).length
+    const first = granted()
+    expect(first).toBe(limits.leadershipsPerStep)
+    await pass(1)
+    expect(granted()).toBe(first)
+    expect(elections.want({ ...wish, ask: [1], row: row({ partition: count }) })).toBe(true)
+    for (let step = 0; step < limits.leadershipStepsMax; step++) {
+      const before = ready()
+      await pass(limits.leadershipStepMs + 1)
+      if (ready() > before) granted()
+    }
+    await pass(1)
+    expect(asked.flatMap(({ partitions }) => partitions).map(({ partition }) => partition).sort((a, b) => a - b))
+      .toEqual(Array.from({ length: count + 1 }, (_, partition) => partition))
+  }
 })
 
 test('after 200 ms one answer is enough, none is not', async () => {

@@ -38,7 +38,7 @@ describe('a leader that is lost', () => {
     const one = row()
     const plan = planRow(one, topic(), facts({ ...live, 0: 'dead' }, lost), undefined)
     expect(plan.row).toBe(one)
-    expect(plan.wish).toEqual({ row: one, ask: [1, 2], preferred: -1 })
+    expect(plan.wish).toEqual({ row: one, ask: [1, 2], preferred: -1, isGentle: false })
   })
 
   test('elected and shrunk in one write, one epoch up', () => {
@@ -80,9 +80,13 @@ describe('a leader that is to leave', () => {
     const one = row()
     const plan = planRow(one, topic(), facts({ ...live, 0: 'stopping' }, leaving), undefined)
     expect(plan.row).toBe(one)
-    expect(plan.wish?.ask).toEqual([0, 1, 2])
+    expect(plan.wish).toMatchObject({ ask: [0, 1, 2], isGentle: true })
     const next = planRow(one, topic(), facts({ ...live, 0: 'stopping' }, leaving), polled).row
     expect(next).toEqual(row({ leader: 1, leaderEpoch: 6, version: 10, inSync: [id(1), id(2)] }))
+  })
+
+  test('goes at once when its disk is slow, not with the others of its broker', () => {
+    expect(planRow(row(), topic(), facts(live, leaving), undefined).wish).toMatchObject({ isGentle: false })
   })
 
   test('stays when nobody fit is there to take over', () => {
