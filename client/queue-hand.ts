@@ -306,7 +306,7 @@ export class Hand {
 
   close (error: MillraceError): void {
     this.#capacity = 0
-    this.#host.settlements.fail(error)
+    this.#host.settlements.close(error)
     this.loseAll()
     this.wake()
   }

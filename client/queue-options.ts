@@ -55,7 +55,8 @@ export interface QueueRecord<K = Uint8Array, V = Uint8Array> extends ConsumerRec
   readonly isSettled: boolean
   /**
    * It is done: nobody gets it again. Resolves when that is durable on the quorum.
-   * @throws MillraceError LEASE_LOST (it may be delivered again), TIMED_OUT, CANCELLED (it is not known), CLOSED.
+   * @throws MillraceError LEASE_LOST: it does not count, and the record may be delivered again; TIMED_OUT (also when
+   * the group took this member for dead), CANCELLED, CLOSED: it is not known whether it counts.
    */
   acknowledge (options?: CallOptions): Promise<void>
   /** It is to be delivered again, to whichever member has room. @throws as acknowledge. */

@@ -59,8 +59,8 @@ export class QueueRun<K, V> {
   }
 }
 
-/** The record is another member's, or its lease will end: either way it comes again. */
-function ignoreUnsettled (error: unknown): void {
+/** The record is another member's, or it is not known whether it is settled: it comes again unless it is. */
+export function ignoreUnsettled (error: unknown): void {
   const passes = error instanceof MillraceError && ['LEASE_LOST', 'TIMED_OUT', 'CLOSED'].includes(error.code)
   if (!passes) throw error
 }

@@ -30,11 +30,20 @@ interface Message extends Sent<QueueRequest_Settle> {
   readonly sequence: number
 }
 
+interface Unanswered {
+  readonly message: Message
+  readonly waiting: readonly Waiting[]
+  /** On more than one stream. */
+  isSaidAgain: boolean
+}
+
+const unknown = 'it is not known whether the record is settled'
+
 export class Settlements {
   readonly #ports: ClientPorts
   readonly #say: (request: Sent<QueueRequest>) => void
   #outbox: { readonly what: Settled, readonly waiting: Waiting }[] = []
-  readonly #unanswered = new Map<number, { readonly message: Message, readonly waiting: readonly Waiting[] }>()
+  readonly #unanswered = new Map<number, Unanswered>()
   #sequence = 0
   #idle: (() => void)[] = []
 
@@ -44,7 +53,7 @@ export class Settlements {
   }
 
   /**
-   * Resolves when it is durable; rejects with LEASE_LOST, TIMED_OUT, CANCELLED.
+   * Resolves when it is durable; rejects with LEASE_LOST (it does not count), TIMED_OUT, CANCELLED (it may).
    * @param ended is called when nothing more is said of it, which may be later: who waits no more takes nothing back
    */
   settle (what: Settled, options: CallOptions, ended: () => void): Promise<void> {
@@ -55,7 +64,7 @@ export class Settlements {
         reject(cancelled())
         return
       }
-      const late = `group does not answer (waited ${timeoutMs / 1000} s); it is not known whether the record is settled`
+      const late = `group does not answer (waited ${timeoutMs / 1000} s); ${unknown}`
       const timer = this.#ports.clock.setTimer(timeoutMs, () => { end(() => { reject(errorOf('TIMED_OUT', late)) }) })
       const aborted = (): void => { end(() => { reject(cancelled()) }) }
       const end = (finish: () => void): void => {
@@ -87,36 +96,57 @@ export class Settlements {
       of messages.values()) {
       const records = toRanges(offsets.sort((a, b) => a - b))
       const message = { sequence: ++this.#sequence, topicId, partition, lease, records, outcome, reason, delayMs }
-      this.#unanswered.set(message.sequence, { message, waiting })
+      this.#unanswered.set(message.sequence, { message, waiting, isSaidAgain: false })
       this.#say({ settle: message })
     }
   }
 
   /** The stream is another one. */
   sayAgain (): void {
-    for (const { message } of this.#unanswered.values()) this.#say({ settle: message })
+    for (const settled of this.#unanswered.values()) {
+      settled.isSaidAgain = true
+      this.#say({ settle: settled.message })
+    }
   }
 
   answered (sequence: number, error: string): void {
     const settled = this.#unanswered.get(sequence)
+    if (settled === undefined) return
     this.#unanswered.delete(sequence)
-    for (const { ended, resolve, reject } of settled?.waiting ?? []) {
+    const { message: { outcome }, waiting, isSaidAgain } = settled
+    // What was released or rejected when it was said first is not this member's when it is said again.
+    const isRefused = !isSaidAgain || outcome === 'QUEUE_OUTCOME_ACKNOWLEDGED'
+    for (const { ended, resolve, reject } of waiting) {
       ended()
       if (error === '') resolve()
-      else reject(errorOf('LEASE_LOST'))
+      else reject(isRefused ? errorOf('LEASE_LOST') : errorOf('TIMED_OUT', `it had to be said again; ${unknown}`))
     }
     this.#wake()
   }
 
-  /** No answer will come. */
-  fail (error: MillraceError): void {
+  /** The coordinator knows this member no more. What was said to it before that may count; the rest never will. */
+  fenced (why: MillraceError): void {
+    const { message } = why
+    this.#fail(errorOf('TIMED_OUT', `no answer will come (${message}); ${unknown}`), errorOf('LEASE_LOST', message))
+  }
+
+  /** Nothing more is said, and no answer is heard. */
+  close (error: MillraceError): void {
+    this.#fail(error, error)
+  }
+
+  #fail (said: MillraceError, unsaid: MillraceError): void {
     const all = [...this.#unanswered.values()].flatMap(({ waiting }) => waiting)
     this.#unanswered.clear()
-    for (const { waiting } of this.#outbox) all.push(waiting)
+    const outbox = this.#outbox
     this.#outbox = []
     for (const { ended, reject } of all) {
       ended()
-      reject(error)
+      reject(said)
+    }
+    for (const { waiting: { ended, reject } } of outbox) {
+      ended()
+      reject(unsaid)
     }
     this.#wake()
   }

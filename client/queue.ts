@@ -6,7 +6,8 @@ import type { QueueResponse } from '../wire/messages.ts'
 import { patience } from './call-options.ts'
 import type { CallOptions } from './call-options.ts'
 import { deserialized } from './consumed-batch.ts'
-import { DeserializationError, errorOf, MillraceError } from './errors.ts'
+import { DeserializationError, errorOf } from './errors.ts'
+import type { MillraceError } from './errors.ts'
 import { FetchChannels } from './fetch-channels.ts'
 import { Membership } from './group-membership.ts'
 import * as limits from './limits.ts'
@@ -20,7 +21,7 @@ import { HeldRecord } from './queue-record.ts'
 import type { QueueHandler, QueueOptions, QueueRecord, QueueRunOptions } from './queue-options.ts'
 import { QueuePlace } from './queue-place.ts'
 import type { FeedPlace } from './offset-feed.ts'
-import { QueueRun } from './queue-run.ts'
+import { ignoreUnsettled, QueueRun } from './queue-run.ts'
 import { Settlements } from './queue-settlements.ts'
 import type { Timer } from '../wire/ports.ts'
 import { sleep, within } from './waiting.ts'
@@ -158,7 +159,7 @@ export class Queue<K = Uint8Array, V = Uint8Array> implements AsyncIterable<Queu
 
   #fenced (why: MillraceError): void {
     this.#hand.loseAll()
-    this.#settlements.fail(errorOf('LEASE_LOST', why.message))
+    this.#settlements.fenced(why)
   }
 
   #heard ({ scan, halt, grant, settled, lapsed }: QueueResponse): void {
@@ -284,14 +285,11 @@ export class Queue<K = Uint8Array, V = Uint8Array> implements AsyncIterable<Queu
   /** Nobody can handle it: to the dead letters, where there are some. */
   async #undecodable (record: QueueRecord, error: DeserializationError): Promise<void> {
     if (this.#options.deadLetterTopic === undefined) {
-      await record.release({ reason: error.message, delayMs: limits.queueRetryMs })
+      const release = { reason: error.message, delayMs: limits.queueRetryMs }
+      await record.release(release).catch((failure: unknown) => { ignoreUnsettled(failure) })
       throw error
     }
-    await record.reject(error.message).catch((failure: unknown) => { this.#ignoreLost(failure) })
-  }
-
-  #ignoreLost (error: unknown): void {
-    if (!(error instanceof MillraceError) || error.code !== 'LEASE_LOST') throw error
+    await record.reject(error.message).catch((failure: unknown) => { ignoreUnsettled(failure) })
   }
 
   /**
