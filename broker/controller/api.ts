@@ -1,7 +1,7 @@
 // The Kubernetes API as the controller uses it: counted, and patient with faults that pass.
 import type { Clock, Rng } from '../../wire/ports.ts'
 import { KubeError } from '../io/ports.ts'
-import type { Kube, KubeKind, KubeObject, Log } from '../io/ports.ts'
+import type { Kube, KubeKind, KubeObject, KubeVersion, Log } from '../io/ports.ts'
 import { Backoff } from './wait.ts'
 
 /** The office is not to be had, or not to be kept. */
@@ -51,6 +51,10 @@ export class Api {
     return this.#count(() => this.#kube.list(kind, labels))
   }
 
+  versions (kind: KubeKind, labels: Readonly<Record<string, string>>): Promise<Map<string, KubeVersion>> {
+    return this.#count(() => this.#kube.versions(kind, labels))
+  }
+
   create (kind: KubeKind, object: KubeObject): Promise<KubeObject> {
     return this.#count(() => this.#kube.create(kind, object))
   }
@@ -92,7 +96,7 @@ export class Api {
   }
 }
 
-/** The pauses of one request that is tried until it succeeds. */
+/** The pauses between tries of one thing until it succeeds. */
 export class ApiBackoff {
   readonly #backoff: Backoff
   readonly #log: Log
@@ -114,5 +118,11 @@ export class ApiBackoff {
         `Kubernetes API: ${error.message}`)
     }
     await this.#backoff.wait(Math.min(error.retryAfterMs, retryAfterMsMax))
+  }
+
+  /** What was wished for came to be: the next fault is a new one. */
+  reset (): void {
+    this.#failures = 0
+    this.#backoff.reset()
   }
 }

@@ -66,11 +66,17 @@ export class LeaseKeeper {
 
   async #lookAtTables (): Promise<void> {
     const { isOpen, store, tables } = this.#options
-    for (const { writer } of [...tables.shelves()]) {
-      const { table } = writer
-      const found = await store.read(table.name)
+    const looked = [...tables.shelves()].map(({ writer }) => ({ writer, before: writer.table }))
+    // Tables may have hundreds of KiB, and mostly nothing has happened to them.
+    const stored = await store.versions()
+    for (const { writer, before } of looked) {
       if (!isOpen()) return
-      writer.found(table, found)
+      const { uid, resourceVersion } = stored.get(before.name) ?? {}
+      if (writer.table !== before || (uid === before.uid && resourceVersion === before.resourceVersion)) continue
+      // Changed, deleted, or without the label that the list goes by: what it holds decides.
+      const found = await store.read(before.name)
+      if (!isOpen()) return
+      writer.found(before, found)
     }
   }
 

@@ -1,8 +1,8 @@
 // Reads and compare-and-swap writes of PartitionTables, each tried until its outcome is known.
 import type { Rng } from '../../wire/ports.ts'
 import { KubeError } from '../io/ports.ts'
-import type { Log } from '../io/ports.ts'
-import type { Api } from './api.ts'
+import type { KubeVersion, Log } from '../io/ports.ts'
+import type { Api, ApiBackoff } from './api.ts'
 import { OfficeLost } from './api.ts'
 import { clusterLabel, decodeTable, encodeTable, tableKind } from './table-codec.ts'
 import { emptyTable } from './table.ts'
@@ -28,6 +28,11 @@ export class TableStore {
   readonly #log: Log
   readonly #counters: StoreCounters
   readonly #wanted: () => boolean
+  /**
+   * By table. A write that was refused is decided again and tried again, as another put: pauses that began anew with
+   * each would stay at the shortest for as long as the API refuses.
+   */
+  readonly #backoffs = new Map<string, ApiBackoff>()
 
   /** @param options.wanted false ends every try with OfficeLost. */
   constructor (options: {
@@ -56,6 +61,11 @@ export class TableStore {
     return new Map(objects.map(object => [object.metadata.name, decodeTable(object)]))
   }
 
+  /** Which version of each table is stored. */
+  versions (): Promise<Map<string, KubeVersion>> {
+    return this.#api.answered(this.#wanted, () => this.#api.versions(tableKind, { [clusterLabel]: this.cluster }))
+  }
+
   /** Throws TableFormatError. */
   async read (name: string): Promise<Table | undefined> {
     const object = await this.#api.answered(this.#wanted, () => this.#api.get(tableKind, name))
@@ -67,7 +77,7 @@ export class TableStore {
    * it carries none. Its writeId must be new. Throws OfficeLost when no longer wanted.
    */
   async put (table: Table): Promise<PutOutcome> {
-    const backoff = this.#api.backoff()
+    const backoff = this.#backoffOf(table.name)
     const object = encodeTable(table)
     let uncertain = false
     for (;;) {
@@ -105,11 +115,18 @@ export class TableStore {
     return { kind: 'changed', found }
   }
 
+  #backoffOf (name: string): ApiBackoff {
+    const known = this.#backoffs.get(name) ?? this.#api.backoff()
+    this.#backoffs.set(name, known)
+    return known
+  }
+
   #landed (table: Table, uid: string | undefined, resourceVersion: string | undefined): PutOutcome {
     if (uid === undefined || resourceVersion === undefined) {
       throw new OfficeLost('the API stored an object without a version')
     }
     this.#counters.tableWrites += 1
+    this.#backoffOf(table.name).reset()
     return { kind: 'landed', table: { ...table, uid, resourceVersion } }
   }
 }

@@ -87,6 +87,12 @@ export interface KubeObject {
   readonly [field: string]: unknown
 }
 
+/** Two of one name that are equal are the same object, unchanged. */
+export interface KubeVersion {
+  readonly uid: string
+  readonly resourceVersion: string
+}
+
 /**
  * The Kubernetes API in this broker's namespace: quorum reads and compare-and-swap writes only. Every
  * method rejects with KubeError.
@@ -96,6 +102,8 @@ export interface Kube {
   get (kind: KubeKind, name: string): Promise<KubeObject | undefined>
   /** All objects with these labels, in order of name. */
   list (kind: KubeKind, labels: Readonly<Record<string, string>>): Promise<KubeObject[]>
+  /** Which version is stored of each object with these labels, by name: no object is sent. */
+  versions (kind: KubeKind, labels: Readonly<Record<string, string>>): Promise<Map<string, KubeVersion>>
   /** Resolves to the object as stored; rejects with 'exists'. */
   create (kind: KubeKind, object: KubeObject): Promise<KubeObject>
   /** Needs metadata.resourceVersion (and uid, if set, must match); rejects with 'conflict'. */

@@ -3,7 +3,7 @@
 // cache of the API server (no resourceVersion is sent with a read: those are quorum reads), so that stale reads
 // are those of requests that were answered late.
 import { KubeError } from '../../broker/io/ports.ts'
-import type { Kube, KubeKind, KubeObject } from '../../broker/io/ports.ts'
+import type { Kube, KubeKind, KubeObject, KubeVersion } from '../../broker/io/ports.ts'
 import { KubeStore } from './kube-store.ts'
 import type { SimNetwork } from './network.ts'
 import type { SimProcess } from './scheduler.ts'
@@ -58,6 +58,11 @@ export class SimKube implements Kube {
 
   list (kind: KubeKind, labels: Readonly<Record<string, string>>): Promise<KubeObject[]> {
     return this.#request('list', kind.plural, false, (store) => store.list(kind, labels))
+  }
+
+  versions (kind: KubeKind, labels: Readonly<Record<string, string>>): Promise<Map<string, KubeVersion>> {
+    return this.#request('versions', kind.plural, false, (store) => new Map(store.list(kind, labels).map(
+      ({ metadata: { name, uid = '', resourceVersion = '' } }) => [name, { uid, resourceVersion }])))
   }
 
   create (kind: KubeKind, object: KubeObject): Promise<KubeObject> {

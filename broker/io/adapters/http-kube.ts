@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { WireError } from '../../../wire/errors.ts'
 import { assert } from '../../assert.ts'
 import { KubeError } from '../ports.ts'
-import type { Kube, KubeErrorKind, KubeKind, KubeObject } from '../ports.ts'
+import type { Kube, KubeErrorKind, KubeKind, KubeObject, KubeVersion } from '../ports.ts'
 import { HttpConnection } from './http-connection.ts'
 import type { HttpAnswer } from './http-connection.ts'
 
@@ -24,6 +24,7 @@ export interface HttpKubeOptions {
 const accountFolder = '/var/run/secrets/kubernetes.io/serviceaccount'
 const timeoutMsDefault = 5_000
 const retryAfterMsMax = 60_000
+const metadataOnly = 'application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1'
 
 type Verb = 'GET' | 'POST' | 'PUT' | 'DELETE'
 
@@ -67,13 +68,20 @@ export class HttpKube implements Kube {
   }
 
   async list (kind: KubeKind, labels: Readonly<Record<string, string>>): Promise<KubeObject[]> {
-    const selector = Object.entries(labels).map(([name, value]) => `${name}=${value}`).join(',')
-    const answer = await this.#request<{ kind: string, items: KubeObject[] }>('GET',
-      `${this.#path(kind)}?labelSelector=${encodeURIComponent(selector)}`)
+    const answer = await this.#request<{ kind: string, items: KubeObject[] }>('GET', this.#pathOfAll(kind, labels))
     // Items of a list of built-in kinds come without their kind.
     const itemKind = answer.kind.replace(/List$/, '')
     return answer.items.map(item => ({ ...item, apiVersion: kind.apiVersion, kind: itemKind }))
       .sort((a, b) => a.metadata.name < b.metadata.name ? -1 : 1)
+  }
+
+  async versions (kind: KubeKind, labels: Readonly<Record<string, string>>): Promise<Map<string, KubeVersion>> {
+    // https://kubernetes.io/docs/reference/using-api/api-concepts/#metadata-only-fetches: without a resourceVersion
+    // it is a quorum read, as any other list.
+    const { items } = await this.#request<{ items: KubeObject[] }>('GET', this.#pathOfAll(kind, labels),
+      undefined, metadataOnly)
+    return new Map(items.map(({ metadata: { name, uid = '', resourceVersion = '' } }) =>
+      [name, { uid, resourceVersion }]))
   }
 
   async create (kind: KubeKind, object: KubeObject): Promise<KubeObject> {
@@ -98,6 +106,11 @@ export class HttpKube implements Kube {
     }
   }
 
+  #pathOfAll (kind: KubeKind, labels: Readonly<Record<string, string>>): string {
+    const selector = Object.entries(labels).map(([name, value]) => `${name}=${value}`).join(',')
+    return `${this.#path(kind)}?labelSelector=${encodeURIComponent(selector)}`
+  }
+
   #path (kind: KubeKind, name?: string): string {
     assert(name !== '', 'an object has a name')
     const root = kind.apiVersion.includes('/') ? 'apis' : 'api'
@@ -106,7 +119,7 @@ export class HttpKube implements Kube {
     return name === undefined ? folder : `${folder}/${encodeURIComponent(name)}`
   }
 
-  async #request<T> (verb: Verb, path: string, body?: object): Promise<T> {
+  async #request<T> (verb: Verb, path: string, body?: object, accept = 'application/json'): Promise<T> {
     const what = `${verb} ${path}`
     const { tokenPath, caPath } = this.#options
     let token: string | undefined
@@ -117,7 +130,7 @@ export class HttpKube implements Kube {
     } catch (error) {
       throw new KubeError('unavailable', 0, `${what}: ${(error as Error).message}`)
     }
-    const headers: Record<string, string> = { accept: 'application/json' }
+    const headers: Record<string, string> = { accept }
     if (token !== undefined) headers.authorization = `Bearer ${token}`
     const answer = await this.#connection.request({
       verb, path, headers, ca, body: body === undefined ? undefined : JSON.stringify(body)

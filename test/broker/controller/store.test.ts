@@ -107,6 +107,33 @@ describe('one fault', () => {
   })
 })
 
+test('refused over and over, the pauses grow from write to write of the table, until one lands', async () => {
+  const { kube, store, put, made, scheduler } = simulate()
+  const first = await made()
+  const other = await put({ ...store.newTable('events-1'), controllerEpoch: 1 })
+  const refuse = (chance: number): void => { Object.assign(kube.conditions, { faultChance: chance, faults: ['unauthorized'] }) }
+  const triesOf = async (table: Table, ms: number): Promise<number> => {
+    let tries = 0
+    for (const endMs = scheduler.now + ms; scheduler.now < endMs; tries++) {
+      expect(await put(changed(table))).toEqual({ kind: 'not-written' })
+    }
+    return tries
+  }
+  refuse(1)
+  await triesOf(first, 10_000)
+  expect(await triesOf(first, 60_000)).toBeLessThan(125)
+  // Another table has its own.
+  const began = scheduler.now
+  await put(changed((other as { table: Table }).table))
+  expect(scheduler.now - began).toBeLessThan(100)
+  refuse(0)
+  const landed = await put(changed(first))
+  refuse(1)
+  const again = scheduler.now
+  await put((landed as { table: Table }).table)
+  expect(scheduler.now - again).toBeLessThan(100)
+})
+
 test('somebody else wrote: the answer is what is there now', async () => {
   const { store, run, put, made } = simulate()
   const first = await made()

@@ -100,6 +100,22 @@ export function kubeConformance (name: string, make: () => Promise<KubeHarness>)
       expect(first).toMatchObject({ apiVersion: leases.apiVersion, kind: 'Lease' })
     })
 
+    it('tells the versions that are stored by labels', async () => {
+      const labels = { 'millrace.dev/cluster': 'events' }
+      const a = await run(kube.create(leases, lease('a', '1', { labels })))
+      await run(kube.create(leases, lease('b', '2', { labels })))
+      await run(kube.create(leases, lease('c', '3', { labels: { 'millrace.dev/cluster': 'other' } })))
+      const b = await run(kube.get(leases, 'b'))
+      const versionOf = (object: KubeObject | undefined): object =>
+        ({ uid: object?.metadata.uid, resourceVersion: object?.metadata.resourceVersion })
+      expect(await run(harness.other.versions(leases, labels))).toEqual(new Map([
+        ['a', versionOf(a)], ['b', versionOf(b)]
+      ]))
+      const second = await run(kube.replace(leases, { ...a, spec: { holderIdentity: 'you' } }))
+      expect((await run(harness.other.versions(leases, labels))).get('a')).toEqual(versionOf(second))
+      expect(await run(kube.versions(leases, { x: '1' }))).toEqual(new Map())
+    })
+
     it('removes only what was read, and minds nothing that is gone', async () => {
       const first = await run(kube.create(leases, lease('a', 'me')))
       const second = await run(kube.replace(leases, { ...first, spec: { holderIdentity: 'you' } }))
