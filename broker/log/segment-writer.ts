@@ -241,12 +241,10 @@ export class SegmentWriter {
 
   async #openFile (state: LogState, segment: Segment): Promise<NonNullable<Segment['file']>> {
     const path = this.#options.files.path(state, segment, logSuffix)
-    const isNew = !segment.created
     segment.created = true
-    if (isNew) {
-      await this.#makeFolder(state)
-      this.#dirtyFolders.add(this.#options.files.folder(state))
-    }
+    // Not at the first try alone, which may have found no space.
+    await this.#makeFolder(state)
+    if (segment.writtenBytes === 0) this.#dirtyFolders.add(this.#options.files.folder(state))
     const file = await this.#options.files.openOrCreate(path)
     segment.file = file
     this.#open.add(segment)

@@ -43,7 +43,7 @@ export interface VolumeOptions {
 
 /**
  * Opens the volume of a broker, recovers it, or makes it on an empty disk.
- * @throws WireError WRONG_CLUSTER, VOLUME_VERSION, VOLUME_FAILED.
+ * @throws WireError WRONG_CLUSTER, VOLUME_VERSION, VOLUME_FAILED; DISK_FULL when it takes more space than there is.
  */
 export async function openVolume (options: VolumeOptions): Promise<Volume> {
   const settings = { ...defaultSettings, ...options.settings }
@@ -54,7 +54,9 @@ export async function openVolume (options: VolumeOptions): Promise<Volume> {
     return new VolumeImpl(options, settings, recovered, await options.disk.space())
   } catch (error) {
     if (!(error instanceof DiskError)) throw error
-    throw new WireError('VOLUME_FAILED', `the volume cannot be opened: ${error.message}`, {}, { cause: error })
+    // Nothing is lost with the space: who replaced such a volume would lose what it holds.
+    const code = error.kind === 'no-space' ? 'DISK_FULL' : 'VOLUME_FAILED'
+    throw new WireError(code, `the volume cannot be opened: ${error.message}`, {}, { cause: error })
   }
 }
 
@@ -378,7 +380,8 @@ class VolumeImpl implements Volume, LogHost {
     if (error instanceof WireError || this.#failure !== undefined) return
     // Not the disk's fault: a bug, which must not look like one.
     if (!(cause instanceof DiskError)) throw error
-    const failure = new WireError('VOLUME_FAILED', `the volume failed: ${cause.message}`, {}, { cause: error })
+    const code = cause.kind === 'no-space' ? 'DISK_FULL' : 'VOLUME_FAILED'
+    const failure = new WireError(code, `the volume failed: ${cause.message}`, {}, { cause: error })
     this.#failure = failure
     for (const reject of this.#durableWaits) reject(failure)
     this.#durableWaits.clear()

@@ -397,4 +397,36 @@ describe('a volume whose disk fails', () => {
     await bench.close()
     expect(await readAll(bench, (await bench.open()).get(topicId, 3)!)).toHaveLength(20)
   })
+
+  it('asks for space, not for another volume, when there is none to open it', async () => {
+    const bench = new Bench(1, small)
+    await bench.open()
+    await bench.close()
+    bench.disk.fail('write', 'no-space', { forever: true })
+    await expect(bench.open()).rejects.toMatchObject({ code: 'DISK_FULL' })
+    bench.disk.heal()
+    expect((await bench.open()).full).toBe(false)
+  })
+
+  it('makes the folder of a replica once there is space for it', async () => {
+    // Found by a full file system: the segment was taken for made, and its folder was missing.
+    const bench = new Bench(1, { ...small, writeBehindBytes: 1000 })
+    const volume = await bench.open()
+    const log = volume.create(replica)
+    bench.disk.fail('name', 'no-space', { path: 'topics', forever: true })
+    for (let i = 0; i < 20; i++) {
+      log.append(batch({ base: i, values: ['x'.repeat(2000)] }))
+      await bench.durable()
+    }
+    expect([volume.full, bench.failures]).toEqual([true, []])
+    bench.disk.heal()
+    await bench.wait(volume.maintain())
+    for (let i = 20; i < 30; i++) {
+      log.append(batch({ base: i, values: ['x'.repeat(2000)] }))
+      await bench.durable()
+    }
+    expect([volume.full, bench.failures]).toEqual([false, []])
+    await bench.close()
+    expect(await readAll(bench, (await bench.open()).get(topicId, 3)!)).toHaveLength(30)
+  })
 })
