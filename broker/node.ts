@@ -176,7 +176,7 @@ export class BrokerNode {
   #fail (error: Error): void {
     if (this.#failure !== undefined) return
     this.#failure = error
-    this.#ports.log.error({ error }, 'the volume cannot be served any more by this process')
+    this.#ports.log.error({ error: error.message }, 'the volume cannot be served any more by this process')
     this.#onFatal(error)
   }
 }
