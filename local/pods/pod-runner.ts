@@ -17,6 +17,8 @@ export interface PodRunnerOptions {
   /** The program that plays the container's image; undefined for one that is not ours. */
   readonly program: (container: Container) => Program | undefined
   readonly onError: (key: string, error: unknown) => void
+  /** Hears how each process of a pod has ended, also one that is started again. */
+  readonly onEnd?: (key: string, pid: number, how: string) => void
 }
 
 const graceSecondsDefault = 30
@@ -96,7 +98,7 @@ export class PodRunner {
   }
 
   async #work (key: string, pod: Pod): Promise<void> {
-    const { api, kubeUrl = async () => api.url, program } = this.#options
+    const { api, kubeUrl = async () => api.url, onEnd, program } = this.#options
     const restarted = pod.status?.containerStatuses !== undefined
     if (!restarted) await this.#volumes.forget(pod)
     const worker = new PodWorker(pod, {
@@ -105,6 +107,7 @@ export class PodRunner {
       program,
       volumes: this.#volumes,
       log: this.#log(key),
+      onEnd: (pid, how) => { onEnd?.(key, pid, how) },
       ports: this.#ports.get(key) ?? portsOf(pod)
     })
     this.#workers.set(key, worker)

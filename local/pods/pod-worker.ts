@@ -24,6 +24,7 @@ export interface WorkerOptions {
   readonly program: (container: Container) => Program | undefined
   /** Ports that the pod had before, kept where they are free. */
   readonly ports: Readonly<Record<string, number>>
+  readonly onEnd: (pid: number, how: string) => void
 }
 
 /** A process that lived so long is started again at once; a shorter life costs a pause. */
@@ -135,6 +136,7 @@ export class PodWorker {
     this.#probe()
     const [code, signal] = await once(child, 'exit') as [number | null, NodeJS.Signals | null]
     this.#child = undefined
+    this.#options.onEnd(child.pid, signal ?? `exit code ${code ?? 0}`)
     for (const prober of this.#probers) prober.stop()
     const last = terminated(code, signal, startedAt)
     this.#set({
