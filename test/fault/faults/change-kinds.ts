@@ -31,8 +31,9 @@ async function deletePod (scene: Scene): Promise<Strike | undefined> {
 
 /** By the CLI; among faults it may find nobody to ask. */
 async function ask (scene: Scene, args: readonly string[]): Promise<Strike> {
-  const { code } = await scene.world.millrace(args)
-  return { what: `millrace ${args.join(' ')}${code === 0 ? '' : ' (refused, or nobody answered)'}`, heal: () => {} }
+  const { code, stderr } = await scene.world.millrace(args)
+  const why = code === 0 ? '' : `refused, or nobody answered: ${stderr.trim().split('\n')[0] ?? ''}`
+  return { what: `millrace ${args.join(' ')}`, struck: () => why, heal: () => {} }
 }
 
 async function move (scene: Scene): Promise<Strike | undefined> {
@@ -82,14 +83,36 @@ async function replicas ({ world }: Scene): Promise<Strike | undefined> {
 }
 
 export const changeKinds: readonly FaultKind[] = [
-  { name: 'roll', lastsMs: { alone: 5_000, mixed: [0, 2_000] }, weight: 0.5, strike: roll },
-  { name: 'delete pod', lastsMs: { alone: 1_000, mixed: [0, 1_000] }, strike: deletePod },
-  { name: 'move', lastsMs: { alone: 3_000, mixed: [0, 3_000] }, weight: 2, strike: move },
+  {
+    name: 'roll',
+    about: 'rolling restart',
+    single: true, lastsMs: { alone: 5_000, mixed: [0, 2_000] }, weight: 0.5, strike: roll
+  },
+  {
+    name: 'delete pod',
+    about: 'pod deleted by force',
+    lastsMs: { alone: 1_000, mixed: [0, 1_000] }, strike: deletePod
+  },
+  {
+    name: 'move',
+    about: '`partition move`',
+    lastsMs: { alone: 3_000, mixed: [0, 3_000] }, weight: 2, strike: move
+  },
   {
     name: 'elect',
+    about: '`partition elect --all`',
+    single: true,
     lastsMs: { alone: 1_000, mixed: [0, 1_000] },
     strike: scene => ask(scene, ['partition', 'elect', '--all'])
   },
-  { name: 'replicas', lastsMs: { alone: 6_000, mixed: [2_000, 10_000] }, weight: 0.5, strike: replicas },
-  { name: 'scale', lastsMs: { alone: 35_000, mixed: [3_000, 25_000] }, weight: 0.5, strike: scale }
+  {
+    name: 'replicas',
+    about: '3 replicas, 2, 3',
+    single: true, lastsMs: { alone: 6_000, mixed: [2_000, 10_000] }, weight: 0.5, strike: replicas
+  },
+  {
+    name: 'scale',
+    about: 'a broker more, then drained and gone',
+    single: true, lastsMs: { alone: 35_000, mixed: [3_000, 25_000] }, weight: 0.5, strike: scale
+  }
 ]

@@ -8,16 +8,19 @@ const lineCharactersMax = 300
 const complaint = /"level":[456]0\b/
 const line = /^\S+ \{"level"/
 
-/** What everybody complained of last, by file. */
+/** What was done to whom last, how processes ended, and what everybody complained of, by file. */
 export function evidence (folder: string): string {
   const files = ['logs', 'histories'].map(name => join(folder, name)).filter(existsSync).flatMap(path =>
     readdirSync(path).filter(file => file.includes('.log')).sort().map(file => join(path, file)))
-  return files.flatMap(file => {
+  const struck = ['faults.log', 'ends.log'].map(name => join(folder, name)).filter(existsSync).map(file =>
+    [`--- ${file.slice(folder.length + 1)}`, ...readFileSync(file, 'utf8').trim().split('\n').slice(-linesShown)]
+      .join('\n'))
+  return [...struck, ...files.flatMap(file => {
     const complaints = readFileSync(file, 'utf8').split('\n')
       .filter(text => text !== '' && (complaint.test(text) || !line.test(text)))
     return complaints.length === 0 ? [] : [
       `--- ${file.slice(folder.length + 1)}`,
       ...complaints.slice(-linesShown).map(text => text.slice(0, lineCharactersMax))
     ]
-  }).join('\n')
+  })].join('\n')
 }

@@ -66,15 +66,35 @@ function pauseCoordinator (scene: Scene): Strike | undefined {
 const ofGroups = true
 
 export const groupKinds: readonly FaultKind[] = [
-  { name: 'member kill', ofGroups, weight: 4, lastsMs: { alone: 6_000, mixed: [0, 8_000] }, strike: killMember },
-  { name: 'member pause', ofGroups, weight: 3, lastsMs: { alone: 10_000, mixed: [500, 15_000] }, strike: pauseMember },
-  { name: 'member leave', ofGroups, weight: 3, lastsMs: { alone: 3_000, mixed: [0, 5_000] }, strike: leave },
-  { name: 'member join', ofGroups, weight: 3, lastsMs: { alone: 5_000, mixed: [1_000, 10_000] }, strike: join },
   {
-    name: 'coordinator kill', ofGroups, weight: 3, lastsMs: { alone: 3_000, mixed: [0, 8_000] }, strike: killCoordinator
+    name: 'member kill',
+    about: '`kill -9` of a member',
+    ofGroups, weight: 4, lastsMs: { alone: 6_000, mixed: [0, 8_000] }, strike: killMember
   },
   {
-    name: 'coordinator pause', ofGroups, weight: 2, lastsMs: { alone: 8_000, mixed: [1_000, 15_000] },
+    name: 'member pause',
+    about: 'SIGSTOP of a member',
+    ofGroups, weight: 3, lastsMs: { alone: 10_000, mixed: [500, 15_000] }, strike: pauseMember
+  },
+  {
+    name: 'member leave',
+    about: 'a member leaves',
+    ofGroups, weight: 3, lastsMs: { alone: 3_000, mixed: [0, 5_000] }, strike: leave
+  },
+  {
+    name: 'member join',
+    about: 'a member joins and leaves',
+    ofGroups, weight: 3, lastsMs: { alone: 5_000, mixed: [1_000, 10_000] }, strike: join
+  },
+  {
+    name: 'coordinator kill',
+    about: "`kill -9` of a group's coordinator",
+    ofGroups, weight: 3, lastsMs: { alone: 3_000, mixed: [0, 8_000] }, strike: killCoordinator
+  },
+  {
+    name: 'coordinator pause',
+    about: "SIGSTOP of a group's coordinator",
+    ofGroups, weight: 2, lastsMs: { alone: 8_000, mixed: [1_000, 15_000] },
     strike: pauseCoordinator
   }
 ]

@@ -32,6 +32,8 @@ export interface Strike {
   /** Brokers that are taken until it heals. */
   readonly brokers?: readonly number[]
   readonly death?: Death
+  /** Asked when it has been undone: why nothing happened to anybody after all; empty when it struck. */
+  struck? (): string
   /** Undoes it; what lasts no longer resolves at once. */
   heal (): Promise<void> | void
   /** Asked when everything is whole again: what is wrong all the same, empty for nothing. */
@@ -40,6 +42,12 @@ export interface Strike {
 
 export interface FaultKind {
   readonly name: string
+  /** For tables. */
+  readonly about: string
+  /** There is one of what it strikes: it cannot be done twice at once. */
+  readonly single?: true
+  /** It leaves no broker to others: of a pair it comes second. */
+  readonly takesAll?: true
   /** Done in workloads with groups alone. */
   readonly ofGroups?: true
   readonly needs?: readonly Need[]

@@ -6,9 +6,10 @@ import { groupKinds } from './group-kinds.ts'
 import type { FaultKind, Need } from './kind.ts'
 import { networkKinds } from './network-kinds.ts'
 import { processKinds } from './process-kinds.ts'
+import { recoverKind } from './recover-kind.ts'
 
 export const faultKinds: readonly FaultKind[] = [
-  ...processKinds, ...networkKinds, ...diskKinds, ...changeKinds, ...groupKinds
+  ...processKinds, ...networkKinds, ...diskKinds, ...changeKinds, recoverKind, ...groupKinds
 ]
 
 function succeeds (command: string, args: readonly string[]): boolean {

@@ -22,7 +22,8 @@ function say (line: string): void {
 }
 
 /** A run takes less; one that hangs must end as well, and say where it stood. */
-function longestMs ({ singles, pairs, drawn, mixMinutes }: FaultOptions): number {
+function longestMs ({ singles, drawn, mixMinutes, ...options }: FaultOptions): number {
+  const pairs = Math.min(options.pairs, drawn.length ** 2)
   const pairMs = Math.max(0, ...drawn.map(({ lastsMs }) => lastsMs.mixed[1]))
   return besideMsMax + mixMinutes * 60_000 + Math.ceil(2 * mixMinutes) * roundMsMax + pairs * (pairMs + roundMsMax) +
     singles.reduce((sum, { lastsMs }) => sum + lastsMs.alone + roundMsMax, 0)

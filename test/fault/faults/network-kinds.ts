@@ -78,13 +78,34 @@ function apiDown ({ world }: Scene): Strike {
 }
 
 export const networkKinds: readonly FaultKind[] = [
-  { name: 'partition', lastsMs: { alone: 8_000, mixed: [300, 15_000] }, weight: 2, strike: isolate },
-  { name: 'one way', lastsMs: { alone: 8_000, mixed: [300, 15_000] }, weight: 2, strike: oneWay },
-  { name: 'halves', lastsMs: { alone: 8_000, mixed: [300, 15_000] }, strike: halves },
-  { name: 'ring', brokersMin: 3, lastsMs: { alone: 8_000, mixed: [300, 15_000] }, strike: ring },
-  { name: 'delay', lastsMs: { alone: 8_000, mixed: [1_000, 15_000] }, strike: slow },
+  {
+    name: 'partition',
+    about: 'a broker cut off from its peers or from everybody',
+    lastsMs: { alone: 8_000, mixed: [300, 15_000] }, weight: 2, strike: isolate
+  },
+  {
+    name: 'one way',
+    about: 'cut in one direction',
+    lastsMs: { alone: 8_000, mixed: [300, 15_000] }, weight: 2, strike: oneWay
+  },
+  {
+    name: 'halves',
+    about: 'cut in two, the API on one side',
+    single: true, lastsMs: { alone: 8_000, mixed: [300, 15_000] }, strike: halves
+  },
+  {
+    name: 'ring',
+    about: 'brokers reach their neighbours only',
+    single: true, brokersMin: 3, lastsMs: { alone: 8_000, mixed: [300, 15_000] }, strike: ring
+  },
+  {
+    name: 'delay',
+    about: 'a slow link to a broker',
+    lastsMs: { alone: 8_000, mixed: [1_000, 15_000] }, strike: slow
+  },
   {
     name: 'client cut',
+    about: 'clients do not reach a broker',
     lastsMs: { alone: 6_000, mixed: [300, 15_000] },
     strike: scene => {
       const broker = anyBroker(scene)
@@ -96,6 +117,7 @@ export const networkKinds: readonly FaultKind[] = [
   },
   {
     name: 'api cut',
+    about: 'a broker does not reach the API',
     lastsMs: { alone: 8_000, mixed: [1_000, 20_000] },
     strike: scene => {
       const broker = anyBroker(scene)
@@ -104,10 +126,20 @@ export const networkKinds: readonly FaultKind[] = [
         : cut(scene, `broker ${broker} does not reach the API`, both([[podName(broker), kubeHost]]))
     }
   },
-  { name: 'api down', lastsMs: { alone: 40_000, mixed: [1_000, 20_000] }, strike: apiDown },
-  { name: 'api down long', weight: 0, lastsMs: { alone: 300_000, mixed: [300_000, 300_000] }, strike: apiDown },
+  {
+    name: 'api down',
+    about: 'the API refuses connections',
+    single: true, lastsMs: { alone: 40_000, mixed: [1_000, 20_000] }, strike: apiDown
+  },
+  {
+    name: 'api down long',
+    about: 'the same',
+    single: true, weight: 0, lastsMs: { alone: 300_000, mixed: [300_000, 300_000] }, strike: apiDown
+  },
   {
     name: 'api silent',
+    about: 'the API does not answer',
+    single: true,
     lastsMs: { alone: 15_000, mixed: [1_000, 20_000] },
     strike: scene => cut(scene, 'the Kubernetes API does not answer',
       both([...hosts(scene), operatorHost].map(name => [name, kubeHost])))

@@ -9,8 +9,10 @@ export interface FaultOptions {
   readonly workload: Workload
   /** Each kind by itself. */
   readonly singles: readonly FaultKind[]
-  /** How many random pairs. */
+  /** How many random pairs; Infinity: every two kinds once. */
   readonly pairs: number
+  /** Of all pairs: this part of so many, from 1 on. */
+  readonly part: readonly [number, number]
   /** Of the mix; 0 for none. */
   readonly mixMinutes: number
   /** What pairs and the mix are drawn from. */
@@ -44,7 +46,8 @@ export const usage = `Faults on a cluster of real processes, under load; then th
                     groups, and the same faults (records)
   --single          each kind alone
   --times N         so often (1)
-  --pairs [N]       so many random pairs of kinds, one of each at a time
+  --pairs [N]       so many random pairs of kinds, one of each at a time; all: every two kinds once
+  --part I/N        of all pairs the I-th of N parts, for as many runs (1/1)
   --mix             all kinds at random times, healed every half minute
   --minutes M       how long the mix lasts (${minutesDefault})
   --only K,K,...    of these kinds
@@ -61,13 +64,14 @@ export function parseFaultOptions (args: readonly string[], kinds: readonly Faul
   const { values } = parseArgs({
     // `--pairs` alone means the default number.
     args: args.flatMap((arg, index) =>
-      arg === '--pairs' && !/^\d+$/.test(args[index + 1] ?? '') ? ['--pairs', String(pairsDefault)] : [arg]),
+      arg === '--pairs' && !/^(?:\d+|all)$/.test(args[index + 1] ?? '') ? ['--pairs', String(pairsDefault)] : [arg]),
     options: {
       brokers: { type: 'string' },
       workload: { type: 'string' },
       single: { type: 'boolean' },
       times: { type: 'string' },
       pairs: { type: 'string' },
+      part: { type: 'string' },
       mix: { type: 'boolean' },
       minutes: { type: 'string' },
       only: { type: 'string' },
@@ -96,7 +100,10 @@ export function parseFaultOptions (args: readonly string[], kinds: readonly Faul
     brokers,
     workload,
     singles: all || values.single === true ? alone.flatMap(kind => Array.from({ length: times }, () => kind)) : [],
-    pairs: number('pairs', values.pairs, all && !onlyKinds && !isSoak ? pairsDefault : 0, 0, 10_000),
+    pairs: values.pairs === 'all'
+      ? Infinity
+      : number('pairs', values.pairs, all && !onlyKinds && !isSoak ? pairsDefault : 0, 0, 10_000),
+    part: parsePart(values.part),
     mixMinutes: values.mix === true || (all && !onlyKinds)
       ? number('minutes', values.minutes, minutesDefault, 0.1, 10_000)
       : 0,
@@ -123,6 +130,12 @@ function choose (only: string | undefined, but: string | undefined, kinds: reado
   })
   const excluded = but === undefined ? [] : named(but)
   return (only === undefined ? [...kinds] : named(only)).filter(kind => !excluded.includes(kind))
+}
+
+function parsePart (text = '1/1'): [number, number] {
+  const [index = 0, count = 0] = text.split('/').map(Number)
+  if (!(index >= 1 && index <= count)) throw new Error('--part must be as 1/2')
+  return [index, count]
 }
 
 function number (name: string, text: string | undefined, otherwise: number, min: number, max: number): number {

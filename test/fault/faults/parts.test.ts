@@ -14,11 +14,12 @@ import { evidence } from './evidence.ts'
 import { Acknowledgements } from './gaps.ts'
 import { groupFigures } from './group-figures.ts'
 import { HistoryFile, readHistory } from './history-file.ts'
-import type { Death } from './kind.ts'
+import type { Death, FaultKind } from './kind.ts'
 import { faultKinds } from './kinds.ts'
 import { Network } from './network.ts'
 import { parseFaultOptions } from './options.ts'
 import { judgeQueues, redeliveryMs } from './queue-figures.ts'
+import { allPairs } from './rounds.ts'
 import type { Round } from './rounds.ts'
 import { judge } from './verdict.ts'
 
@@ -120,6 +121,22 @@ describe('what is measured', () => {
   })
 })
 
+describe('all pairs', () => {
+  const named = (names: string): FaultKind[] => names.split(',').map(name => faultKinds.find(each => each.name === name)!)
+  const pairsOf = (names: string): string[] => allPairs(named(names)).map(pair => pair.map(({ name }) => name).join(' + '))
+
+  it('are every two kinds once, and each with itself where there is more than one to strike', () => {
+    expect(pairsOf('kill,pause,operator')).toEqual([
+      'kill + kill', 'kill + pause', 'kill + operator', 'pause + pause', 'pause + operator'
+    ])
+  })
+
+  it('lose at most one volume, and kill all brokers last', () => {
+    expect(pairsOf('wipe,kill all,disk error'))
+      .toEqual(['wipe + kill all', 'disk error + kill all'])
+  })
+})
+
 describe('what deaths cost groups', () => {
   const assign = (process: string, startMs: number): Operation => ({
     kind: 'assign', process, group: 'g', positions: [{ key: 't-0', offset: undefined }], startMs, endMs: startMs,
@@ -203,6 +220,9 @@ describe('the flags', () => {
     expect(names(['--mix'])).toEqual([])
     expect(parseFaultOptions(['--mix', '--minutes', '2'], faultKinds, 1)).toMatchObject({ pairs: 0, mixMinutes: 2 })
     expect(parseFaultOptions(['--pairs'], faultKinds, 1)).toMatchObject({ pairs: 10, mixMinutes: 0 })
+    expect(parseFaultOptions(['--pairs', 'all', '--part', '2/3'], faultKinds, 1))
+      .toMatchObject({ pairs: Infinity, part: [2, 3] })
+    expect(() => names(['--part', '3/2'])).toThrow(/--part must be as 1\/2/)
     expect(() => names(['--only', 'flood'])).toThrow(/there is no fault 'flood' in this workload/)
     expect(names(['--only', 'kill,one way', '--times', '2'])).toEqual(['kill', 'kill', 'one way', 'one way'])
     const soak = parseFaultOptions(['--workload', 'groups', '--minutes', '10'], faultKinds, 1)
@@ -222,6 +242,7 @@ it('of a failed run is told: warnings, and what is no line of a log', () => {
   mkdirSync(join(folder, 'logs'))
   const lines = ['{"level":30,"msg":"calm"}', '{"level":40,"msg":"a complaint"}', 'TypeError: a crash']
   writeFileSync(join(folder, 'logs/events-0.log'), lines.map(line => `2026-01-01T00:00:00.000Z ${line}\n`).join(''))
+  writeFileSync(join(folder, 'ends.log'), '2026-01-01T00:00:00.000Z events-0 (pid 7) ended: SIGKILL\n')
   expect(evidence(folder).split('\n').map(line => line.replace(/^\S+Z /, '')))
-    .toEqual(['--- logs/events-0.log', '{"level":40,"msg":"a complaint"}', 'TypeError: a crash'])
+    .toEqual(['--- ends.log', 'events-0 (pid 7) ended: SIGKILL', '--- logs/events-0.log', '{"level":40,"msg":"a complaint"}', 'TypeError: a crash'])
 })

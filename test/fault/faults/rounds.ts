@@ -14,14 +14,38 @@ const calmMs = 2_000
 const mixRoundMs = 30_000
 /** In the mix: between two strikes, on average. */
 const betweenStrikesMs = 4_000
+/** The second of a pair waits so long for whom it may strike: a controller while there is none. */
+const possibleMsMax = 5_000
 
 export interface Round {
   readonly name: string
   readonly what: string[]
+  /** Kinds that could not be done, or that nothing came of, and why. */
+  readonly missed?: readonly string[]
   readonly startedAtMs: number
   readonly healedAtMs: number
   /** Infinity: not within wholeMsMax. */
   readonly wholeAtMs: number
+}
+
+export type Pair = readonly [FaultKind, FaultKind]
+
+/** What a round does, as it goes. */
+interface Deed {
+  readonly what: string[]
+  readonly missed: string[]
+}
+
+/**
+ * Every two kinds that can be at once, each with itself too where there is more than one to strike. Two that take
+ * copies away cannot: more than one lost volume is not promised.
+ */
+export function allPairs (kinds: readonly FaultKind[]): Pair[] {
+  return kinds.flatMap((first, index) => kinds.slice(index).flatMap((second): Pair[] => {
+    if (first === second && first.single === true) return []
+    if (first.lossy === true && second.lossy === true) return []
+    return [first.takesAll === true ? [second, first] : [first, second]]
+  }))
 }
 
 export class Rounds {
@@ -47,23 +71,20 @@ export class Rounds {
   async singles (kinds: readonly FaultKind[]): Promise<void> {
     for (const kind of kinds) {
       if (this.#stopped()) return
-      await this.#round(kind.name, async what => {
-        const strike = await this.#strike(kind, kind.lastsMs.alone, what)
-        if (strike === undefined) this.failures.push(`'${kind.name}' could not be done`)
-        await this.#wait(kind.lastsMs.alone)
-        await this.#heal(strike)
-      })
+      await this.#round(kind.name, deed => this.#last(kind, kind.lastsMs.alone, deed))
+      const missed = this.done.at(-1)?.missed ?? []
+      this.failures.push(...missed.map(why => `${kind.name}: ${why}`))
     }
   }
 
-  async pairs (kinds: readonly FaultKind[], count: number): Promise<void> {
+  async pairs (pairs: readonly Pair[]): Promise<void> {
     const { rng } = this.#scene
-    for (let index = 0; index < count && !this.#stopped(); index++) {
-      const [first, second] = [rng.pick(kinds), rng.pick(kinds)]
-      await this.#round(`${first.name} + ${second.name}`, async what => {
-        const lasting = [this.#last(first, this.#drawn(first), what)]
+    for (const [first, second] of pairs) {
+      if (this.#stopped()) return
+      await this.#round(`${first.name} + ${second.name}`, async deed => {
+        const lasting = [this.#last(first, this.#drawn(first), deed)]
         await this.#wait(rng.integer(3_000))
-        lasting.push(this.#last(second, this.#drawn(second), what))
+        lasting.push(this.#last(second, this.#drawn(second), deed, possibleMsMax))
         await Promise.all(lasting)
       })
     }
@@ -73,12 +94,12 @@ export class Rounds {
     const { rng } = this.#scene
     const endMs = nowMs() + minutes * 60_000
     for (let index = 1; nowMs() < endMs && !this.#stopped(); index++) {
-      await this.#round(`mix ${index}`, async what => {
+      await this.#round(`mix ${index}`, async deed => {
         const lasting: Promise<void>[] = []
         const roundEndMs = Math.min(nowMs() + mixRoundMs, endMs)
         while (nowMs() < roundEndMs && !this.#stopped()) {
           const kind = pickWeighted(kinds, this.#scene)
-          lasting.push(this.#last(kind, Math.min(this.#drawn(kind), roundEndMs - nowMs()), what))
+          lasting.push(this.#last(kind, Math.min(this.#drawn(kind), roundEndMs - nowMs()), deed))
           await this.#wait(Math.min(rng.exponential(betweenStrikesMs), Math.max(0, roundEndMs - nowMs())))
         }
         await Promise.all(lasting)
@@ -90,20 +111,37 @@ export class Rounds {
     return min + this.#scene.rng.integer(Math.max(1, max - min))
   }
 
-  async #last (kind: FaultKind, lastsMs: number, what: string[]): Promise<void> {
-    const strike = await this.#strike(kind, Math.max(0, lastsMs), what)
-    if (strike === undefined) return
+  /** Strikes, lasts, heals. @param possibleMs is tried for so long */
+  async #last (kind: FaultKind, lastsMs: number, deed: Deed, possibleMs = 0): Promise<void> {
+    const triedUntilMs = nowMs() + possibleMs
+    let strike = await this.#strike(kind, Math.max(0, lastsMs), deed)
+    while (strike === undefined && nowMs() < triedUntilMs && !this.#stopped()) {
+      await this.#wait(200)
+      strike = await this.#strike(kind, Math.max(0, lastsMs), deed)
+    }
+    if (strike === undefined) {
+      deed.missed.push(`'${kind.name}' could not be done`)
+      return
+    }
     await this.#wait(lastsMs)
-    await this.#heal(strike)
+    await strike.heal()
+    for (const broker of strike.brokers ?? []) this.#scene.struck.delete(broker)
+    const why = strike.struck?.() ?? ''
+    if (why === '') return
+    this.#say(`  nothing came of '${kind.name}': ${why}`)
+    deed.missed.push(`nothing came of '${strike.what}': ${why}`)
   }
 
-  async #strike (kind: FaultKind, lastsMs: number, what: string[]): Promise<Strike | undefined> {
+  async #strike (kind: FaultKind, lastsMs: number, { what }: Deed): Promise<Strike | undefined> {
     if (kind.lossy === true) {
       if (this.#lossy) return undefined
       this.#lossy = true
     }
     const strike = await kind.strike(this.#scene, lastsMs)
-    if (strike === undefined) return undefined
+    if (strike === undefined) {
+      if (kind.lossy === true) this.#lossy = false
+      return undefined
+    }
     for (const broker of strike.brokers ?? []) this.#scene.struck.add(broker)
     if (strike.death !== undefined) this.deaths.push(strike.death)
     what.push(strike.what)
@@ -112,17 +150,13 @@ export class Rounds {
     return strike
   }
 
-  async #heal (strike: Strike | undefined): Promise<void> {
-    await strike?.heal()
-    for (const broker of strike?.brokers ?? []) this.#scene.struck.delete(broker)
-  }
-
-  async #round (name: string, body: (what: string[]) => Promise<void>): Promise<void> {
+  async #round (name: string, body: (deed: Deed) => Promise<void>): Promise<void> {
     const { world, struck } = this.#scene
     this.#say(name)
-    const what: string[] = []
+    const deed: Deed = { what: [], missed: [] }
+    const { what, missed } = deed
     const startedAtMs = nowMs()
-    await body(what)
+    await body(deed)
     world.network.healAll()
     world.releaseAll()
     struck.clear()
@@ -135,7 +169,13 @@ export class Rounds {
       this.#say(`  ${crash}`)
       this.failures.push(`${name} (${what.join('; ')}): ${crash}`)
     }
-    this.done.push({ name, what, startedAtMs, healedAtMs, wholeAtMs })
+    for (const end of world.ends()) {
+      this.#say(`  ${end}`)
+      // Those are of the harness and of Kubernetes; whatever else ends a process is a crash.
+      if (/ (?:exit code \d+|SIGKILL|SIGTERM)$/.test(end)) continue
+      this.failures.push(`${name} (${what.join('; ')}): ${end}`)
+    }
+    this.done.push({ name, what, missed, startedAtMs, healedAtMs, wholeAtMs })
     if (Number.isFinite(wholeAtMs)) this.#say(`  whole ${((wholeAtMs - healedAtMs) / 1000).toFixed(1)} s after it`)
     else this.failures.push(`${name} (${what.join('; ')}): ${world.notReady()}, ${wholeMsMax / 1000} s after healing`)
     await this.#wait(calmMs)

@@ -1,6 +1,6 @@
 // A cluster of real processes for fault runs: the embedded Kubernetes API, real operator, real brokers, every
 // connection between them through the proxies of network.ts.
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { appendFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Program } from '../../../local/child.ts'
 import { rootFolder } from '../../../local/child.ts'
@@ -57,6 +57,9 @@ export class World {
   readonly #services: ServiceController
   readonly #operator: Supervised
   readonly #operatorLog: PodLog
+  /** By host: how many faults keep it down. */
+  readonly #holds = new Map<string, number>()
+  readonly #ends: string[] = []
   #clis = 0
 
   private constructor (folder: string, api: KubeApi, network: Network, config: LaunchConfig,
@@ -75,7 +78,8 @@ export class World {
       api,
       dataFolder: folder,
       program: ({ args = [] }) => args[0] === 'broker' ? program('-', 'broker/main.ts', args.slice(1)) : undefined,
-      onError
+      onError,
+      onEnd: (key, pid, how) => { this.#ended(key.replace(/^.*\//, ''), pid, how) }
     })
     this.#sets = new StatefulSetController(api, onError)
     this.#services = new ServiceController({
@@ -83,7 +87,7 @@ export class World {
     })
     this.#operatorLog = new PodLog(join(folder, 'logs/operator.log'))
     this.#operator = new Supervised(program(operatorHost, 'operator/main.ts', []), {},
-      chunk => { this.#operatorLog.write(chunk) }, how => { this.#note(`the operator ended: ${how}`) })
+      chunk => { this.#operatorLog.write(chunk) }, how => { this.#ended(operatorHost, this.pids().get(operatorHost) ?? 0, how) })
   }
 
   /**
@@ -149,6 +153,11 @@ export class World {
     return pid
   }
 
+  metricsPort (broker: number): number | undefined {
+    const pod = this.api.get('pods', namespace, podName(broker))
+    return pod === undefined ? undefined : portsOf(pod).metrics
+  }
+
   inspectPort (broker: number): number { return this.#config.hosts[podName(broker)]!.inspectPort! }
   volumeFolder (broker: number): string { return join(this.folder, `volumes/data-${podName(broker)}`) }
   logFile (broker: number): string { return join(this.folder, `logs/${podName(broker)}.log`) }
@@ -170,11 +179,29 @@ export class World {
   hold (host: string): void {
     mkdirSync(join(this.folder, 'hold'), { recursive: true })
     writeFileSync(join(this.folder, 'hold', host), '')
+    this.#holds.set(host, (this.#holds.get(host) ?? 0) + 1)
   }
 
-  release (host: string): void { rmSync(join(this.folder, 'hold', host), { force: true }) }
+  /** It stays down for as long as another fault holds it. */
+  release (host: string): void {
+    const left = (this.#holds.get(host) ?? 1) - 1
+    this.#holds.set(host, left)
+    if (left <= 0) rmSync(join(this.folder, 'hold', host), { force: true })
+  }
 
-  releaseAll (): void { rmSync(join(this.folder, 'hold'), { recursive: true, force: true }) }
+  releaseAll (): void {
+    this.#holds.clear()
+    rmSync(join(this.folder, 'hold'), { recursive: true, force: true })
+  }
+
+  /** How processes of brokers and the operator have ended since the last time it was asked for, in order. */
+  ends (): string[] { return this.#ends.splice(0) }
+
+  #ended (host: string, pid: number, how: string): void {
+    const text = `${host} (pid ${pid}) ended: ${how}`
+    this.#ends.push(text)
+    appendFileSync(join(this.folder, 'ends.log'), `${new Date().toISOString()} ${text}\n`)
+  }
 
   /** Empty when every broker that is asked for is ready and every partition whole; otherwise what is missing. */
   notReady (): string {
