@@ -111,7 +111,9 @@ test('refused over and over, the pauses grow from write to write of the table, u
   const { kube, store, put, made, scheduler } = simulate()
   const first = await made()
   const other = await put({ ...store.newTable('events-1'), controllerEpoch: 1 })
-  const refuse = (chance: number): void => { Object.assign(kube.conditions, { faultChance: chance, faults: ['unauthorized'] }) }
+  const refuse = (faultChance: number): void => {
+    Object.assign(kube.conditions, { faultChance, faults: ['unauthorized'] })
+  }
   const triesOf = async (table: Table, ms: number): Promise<number> => {
     let tries = 0
     for (const endMs = scheduler.now + ms; scheduler.now < endMs; tries++) {

@@ -14,7 +14,7 @@ import { evidence } from './evidence.ts'
 import { Acknowledgements } from './gaps.ts'
 import { groupFigures } from './group-figures.ts'
 import { HistoryFile, readHistory } from './history-file.ts'
-import type { Death, FaultKind } from './kind.ts'
+import type { Death } from './kind.ts'
 import { faultKinds } from './kinds.ts'
 import { Network } from './network.ts'
 import { parseFaultOptions } from './options.ts'
@@ -122,8 +122,10 @@ describe('what is measured', () => {
 })
 
 describe('all pairs', () => {
-  const named = (names: string): FaultKind[] => names.split(',').map(name => faultKinds.find(each => each.name === name)!)
-  const pairsOf = (names: string): string[] => allPairs(named(names)).map(pair => pair.map(({ name }) => name).join(' + '))
+  const pairsOf = (names: string): string[] => {
+    const kinds = names.split(',').map(name => faultKinds.find(each => each.name === name)!)
+    return allPairs(kinds).map(pair => pair.map(({ name }) => name).join(' + '))
+  }
 
   it('are every two kinds once, and each with itself where there is more than one to strike', () => {
     expect(pairsOf('kill,pause,operator')).toEqual([

@@ -71,8 +71,10 @@ async function behind (world: World, groups: readonly string[]): Promise<Behind>
   return { records, text: texts.join('; ') }
 }
 
-/** Empty when the groups have read everything; otherwise where they stand still. What a busy machine is late with counts
- * for nothing as long as it becomes less. */
+/**
+ * Empty when the groups have read everything; otherwise where they stand still. What a busy machine is late with counts
+ * for nothing as long as it becomes less.
+ */
 async function stuckBehind (world: World, groups: readonly string[]): Promise<string> {
   let least = Infinity
   let text = ''

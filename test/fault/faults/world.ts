@@ -87,7 +87,8 @@ export class World {
     })
     this.#operatorLog = new PodLog(join(folder, 'logs/operator.log'))
     this.#operator = new Supervised(program(operatorHost, 'operator/main.ts', []), {},
-      chunk => { this.#operatorLog.write(chunk) }, how => { this.#ended(operatorHost, this.pids().get(operatorHost) ?? 0, how) })
+      chunk => { this.#operatorLog.write(chunk) },
+      how => { this.#ended(operatorHost, this.pids().get(operatorHost) ?? 0, how) })
   }
 
   /**
