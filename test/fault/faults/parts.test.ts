@@ -246,5 +246,6 @@ it('of a failed run is told: warnings, and what is no line of a log', () => {
   writeFileSync(join(folder, 'logs/events-0.log'), lines.map(line => `2026-01-01T00:00:00.000Z ${line}\n`).join(''))
   writeFileSync(join(folder, 'ends.log'), '2026-01-01T00:00:00.000Z events-0 (pid 7) ended: SIGKILL\n')
   expect(evidence(folder).split('\n').map(line => line.replace(/^\S+Z /, '')))
-    .toEqual(['--- ends.log', 'events-0 (pid 7) ended: SIGKILL', '--- logs/events-0.log', '{"level":40,"msg":"a complaint"}', 'TypeError: a crash'])
+    .toEqual(['--- ends.log', 'events-0 (pid 7) ended: SIGKILL', '--- logs/events-0.log',
+      '{"level":40,"msg":"a complaint"}', 'TypeError: a crash'])
 })
