@@ -62,8 +62,10 @@ export class GroupDesk {
   }
 
   get #group (): Group { return this.#host.group(this.name) ?? vacantGroup(this.name) }
-  /** Nobody is here or waited for. */
-  get isIdle (): boolean { return this.#presences.size === 0 && this.#joining.size === 0 && !this.#inFlight }
+  /** Nobody is here or waited for, and the log knows of all who went. */
+  get isIdle (): boolean {
+    return this.#presences.size + this.#joining.size + this.#leaving.size === 0 && !this.#inFlight
+  }
   get target (): Target { return this.#target }
 
   isConnected (id: string): boolean {

@@ -75,6 +75,17 @@ describe('members', () => {
     expect(stays!.held.size).toBe(6)
   })
 
+  it('that die last leave an empty group behind', async () => {
+    const [last] = await joined(1)
+    last!.crash()
+    await world.clock.until(() => world.coordinator.group(group)!.members.size === 0, 4_000)
+    const [another, silent] = await joined(2)
+    another!.leave()
+    await world.clock.until(() => world.coordinator.group(group)!.members.size === 1, 1_000)
+    silent!.silent = true
+    await world.clock.until(() => world.coordinator.group(group)!.members.size === 0, 12_000)
+  })
+
   it('that do not release what they were told to are gone', async () => {
     const [first] = await joined(1)
     first!.releaseMs = 100_000
