@@ -4,6 +4,7 @@ import { collectDefaultMetrics, Registry } from 'prom-client'
 import type { AgentCounters } from './controller/counters.ts'
 import type { Census } from './controller/describe.ts'
 import type { GroupCoordinator } from './group/coordinator.ts'
+import type { QueueLoad } from './group/queue-loads.ts'
 import type { Volume } from './log/contract.ts'
 import { LatencyHistogram, latencyBucketsMs } from './histogram.ts'
 import type { PartitionStats } from './partition/stats.ts'
@@ -56,8 +57,8 @@ function byTopic (name: string, type: 'counter' | 'gauge', help: string, of: 're
 }
 
 /** Of queue groups: one series for each group and topic, limits.groupLagSeriesMax at most. */
-function byQueue (name: string, type: 'counter' | 'gauge', help: string, of: 'inFlight' | 'delivered' | 'redelivered' |
-  'acknowledged' | 'rejected' | 'deadLettered'): MetricEntry {
+function byQueue (name: string, type: 'counter' | 'gauge', help: string,
+  of: Exclude<keyof QueueLoad, 'group' | 'topic'>): MetricEntry {
   const read = ({ groups }: MetricSources): Sample[] => groups.queues()
     .map(load => ({ labels: { group: load.group, topic: load.topic }, value: load[of] }))
   return { name: `millrace_queue_${name}`, type, help: `${help} By group and topic; from its coordinator.`, read }
@@ -168,9 +169,15 @@ export const metricTable: readonly MetricEntry[] = [
     help: 'Records that a group has not committed, by group and topic; from its coordinator.',
     read: s => s.groups.lags.map(({ group, topic, records }): Sample => ({ labels: { group, topic }, value: records }))
   },
+  byQueue('members', 'gauge', 'Members of a queue group that read the topic.', 'members'),
   byQueue('in_flight_records', 'gauge', 'Records of a queue group that its members have.', 'inFlight'),
+  byQueue('oldest_record_seconds', 'gauge', 'For how long the first record that a queue group has found and not ' +
+    'finished has been the first, in the partition where that is longest.', 'oldestSeconds'),
+  byQueue('dead_records', 'gauge', 'Records of a queue group that wait to be written to its dead-letter topic.', 'dead'),
   byQueue('deliveries_total', 'counter', 'Records given to members of a queue group.', 'delivered'),
   byQueue('redeliveries_total', 'counter', 'Of those, records that had been given before.', 'redelivered'),
+  byQueue('returned_total', 'counter', 'Of the deliveries, those that came back unhandled, for another member.',
+    'returned'),
   byQueue('acknowledged_total', 'counter', 'Records that members of a queue group have acknowledged.', 'acknowledged'),
   byQueue('rejected_total', 'counter', 'Records that members of a queue group have rejected.', 'rejected'),
   byQueue('dead_lettered_total', 'counter', 'Records of a queue group written to its dead-letter topic.',

@@ -19,7 +19,7 @@ export function queueFacts ({ queue, queues }: DescribeGroupResponse): Record<st
 }
 
 function sum (queues: readonly QueueState[], of: 'delivered' | 'redelivered' | 'acknowledged' | 'rejected' |
-  'deadLettered' | 'gone'): number {
+  'returned' | 'deadLettered' | 'gone'): number {
   return queues.reduce((total, queue) => total + queue[of], 0)
 }
 
@@ -34,7 +34,8 @@ export function queueTable (group: DescribeGroupResponse, places: readonly Place
       : `${queue.maxDeliveries || 'any number of'} deliveries, then to ${queue.deadLetterTopic}\n`)
   const facts = `Group      ${name}\nState      queue, ${state}, epoch ${epoch}\n${settings}` +
     `Lag        ${lag}${known.length < places.length ? `, ${places.length - known.length} not known` : ''}\n` +
-    `Delivered  ${sum(queues, 'delivered')}, ${sum(queues, 'redelivered')} of them again; ` +
+    `Delivered  ${sum(queues, 'delivered')}, ${sum(queues, 'redelivered')} of them again, ` +
+    `${sum(queues, 'returned')} given back unhandled; ` +
     `${sum(queues, 'acknowledged')} acknowledged, ${sum(queues, 'rejected')} rejected, ` +
     `${sum(queues, 'deadLettered')} dead-lettered, ${sum(queues, 'gone')} gone by retention\n`
   const stuck = [...new Set(queues.map(({ deadLetterError }) => deadLetterError).filter(error => error !== ''))]

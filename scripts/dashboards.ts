@@ -194,6 +194,32 @@ const topics: Dashboard = {
 }
 
 const groupLabels = `${inCluster},group=~"$group"`
+/** One broker coordinates a group, and another one later. */
+const queue = (metric: string): string => `max by (group, topic) (millrace_queue_${metric}{${groupLabels}})`
+const queueRate = (metric: string): string =>
+  `max by (group, topic) (rate(millrace_queue_${metric}{${groupLabels}}[$__rate_interval]))`
+const byQueue = '{{group}} {{topic}}'
+const queues: Row = {
+  title: 'Queue groups',
+  panels: [
+    graph('Workers', 'Members that read the topic. None, and a lag above: nobody does the work.', 'none',
+      [queue('members'), byQueue]),
+    graph('In flight', 'Records that workers have. As many as they may have all the time: more workers would help.',
+      'short', [queue('in_flight_records'), byQueue]),
+    graph('Oldest record', 'For how long the first record that is not finished has been the first.', 's',
+      [queue('oldest_record_seconds'), byQueue]),
+    graph('Finished', 'Acknowledged by workers.', 'cps', [queueRate('acknowledged_total'), byQueue]),
+    graph('Delivered', 'Given to workers; again: after a release, a failure, a death or a lease that was over.', 'cps',
+      [queueRate('deliveries_total'), byQueue], [queueRate('redeliveries_total'), `again ${byQueue}`],
+      [queueRate('returned_total'), `given back unhandled ${byQueue}`]),
+    graph('Given up', 'Rejected by workers, and written to the dead-letter topic.', 'cps',
+      [queueRate('rejected_total'), `rejected ${byQueue}`],
+      [queueRate('dead_lettered_total'), `dead letters ${byQueue}`]),
+    graph('Wait for the dead-letter topic', 'Above none for long: it does not take records.', 'none',
+      [queue('dead_records'), byQueue])
+  ]
+}
+
 const groups: Dashboard = {
   file: 'groups', title: 'millrace: consumer groups',
   variables: [namespaceOf, clusterOf, {
@@ -212,7 +238,7 @@ const groups: Dashboard = {
         queries: [{ expr: `topk(20, sum by (group, topic) (millrace_group_lag_records{${groupLabels}}))`, legend: '' }]
       }
     ]
-  }, {
+  }, queues, {
     title: 'Coordinators',
     panels: [
       graph('Groups', 'Whose coordinator is on each broker.', 'none', [perBroker('millrace_groups'), '{{pod}}']),

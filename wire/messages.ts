@@ -774,6 +774,8 @@ export interface QueueState {
   gone: number
   /** Why the dead-letter topic does not take records, empty when it does. */
   deadLetterError: string
+  /** Of those delivered: given back by members that had not handled them. */
+  returned: number
 }
 
 export interface GetMetadataRequest {

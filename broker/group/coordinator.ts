@@ -14,6 +14,7 @@ import type { AssignorTopic } from './assignors.ts'
 import { describe, summarize, toCommitted } from './describe.ts'
 import { GroupPartition } from './group-partition.ts'
 import type { GroupLag } from './lags.ts'
+import type { QueueDesk } from './queue-desk.ts'
 import type { QueueLoad } from './queue-loads.ts'
 import { queueLoads } from './queue-loads.ts'
 import { GroupLags } from './lags.ts'
@@ -62,12 +63,18 @@ export class GroupCoordinator {
     for (const partition of this.#led.values()) yield * partition.groups()
   }
 
+  * #queues (): Generator<readonly [Group, QueueDesk | undefined]> {
+    for (const partition of this.#led.values()) {
+      for (const group of partition.groups()) yield [group, partition.queue(group.name)]
+    }
+  }
+
   /** How far groups are behind that are coordinated here, as of some seconds ago. */
   get lags (): readonly GroupLag[] { return this.#lags.all }
 
   /** Queue groups that are coordinated here, by group and topic; limits.groupLagSeriesMax at most. */
   queues (): QueueLoad[] {
-    return queueLoads(this.#groups(), groupLagSeriesMax)
+    return queueLoads(this.#queues(), this.#ports.clock.wallTime(), groupLagSeriesMax)
   }
 
   /** Groups that the log knows, over the partitions led here. */

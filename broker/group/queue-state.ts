@@ -10,9 +10,11 @@ import { nameOf, placeOf } from './records.ts'
 /** The step at `offset` of the log. */
 export function applyStep (group: Group | undefined, step: QueueStep, offset: number): Verdict {
   if (group === undefined) return step.step === 'settle' ? 'LEASE_LOST' : 'stale'
+  const place = nameOf(step.topicId, step.partition)
+  const wasIdle = (group.windows.get(place)?.entries.size ?? 0) === 0
   const verdict = take(group, step, offset)
-  const window = group.windows.get(nameOf(step.topicId, step.partition))
-  if (window !== undefined) keepStart(group, step, window.start)
+  const window = group.windows.get(place)
+  if (window !== undefined) keepStart(group, step, window, wasIdle)
   return verdict
 }
 
@@ -40,9 +42,12 @@ function take (group: Group, step: QueueStep, offset: number): Verdict {
   }
 }
 
-function keepStart (group: Group, { topic, topicId, partition, at }: QueueStep, start: number): void {
+/** What it says of the time is since when the first record that is not finished has been the first. */
+function keepStart (group: Group, { topic, topicId, partition, at }: QueueStep, { start, entries }: QueueWindow,
+  wasIdle: boolean): void {
   const place = nameOf(topicId, partition)
-  if (group.offsets.get(place)?.offset === start) return
+  const isNew = wasIdle && entries.size > 0
+  if (!isNew && group.offsets.get(place)?.offset === start) return
   group.offsets.set(place, {
     group: group.name, topic, topicId, partition, offset: start, leaderEpoch: -1, metadata: '', committedAt: at,
     member: '', epoch: 0, sequence: 0

@@ -52,6 +52,8 @@ export interface Totals {
   rejected: number
   deadLettered: number
   gone: number
+  /** By members that had not handled them: not counted as deliveries of the record, though it was delivered. */
+  returned: number
 }
 
 /** What there is from `from` on, by a member that looked. */
@@ -83,7 +85,10 @@ export class QueueWindow {
   #end: number
   /** Ascending by offset: records are added at the end. */
   readonly #entries = new Map<number, Entry>()
-  readonly totals: Totals = { delivered: 0, redelivered: 0, acknowledged: 0, rejected: 0, deadLettered: 0, gone: 0 }
+  /** They only grow: metrics are made of them. */
+  readonly totals: Totals = {
+    delivered: 0, redelivered: 0, acknowledged: 0, rejected: 0, deadLettered: 0, gone: 0, returned: 0
+  }
   /** By member: how many records it holds. */
   readonly #held = new Map<string, number>()
 
@@ -171,8 +176,7 @@ export class QueueWindow {
       case 'returned':
         if (isBurial || entry.deliveries === 0) return
         entry.deliveries--
-        totals.delivered--
-        if (entry.deliveries > 0) totals.redelivered--
+        totals.returned++
         return
       case 'doomed':
         entry.doomed = true

@@ -18,8 +18,8 @@ function setup (census?: Census) {
     groups: {
       groupsCount: 2, membersCount: 0, lags: [{ group: 'audit', topic: 'orders', records: 7 }],
       queues: () => [{
-        group: 'mail', topic: 'jobs', inFlight: 3, delivered: 12, redelivered: 2, acknowledged: 8, rejected: 1,
-        deadLettered: 1
+        group: 'mail', topic: 'jobs', members: 2, inFlight: 3, delivered: 12, redelivered: 2, returned: 1,
+        acknowledged: 8, rejected: 1, deadLettered: 1, dead: 0, oldestSeconds: 1.5
       }]
     },
     census,
@@ -40,6 +40,8 @@ it('exposes what the parts count, in the exposition format', async () => {
   expect(text).toContain('millrace_commit_latency_seconds_bucket{le="+Inf"} 4\n')
   expect(text).toContain('millrace_commit_latency_seconds_count 4\n')
   expect(text).toContain('millrace_group_lag_records{group="audit",topic="orders"} 7\n')
+  expect(text).toContain('millrace_queue_members{group="mail",topic="jobs"} 2\n')
+  expect(text).toContain('millrace_queue_oldest_record_seconds{group="mail",topic="jobs"} 1.5\n')
   expect(text).toContain('millrace_fsync_seconds_bucket{le="0.005"} 1\n')
   expect(text).toContain('millrace_fsync_seconds_sum 0.064\n')
   expect(text).toContain('millrace_produce_errors_total{code="DISK_FULL"} 1\n')

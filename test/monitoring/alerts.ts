@@ -40,6 +40,7 @@ export function shortened (rules: Rules): Rules {
       .replaceAll(/(?<=offset )[0-9]+[smh]/g, text => shorter(text, 15))
       // Silence is told in seconds; the embedded API sends a bookmark every ten.
       .replace(/(?<=silence_seconds\) > )300/, '20')
+      .replace(/(?<=oldest_record_seconds\) > )900/, '15')
   }
   return copy
 }

@@ -6,7 +6,8 @@ import { afterAll, expect, it } from 'vitest'
 import { stringify } from 'yaml'
 import { run } from '../fault/harness.ts'
 import { alertsOf, readRules, root, rulesPath } from './alerts.ts'
-import { cases, type Case } from './cases.ts'
+import type { Case } from './case.ts'
+import { cases } from './cases.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'millrace-rules-'))
 afterAll(() => { rmSync(folder, { recursive: true }) })

@@ -70,6 +70,43 @@ it('MillraceGroupLagGrowing: a group that went home', async () => {
   await fire('MillraceGroupLagGrowing')
 })
 
+/** What a worker had is delivered again when it is gone. */
+async function replaceWorker (): Promise<void> {
+  const { washers } = shop
+  washers!.kill('SIGKILL')
+  await ended(washers!)
+  shop.washers = shop.worker('dishes', 'washers', 'dishes.dead')
+}
+
+it('a queue group of which all workers are dead', async () => {
+  shop.washers!.kill('SIGKILL')
+  await ended(shop.washers!)
+  await fire('MillraceQueueWithoutWorkers')
+  shop.washers = shop.worker('dishes', 'washers', 'dishes.dead')
+})
+
+it('a worker that hangs at a record', async () => {
+  await shop.say('dishes', 'bottomless')
+  await fire('MillraceQueueRecordStuck')
+  await replaceWorker()
+})
+
+it('a record that fails each time', async () => {
+  await shop.say('dishes', 'spoiled')
+  await fire('MillraceQueueDeadLetters')
+})
+
+it('a dead-letter topic that does not exist', async () => {
+  const scrubber = shop.worker('pans', 'scrubbers', 'pans.dead')
+  await shop.say('pans', 'spoiled')
+  await fire('MillraceQueueDeadLettersStuck')
+  await shop.millrace('topic', 'create', 'pans.dead', '--partitions', '2', '--replicas', '3')
+  await until('it has its dead letter', dataMsMax, async () =>
+    (await shop.prometheus.query('millrace_queue_dead_lettered_total{group="scrubbers"} == 1')).length > 0)
+  scrubber.kill('SIGTERM')
+  await ended(scrubber)
+})
+
 it('a broker that is paused', async () => {
   const controller = await shop.controller()
   const broker = [0, 1, 2].find(each => each !== controller)!

@@ -525,7 +525,8 @@ const QueueState = new Codec<M.QueueState>({
   rejected: { number: 12, type: 'int64' },
   deadLettered: { number: 13, type: 'int64' },
   gone: { number: 14, type: 'int64' },
-  deadLetterError: { number: 15, type: 'string' }
+  deadLetterError: { number: 15, type: 'string' },
+  returned: { number: 16, type: 'int64' }
 })
 
 const DescribeGroupResponse = new Codec<M.DescribeGroupResponse>({

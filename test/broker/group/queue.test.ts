@@ -135,6 +135,8 @@ describe('the log of a queue', () => {
     const log = twoMembers()
     log.settle('a', log.take('a', [10]), [10], 'returned')
     expect(log.window.entries.get(10)?.deliveries).toBe(0)
+    // Counters never go back: what reads them would take that for a new beginning.
+    expect(log.window.totals).toMatchObject({ delivered: 1, redelivered: 0, returned: 1 })
     log.settle('a', log.take('a', [10]), [10], 'released')
     expect(log.window.entries.get(10)?.deliveries).toBe(1)
   })
