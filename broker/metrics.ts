@@ -173,7 +173,8 @@ export const metricTable: readonly MetricEntry[] = [
   byQueue('in_flight_records', 'gauge', 'Records of a queue group that its members have.', 'inFlight'),
   byQueue('oldest_record_seconds', 'gauge', 'For how long the first record that a queue group has found and not ' +
     'finished has been the first, in the partition where that is longest.', 'oldestSeconds'),
-  byQueue('dead_records', 'gauge', 'Records of a queue group that wait to be written to its dead-letter topic.', 'dead'),
+  byQueue('dead_records', 'gauge', 'Records of a queue group that wait to be written to its dead-letter topic.',
+    'dead'),
   byQueue('deliveries_total', 'counter', 'Records given to members of a queue group.', 'delivered'),
   byQueue('redeliveries_total', 'counter', 'Of those, records that had been given before.', 'redelivered'),
   byQueue('returned_total', 'counter', 'Of the deliveries, those that came back unhandled, for another member.',

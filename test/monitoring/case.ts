@@ -1,5 +1,5 @@
-// What an alert must fire on, or must not, as series for `promtool test rules`: one value a minute, in promtool's notation
-// ('0x9' is ten zeros, '0+5x9' counts by five, '_' is a scrape without the series).
+// What an alert must fire on, or must not, as series for `promtool test rules`: one value a minute, in promtool's
+// notation ('0x9' is ten zeros, '0+5x9' counts by five, '_' is a scrape without the series).
 
 export interface Case {
   readonly alert: string

@@ -1,6 +1,6 @@
 // A cluster that has something to measure: three brokers on small disks of their own, two operators, a producer that
-// does not rest, a group that keeps up and one that went home, a worker of a queue group, and the real Prometheus looking
-// at all of it.
+// does not rest, a group that keeps up and one that went home, a worker of a queue group, and the real Prometheus
+// looking at all of it.
 import { spawn, type ChildProcess } from 'node:child_process'
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
