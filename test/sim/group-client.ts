@@ -4,7 +4,7 @@
 // What is asserted, at each step of a member: nothing of a partition is skipped (what is handed out is at most
 // the next after what the group has finished); who may commit had begun at the last commit of those before it
 // or after it (so what is repeated is what was not committed); and commits never go back, as they would if two
-// members could commit for one partition.
+// members could commit for one partition, or one member for a time in which it had it that is over.
 import type { ConsumedBatch } from '../../client/consumed-batch.ts'
 import type { Consumer } from '../../client/consumer.ts'
 import type { TopicPartition } from '../../client/consumer-options.ts'
@@ -68,10 +68,25 @@ class Progress {
     this.#committed.set(key, mine)
   }
 
+  /** It counted, and others may have committed more since the member lost the partition. */
+  outlived (member: string, key: Key, offset: number): void {
+    this.#fail('two owners', `${key}: ${member} committed ${offset} for a time that was over before it went out`)
+  }
+
   #fail (kind: string, message: string): void {
     this.#world.cluster.scheduler.fail(new SimFailure(kind, message))
   }
 }
+
+/** A commit that is under way, or waits for those before it: they go out one at a time. */
+interface Commit {
+  readonly readings: readonly Reading[]
+  /** Lost while it waited: it must not count for them. */
+  readonly late: Set<Reading>
+}
+
+/** At most so many wait for each other. */
+const commitsMax = 4
 
 /** One time that a member has a partition. */
 interface Reading {
@@ -89,6 +104,8 @@ class GroupMember {
   readonly #rng: SimRng
   readonly #consumer: Consumer
   readonly #readings = new Map<Key, Reading>()
+  /** The first one is under way. */
+  readonly #commits: Commit[] = []
   #calm = false
   #left = false
   /** Another may sit in its place: its static name may be taken from it. */
@@ -111,7 +128,7 @@ class GroupMember {
       onAssigned: (partitions) => { this.#assigned(partitions) },
       onRevoked: (partitions) => this.#revoked(partitions),
       onLost: (partitions, why) => {
-        for (const place of partitions) this.#readings.delete(this.#key(place))
+        for (const place of partitions) this.#lost(this.#key(place))
         world.coverage.reached(why.code === 'MAX_POLL_EXCEEDED' ? 'a member was too slow' : 'a member was fenced')
       }
     })
@@ -158,6 +175,17 @@ class GroupMember {
     for (const place of partitions) this.#readings.set(this.#key(place), { first: -1, finished: -1, committed: -1 })
   }
 
+  #lost (key: Key): void {
+    const reading = this.#readings.get(key)
+    this.#readings.delete(key)
+    if (reading === undefined) return
+    for (const waiting of this.#commits.slice(1)) {
+      if (!waiting.readings.includes(reading)) continue
+      waiting.late.add(reading)
+      this.#world.coverage.reached('a partition was lost while a commit waited')
+    }
+  }
+
   async #take (batch: ConsumedBatch): Promise<void> {
     const key = this.#key(batch)
     const reading = this.#readings.get(key)
@@ -168,7 +196,9 @@ class GroupMember {
     this.#progress.finished(key, batch.lastOffset + 1)
     // It may have lost the partition meanwhile, and even got it back: then this was another time.
     if (reading !== undefined && this.#readings.get(key) === reading) reading.finished = batch.lastOffset + 1
-    if (this.#rng.chance(0.3)) await this.#commit([...this.#readings])
+    if (!this.#rng.chance(0.3)) return
+    const commit = this.#commit([...this.#readings])
+    if (this.#commits.length >= commitsMax || this.#rng.chance(0.5)) await commit
   }
 
   async #revoked (partitions: readonly TopicPartition[]): Promise<void> {
@@ -185,6 +215,8 @@ class GroupMember {
         ({ key, reading, offset: reading.finished, before: this.#progress.committed(key, reading) }))
     if (news.length === 0) return
     const offsets = news.map(({ key, offset }) => ({ ...placeOf(key), offset }))
+    const commit: Commit = { readings: news.map(({ reading }) => reading), late: new Set() }
+    if (this.#commits.push(commit) > 1) this.#world.coverage.reached('a commit waited for another')
     try {
       await this.#consumer.commit(offsets, { timeoutMs: this.#rng.pick([1_000, 5_000]) })
     } catch (error) {
@@ -192,9 +224,12 @@ class GroupMember {
       if (code === 'FENCED_MEMBER') this.#world.coverage.reached('a commit was fenced')
       else if (!(error instanceof MillraceError && (error.retriable || code === 'CLOSED'))) throw error
       return
+    } finally {
+      this.#commits.splice(this.#commits.indexOf(commit), 1)
     }
     for (const { key, reading, offset, before } of news) {
-      reading.committed = offset
+      if (commit.late.has(reading)) this.#progress.outlived(this.process.name, key, offset)
+      reading.committed = Math.max(reading.committed, offset)
       this.#progress.acknowledged(this.process.name, key, reading, offset, before)
     }
   }

@@ -12,8 +12,9 @@ import type { Outcome, Task } from './mutations/worker.ts'
 
 const root = join(import.meta.dirname, '../..')
 const read = (file: string): string => readFileSync(join(root, file), 'utf8')
-const headings = new Set(['docs/replication.md', 'docs/queue-groups.md'].flatMap((page) => read(page).split('\n'))
-  .filter((line) => line.startsWith('## ')).map((line) => line.slice(3)))
+const pages = ['docs/replication.md', 'docs/protocol.md', 'docs/queue-groups.md']
+const headings = new Set(pages.flatMap((page) => read(page).split('\n'))
+  .filter((line) => /^###? /.test(line)).map((line) => line.replace(/^#+ /, '')))
 
 const list = (folder: string): string[] => readdirSync(join(root, folder))
 const scenarios = [...list('test/sim/scenarios'), ...list('test/sim/mutations/scenarios')]

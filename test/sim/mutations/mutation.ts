@@ -1,5 +1,5 @@
-// A rule of docs/replication.md or docs/queue-groups.md taken out of the production source: named searches and
-// replacements, done to the text of a file while it loads (loader.ts). The source itself knows nothing of it.
+// A rule of docs/replication.md, docs/protocol.md or docs/queue-groups.md taken out of the production source: named
+// searches and replacements, done to the text of a file while it loads (loader.ts). The source itself knows nothing.
 
 export interface Edit {
   /** Path from the root of the repository. */
@@ -23,7 +23,7 @@ export type Finder = 'seeds' | `plan ${string}` | `scenario ${string}` | `histor
 
 export interface Mutation {
   readonly name: string
-  /** A heading of docs/replication.md, or of docs/queue-groups.md. */
+  /** A heading of docs/replication.md, docs/protocol.md or docs/queue-groups.md. */
   readonly rule: string
   /** What is taken out, in a sentence. */
   readonly without: string

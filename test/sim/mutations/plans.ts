@@ -32,6 +32,13 @@ function queues (plan: Plan, orderedByKey: boolean, faults: Partial<Record<Fault
   return { ...base, topics: [...base.topics, dead], workers: 4, orderedByKey }
 }
 
+/** A group of three: its coordinators come and go, and so do links. */
+function groups (plan: Plan): Plan {
+  const base = withFaults(small(plan),
+    { kill: 3_000, pause: 3_000, 'client cut': 2_000, 'one way': 4_000, 'slow link': 3_000 })
+  return { ...base, members: 3 }
+}
+
 export const plans: Readonly<Record<string, (plan: Plan) => Plan>> = {
   /** Leaders come and go fast. */
   elections: (plan) => withFaults(small(plan),
@@ -72,6 +79,7 @@ export const plans: Readonly<Record<string, (plan: Plan) => Plan>> = {
   'read errors': (plan) => withFaults(retained(plan), { 'read error': 1_500, kill: 3_000, power: 4_000 }),
   /** Segments roll and go while brokers are away. */
   retention: (plan) => withFaults(retained(plan), { pause: 3_000, isolate: 3_000, power: 3_000, kill: 4_000 }),
+  groups,
   /** Workers of a queue group die, leave and stand still; so do coordinators. */
   queues: (plan) => queues(plan, false, { kill: 3_000, pause: 4_000, 'one way': 6_000 }),
   'ordered queues': (plan) => queues(plan, true, { kill: 5_000, pause: 6_000 }),
