@@ -5,7 +5,7 @@ import { errorOf } from './errors.ts'
 import type { MillraceError } from './errors.ts'
 import type { PartitionOffset } from './offsets.ts'
 import type { PartitionReader } from './partition-reader.ts'
-import { partitionOf } from './reader-set.ts'
+import { commitOf } from './reader-set.ts'
 
 /**
  * A record or a batch, with everything before it; a partition, as far as it was handed out; or offsets, each the
@@ -39,7 +39,7 @@ export class Choice {
       }
       // This member may have had it before, have lost it, and have it again: others have committed more meanwhile.
       if (isMember && isRead && (from.first < 0 || offset <= from.first)) throw isAnothers(each)
-      this.#readers.set({ ...each, ...partitionOf(from), offset }, from)
+      this.#readers.set({ ...each, ...commitOf(from, offset) }, from)
     }
   }
 

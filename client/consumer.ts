@@ -24,7 +24,7 @@ import { GROUPS_TOPIC, Offsets } from './offsets.ts'
 import type { ListedOffset, PartitionOffset } from './offsets.ts'
 import type { PartitionReader, ReaderHost } from './partition-reader.ts'
 import { processed } from './processing.ts'
-import { partitionOf, ReaderSet } from './reader-set.ts'
+import { commitOf, partitionOf, ReaderSet } from './reader-set.ts'
 import { runSource } from './run-source.ts'
 import { Runner } from './runner.ts'
 import type { RecordHandler, RunOptions } from './runner.ts'
@@ -359,7 +359,7 @@ export class Consumer<K = Uint8Array, V = Uint8Array> implements AsyncIterable<C
   #places (placeOf: (reader: PartitionReader) => number): PartitionOffset[] {
     return [...this.#readers.all()]
       .filter(reader => placeOf(reader) >= 0 && placeOf(reader) !== reader.committed)
-      .map(reader => ({ ...partitionOf(reader), offset: placeOf(reader) }))
+      .map(reader => commitOf(reader, placeOf(reader)))
   }
 
   #commit (choose: () => readonly PartitionOffset[], options: CallOptions): Promise<void> {

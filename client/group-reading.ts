@@ -1,5 +1,6 @@
 // What a consumer reads as a member of a group: partitions come and go one by one, the others go on.
 import type { Timer } from '../wire/ports.ts'
+import type { CommittedOffset } from '../wire/messages.ts'
 import type { Commits } from './commits.ts'
 import type { ConsumerOptions, StartAt } from './consumer-options.ts'
 import { errorOf, toMillraceError } from './errors.ts'
@@ -12,7 +13,7 @@ import type { Offsets, PartitionOffset, Patience } from './offsets.ts'
 import type { ReaderHost } from './partition-reader.ts'
 import { PartitionReader } from './partition-reader.ts'
 import type { ReaderSet } from './reader-set.ts'
-import { partitionOf } from './reader-set.ts'
+import { commitOf, wentOn } from './reader-set.ts'
 import { sleep } from './waiting.ts'
 
 /** What it needs of its consumer. */
@@ -137,9 +138,9 @@ export class GroupReading {
     for (const held of wanted) {
       const { topic, partition, topicId } = held
       const committed = starts.get(`${topicId}/${partition}`)
-      const from = committed ?? this.#first(held)
+      const from = committed?.offset ?? this.#first(held)
       const reader = new PartitionReader(this.#host.readerHost, topic, partition, topicId, from)
-      if (committed !== undefined) reader.committed = committed
+      if (committed !== undefined) wentOn(reader, committed)
       this.#readings.get(held)!.reader = reader
       readers.push(reader)
       const before = this.#host.readers.get(held)
@@ -153,7 +154,7 @@ export class GroupReading {
   }
 
   /** Where the group stands, as the coordinator that gave the partitions knows it. */
-  async #committed (partitions: readonly Held[]): Promise<Map<string, number>> {
+  async #committed (partitions: readonly Held[]): Promise<Map<string, CommittedOffset>> {
     const { offsets, commits } = this.#host
     for (;;) {
       const wanted = partitions.filter(held => this.#isWanted(held))
@@ -162,7 +163,7 @@ export class GroupReading {
       try {
         const found = await offsets.committed(commits.group, asked, { timeoutMs: limits.callTimeoutMs },
           this.#membership.committer())
-        return new Map(found.map(({ topicId, partition, offset }) => [`${topicId}/${partition}`, offset]))
+        return new Map(found.map(each => [`${each.topicId}/${each.partition}`, each]))
       } catch (error) {
         // As long as they are the member's it asks; they may have been taken from it meanwhile.
         if (!toMillraceError(error).retriable) throw error
@@ -228,7 +229,7 @@ export class GroupReading {
     const places = (): PartitionOffset[] => readings.flatMap(({ held, reader }) =>
       this.#readings.get(held)?.reader === reader &&
       reader !== undefined && reader.finished >= 0 && reader.finished !== reader.committed
-        ? [{ ...partitionOf(reader), offset: reader.finished }] : [])
+        ? [commitOf(reader, reader.finished)] : [])
     try {
       await this.#host.commits.commit(places, () => {}, { timeoutMs: limits.revokeCommitMs })
     } catch (error) {

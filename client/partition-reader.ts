@@ -59,7 +59,7 @@ export class PartitionReader implements Subscriber {
   progress = 0
   highWatermark = -1
   #fetchOffset = -1
-  #leaderEpoch = -1
+  leaderEpoch = -1 // the newest that is known: a leader of an older one cannot say what is there
   /** Everything before it was handed out or has been removed: what the next start must not lie before. */
   #startMin = 0
   readonly #received: Received[] = []
@@ -163,7 +163,7 @@ export class PartitionReader implements Subscriber {
       this.#timer?.cancel()
       this.#timer = undefined
     }
-    if (this.#timer !== undefined && (leader === undefined || leader.leaderEpoch <= this.#leaderEpoch)) return
+    if (this.#timer !== undefined && (leader === undefined || leader.leaderEpoch <= this.leaderEpoch)) return
     if (leader === undefined) {
       this.#retryLater(new WireError('LEADER_NOT_AVAILABLE', `${this.topic}/${this.partition} has no leader now`))
       return
@@ -172,7 +172,7 @@ export class PartitionReader implements Subscriber {
     this.#timer = undefined
     const creditBytes = this.#host.prefetchBytes - this.#receivedBytes
     if (creditBytes <= 0) return
-    this.#leaderEpoch = Math.max(this.#leaderEpoch, leader.leaderEpoch)
+    this.leaderEpoch = Math.max(this.leaderEpoch, leader.leaderEpoch)
     this.#owedBytes = 0
     this.#answered = false
     this.#heardAt = this.#host.ports.clock.now()
@@ -184,7 +184,7 @@ export class PartitionReader implements Subscriber {
       partition: this.partition,
       topicId: this.topicId,
       offset: this.#fetchOffset,
-      leaderEpoch: this.#leaderEpoch,
+      leaderEpoch: this.leaderEpoch,
       creditBytes,
       fromFollower: this.#isNear
     })
@@ -202,7 +202,7 @@ export class PartitionReader implements Subscriber {
       return
     }
     this.topicId = topicId
-    this.#leaderEpoch = -1
+    this.leaderEpoch = -1
     this.highWatermark = -1
     this.seek('start')
   }
@@ -225,7 +225,7 @@ export class PartitionReader implements Subscriber {
     this.#troubleSince = -1
     this.#trouble = undefined
     this.#backoff.reset()
-    this.#leaderEpoch = Math.max(this.#leaderEpoch, response.leaderEpoch)
+    this.leaderEpoch = Math.max(this.leaderEpoch, response.leaderEpoch)
     this.heardOfEnd(response.highWatermark)
     if (response.records.length === 0) return
     try {

@@ -1,4 +1,5 @@
 // The partitions that a consumer reads: which there are, where each begins, and how much each may buffer.
+import type { CommittedOffset } from '../wire/messages.ts'
 import type { Assignment, ConsumerOptions, StartAt, TopicPartition } from './consumer-options.ts'
 import { errorOf, toMillraceError } from './errors.ts'
 import type { MillraceError } from './errors.ts'
@@ -25,6 +26,17 @@ export function keyOf ({ topic, partition }: TopicPartition): string {
 
 export function partitionOf ({ topic, topicId, partition }: PartitionReader): Omit<PartitionOffset, 'offset'> {
   return { topic, topicId, partition }
+}
+
+/** With the epoch, so that who goes on there does not believe a leader of an older one that it is not there. */
+export function commitOf (reader: PartitionReader, offset: number): PartitionOffset {
+  return { ...partitionOf(reader), offset, leaderEpoch: reader.leaderEpoch }
+}
+
+/** It begins where the group stands. 0: whoever committed that knew of no epoch. */
+export function wentOn (reader: PartitionReader, { offset, leaderEpoch }: CommittedOffset): void {
+  reader.committed = offset
+  if (leaderEpoch > 0) reader.leaderEpoch = leaderEpoch
 }
 
 export class ReaderSet {
@@ -136,12 +148,12 @@ export class ReaderSet {
     const { group } = this.#options
     if (group === undefined || readers.length === 0) return
     const committed = await this.#host.offsets.committed(group, readers.map(partitionOf), patience)
-    const offsets = new Map(committed.map(each => [`${each.topicId}/${each.partition}`, each.offset]))
+    const places = new Map(committed.map(each => [`${each.topicId}/${each.partition}`, each]))
     for (const reader of readers) {
-      const offset = offsets.get(`${reader.topicId}/${reader.partition}`)
-      if (offset === undefined) continue
-      reader.from = offset
-      reader.committed = offset
+      const place = places.get(`${reader.topicId}/${reader.partition}`)
+      if (place === undefined) continue
+      reader.from = place.offset
+      wentOn(reader, place)
     }
   }
 

@@ -582,6 +582,7 @@ export interface CommittedOffset {
   partition: number
   /** The next offset to read. */
   offset: number
+  /** The newest leader epoch of the partition that the reader knew, 0 or -1 for none: the next one fetches with it. */
   leaderEpoch: number
   metadata: string
   /** Set in answers only. */

@@ -75,6 +75,8 @@ export class FakeCluster {
   verdict: (topic: string, partition: number, header: BatchHeader) => Verdict = () => 'ok'
   /** What a question for an offset is answered with instead, if with anything. */
   listRefusal: ErrorCode | undefined
+  /** Throws what a broker refuses a subscription with, if it does. */
+  refuse: (id: number, subscribe: FetchRequest_Subscribe) => void = () => {}
   /** Bytes of produce requests, as they came. */
   readonly produced: ProduceRequest[] = []
   #nextTopic = 1
@@ -254,10 +256,8 @@ export class FakeCluster {
     const mine = new Map<number, Subscription>()
     return {
       message: ({ subscribe, credit, unsubscribe }) => {
-        if (credit !== undefined) {
-          const subscription = mine.get(credit.subscriptionId)
-          if (subscription !== undefined) subscription.credit += credit.bytes
-        }
+        const credited = credit === undefined ? undefined : mine.get(credit.subscriptionId)
+        if (credited !== undefined) credited.credit += credit!.bytes
         if (unsubscribe !== undefined) {
           const subscription = mine.get(unsubscribe.subscriptionId)
           if (subscription !== undefined) this.subscriptions.delete(subscription)
@@ -273,6 +273,7 @@ export class FakeCluster {
     mine: Map<number, Subscription>): void {
     const { subscriptionId, topic, partition, offset, creditBytes: credit, topicId, fromFollower } = subscribe
     try {
+      this.refuse(id, subscribe)
       const state = fromFollower ? this.partition(topic, partition) : this.#lead(id, topic, partition)
       const current = this.topics.get(topic)!.info.topicId
       if (topicId !== '' && topicId !== current) throw new WireError('UNKNOWN_TOPIC_ID')
