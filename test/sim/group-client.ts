@@ -110,10 +110,18 @@ class GroupMember {
   #left = false
   /** Another may sit in its place: its static name may be taken from it. */
   #goes = false
+  #closed = false
+  /** Who sat in its place: what it said last may come late, and take the static name back. */
+  readonly #before: GroupMember | undefined
+  /** It has given up. */
+  readonly #gone: () => void
 
-  constructor (world: ClientWorld, progress: Progress, host: string, name: string, instanceId: string) {
+  constructor (world: ClientWorld, progress: Progress, host: string, name: string, instanceId: string,
+    before: GroupMember | undefined, gone: () => void) {
     this.#world = world
     this.#progress = progress
+    this.#before = before
+    this.#gone = gone
     this.process = world.cluster.scheduler.process(name)
     this.#rng = world.cluster.scheduler.rng.fork(`workload/${name}`)
     const rng = this.#rng
@@ -151,8 +159,18 @@ class GroupMember {
         if (this.#left) return
       }
     } catch (error) {
-      if (!this.#goes || !(error instanceof MillraceError) || error.code !== 'FENCED_INSTANCE') throw error
+      if (!(error instanceof MillraceError) || !this.#isReplaced(error)) throw error
     }
+  }
+
+  /** Another has its name: the one after it, or the one before it that has not gone yet. */
+  #isReplaced (error: MillraceError): boolean {
+    if (error.code !== 'FENCED_INSTANCE') return false
+    if (this.#goes) return true
+    if (this.#before === undefined || this.#before.process.dead || this.#before.#closed) return false
+    this.#left = true
+    this.#gone()
+    return true
   }
 
   async #joined (topics: readonly string[]): Promise<boolean> {
@@ -162,7 +180,7 @@ class GroupMember {
     } catch (error) {
       if (!(error instanceof MillraceError)) throw error
       if (error.retriable || error.code === 'CLOSED') return this.#left
-      if (this.#goes && error.code === 'FENCED_INSTANCE') return true
+      if (this.#isReplaced(error)) return true
       throw error
     }
   }
@@ -245,6 +263,7 @@ class GroupMember {
       await this.#commit([...this.#readings])
       this.#left = true
       await this.#consumer.close()
+      this.#closed = true
     } catch (error) {
       if (!(error instanceof MillraceError && error.retriable)) throw error
     }
@@ -262,6 +281,8 @@ export class GroupWorkload {
   readonly #progress: Progress
   readonly #rng: SimRng
   readonly #members: (GroupMember | undefined)[] = []
+  /** In each seat, whoever sat there last. */
+  readonly #latest: (GroupMember | undefined)[] = []
   readonly #hosts: readonly string[]
   #made = 0
   #calm = false
@@ -285,9 +306,11 @@ export class GroupWorkload {
   #fill (seat: number): void {
     const instanceId = seat % 3 === 2 ? `seat-${seat}` : ''
     const name = `m${++this.#made}`
-    const member = new GroupMember(this.#world, this.#progress, this.#hosts[seat]!, name, instanceId)
+    const gone = (): void => { this.#later(500, () => { if (this.#members[seat] === member) this.#fill(seat) }) }
+    const member: GroupMember = new GroupMember(this.#world, this.#progress, this.#hosts[seat]!, name, instanceId,
+      this.#latest[seat], gone)
     if (this.#calm) member.calm()
-    this.#members[seat] = member
+    this.#members[seat] = this.#latest[seat] = member
     this.#later(this.#rng.exponential(6_000), () => { this.#disturb(seat, member) })
   }
 

@@ -135,7 +135,7 @@ export class RowObserver {
     }
     if (old !== undefined) this.#count(row, old)
     this.#latest.set(key, row)
-    this.#holdsAll(row, where)
+    this.#holdsAll(row, where, row.leaderEpoch !== old?.leaderEpoch)
   }
 
   /**
@@ -151,17 +151,20 @@ export class RowObserver {
   /** The same of the set as stored, while its leader may not know of it yet. */
   committed (topicId: string, partition: number, by: string): void {
     const row = this.#latest.get(`${topicId}-${partition}`)
-    if (row !== undefined && !this.tablesHarmed) this.#holdsAll(row, `${by} commits`)
+    if (row !== undefined && !this.tablesHarmed) this.#holdsAll(row, `${by} commits`, true)
   }
 
-  /** Every member of a set holds every committed record: any of them may be elected. */
-  #holdsAll (row: PartitionRow, where: string): void {
+  /**
+   * Every member of a set holds every committed record: any of them may be elected.
+   * @param elects this row makes its leader one; in others the leader may have died with its disk, unnoticed yet
+   */
+  #holdsAll (row: PartitionRow, where: string, elects: boolean): void {
     const { end } = this.#observer.partition(row.topicId, row.partition)
     for (const member of row.inSync) {
       const record = this.#observer.record(identityText(member), row.topicId, row.partition)
       const durable = record?.durableEnd ?? 0
       // A member whose disk was harmed is dead; it stays in a set that is at its floor.
-      const leads = member.brokerId === row.leader &&
+      const leads = elects && member.brokerId === row.leader &&
         !row.inSync.some((other) => other.brokerId === row.leader && !sameIdentity(other, member))
       const mayLack = record?.suspect === true && !leads
       if (durable < end && !mayLack) {
