@@ -263,6 +263,27 @@ describe('a static member', () => {
     await settled()
     expect([next.failure, next.held.size]).toEqual([undefined, 6])
   })
+
+  it('is one of two, never both, where a new coordinator hears first of the one that was never told', async () => {
+    const old = world.member(['orders'], { instanceId: 'worker-1' })
+    world.partitions.automatic = false
+    old.join()
+    await world.clock.advance(500)
+    world.partitions.automatic = true
+    await world.failOver()
+    const next = world.member(['orders'], { instanceId: 'worker-1' })
+    next.join()
+    await settled()
+    await world.failOver()
+    // How long the owner had been asking is not in the log.
+    old.join()
+    await settled()
+    expect([...world.coordinator.group(group)!.members.keys()]).toHaveLength(1)
+    expect(old.held.size).toBe(6)
+    expect(await world.clock.finish(next.commit('orders/0', 9))).toBe('FENCED_MEMBER')
+    next.join()
+    expect(next.failure).toMatchObject({ code: 'FENCED_INSTANCE' })
+  })
 })
 
 describe('a commit', () => {
