@@ -11,7 +11,7 @@ export const sometimes = [
   'a send ended unknown', 'a send failed', 'a group resumed',
   'a write reached the API late', 'an API write conflicted',
   'a replica recovered records', 'a segment was read', 'retention removed records', 'a volume was lost',
-  'a table was lost', 'space on a disk was low', 'a disk was full',
+  'a table was lost', 'a topic was applied again after a restore', 'space on a disk was low', 'a disk was full',
   'a topic got more partitions', 'settings of a topic changed', 'an orphaned topic was adopted',
   'a topic was deleted and made again', 'a deleted topic was removed everywhere',
   'a consumer was told that its topic is gone',

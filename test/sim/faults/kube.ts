@@ -60,7 +60,19 @@ function restoreTables (world: FaultWorld): boolean {
   const isRemoved = (brokerId: number): boolean => brokerId >= world.cluster.brokers.length
   const named = store.list(tableKind, {}).flatMap((table) => [...decodeTable(table).brokers.keys()])
   if (named.some(isRemoved)) world.operator.waive(isRemoved)
+  applyAgain(world)
   return true
+}
+
+/** The operator finds tables that are not what it left there, and says of each topic again how it shall be. */
+function applyAgain (world: FaultWorld): void {
+  for (const topic of world.topics.all) {
+    world.cluster.scheduler.schedule(world.rng.exponential(2_000), undefined, 'operator', () => {
+      if (topic.phase === 'there') {
+        world.operator.apply(topic, () => { world.coverage.reached('a topic was applied again after a restore') })
+      }
+    })
+  }
 }
 
 export const onKube: Record<typeof kubeFaultKinds[number], Fault> = {
