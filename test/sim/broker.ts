@@ -241,10 +241,14 @@ export class SimBroker {
     if (this.running) throw new Error('a volume is changed while its process lives')
   }
 
-  /** Somebody else takes the space, up to a little more than the reserve. */
-  fillDisk (): void {
+  /**
+   * Somebody else takes the space, up to a little more than the reserve: no less than the broker writes before it can
+   * see that, which is more where records are large.
+   */
+  fillDisk (areRecordsLarge: boolean): void {
     const used = this.#disk.files().reduce((sum, path) => sum + this.#disk.contents(path).length, 0)
-    this.#disk.setCapacity(used + volumeSettings.reserveBytes + this.#rng.pick([leftBytesMax / 8, leftBytesMax]))
+    const left = this.#rng.pick([leftBytesMax / 8, leftBytesMax])
+    this.#disk.setCapacity(used + volumeSettings.reserveBytes + (areRecordsLarge ? leftBytesMax : left))
   }
 
   emptyDisk (): void { this.#disk.setCapacity(capacityBytes) }

@@ -15,7 +15,8 @@ function slow (world: FaultWorld, broker: SimBroker): boolean {
 }
 
 function full (world: FaultWorld, broker: SimBroker): boolean {
-  broker.fillDisk()
+  // Retention is for runs that write much.
+  broker.fillDisk(world.topics.all.some(({ retentionBytes }) => retentionBytes > 0))
   world.until(world.rng.exponential(5_000), () => { broker.emptyDisk() })
   return true
 }
