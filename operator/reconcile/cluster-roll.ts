@@ -13,13 +13,15 @@ import { isUnreachable } from './controller-client.ts'
 import { restartReason } from './restart-reason.ts'
 import { seekTurn } from './restart-turn.ts'
 import { NextLoop } from './steps.ts'
-import { stuckReason } from './stuck.ts'
+import { isUnscheduled, stuckReason } from './stuck.ts'
 import type { View } from './views.ts'
 
 /** When an event that was waited for did not come. */
 const comeBackMs = 10_000
 /** One that is not ready for so long, and nobody says why, does not become so by waiting. */
 const unreadyMsMax = 10 * 60_000
+/** Volumes and nodes take their time: one that no node takes for so long is worth a warning. */
+const unscheduledMsMax = 10_000
 
 export async function rollBrokers (context: ClusterContext): Promise<void> {
   const { caches, cluster, notes } = context
@@ -82,10 +84,18 @@ function isComplete ({ cluster, replicas = 0 }: ClusterContext, pods: readonly K
 }
 
 /** A current pod that does not come up: what was asked for is wrong, and no other broker shall get it. */
-function noteFailed ({ notes }: ClusterContext, pods: readonly KubeObject[], template: PodTemplate): void {
+function noteFailed (context: ClusterContext, pods: readonly KubeObject[], template: PodTemplate): void {
+  const { deadlines, notes } = context
   for (const pod of pods) {
+    const key = `unscheduled/${pod.metadata.uid ?? ''}`
+    if (!isUnscheduled(pod)) deadlines.forget(key)
     const reason = isReady(pod) || isOutdated(pod, template) ? undefined : stuckReason(pod)
     if (reason === undefined) continue
+    const graceMs = isUnscheduled(pod) ? unscheduledMsMax - deadlines.waitedMs(key) : 0
+    if (graceMs > 0) {
+      context.comeBackMs = Math.min(context.comeBackMs ?? Infinity, graceMs)
+      continue
+    }
     notes.rollFailed = `${pod.metadata.name} does not come up: ${reason}`
     return
   }

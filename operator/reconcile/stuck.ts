@@ -16,12 +16,22 @@ const waitingReasons: ReadonlySet<string> = new Set([
 ])
 const detailLengthMax = 300
 
+/** No node takes it. The scheduler says so too of one whose volume is being made, or whose node is being started. */
+export function isUnscheduled (pod: KubeObject): boolean {
+  return unscheduledOf(pod) !== undefined
+}
+
+function unscheduledOf ({ status }: KubeObject): { readonly message?: string } | undefined {
+  const { conditions = [] } = (status ?? {}) as PodStatus
+  return conditions.find(({ type, status, reason }) =>
+    type === 'PodScheduled' && status === 'False' && reason === 'Unschedulable')
+}
+
 /** Why, for people; undefined for a pod that serves, or may do so in a moment. */
 export function stuckReason (pod: KubeObject): string | undefined {
   if (pod.metadata.deletionTimestamp !== undefined) return undefined
-  const { conditions = [], containerStatuses = [] } = (pod['status'] ?? {}) as PodStatus
-  const unscheduled = conditions.find(({ type, status, reason }) =>
-    type === 'PodScheduled' && status === 'False' && reason === 'Unschedulable')
+  const { containerStatuses = [] } = (pod['status'] ?? {}) as PodStatus
+  const unscheduled = unscheduledOf(pod)
   if (unscheduled !== undefined) return words('Unschedulable', unscheduled.message)
   for (const { state, lastState } of containerStatuses) {
     const { reason = '', message } = state?.waiting ?? {}

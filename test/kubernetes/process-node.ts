@@ -14,9 +14,9 @@ import { media, type Any, type Client } from '../local/kube/client.ts'
 import type { ControlPlane } from './control-plane.ts'
 import { RemoteApi } from './remote-api.ts'
 
-const nodeName = 'processes'
+export const nodeName = 'processes'
 /** Nodes that are silent for 40 s are taken for dead. */
-const beatMs = 5_000
+export const beatMs = 5_000
 
 export class ProcessNode {
   readonly api: RemoteApi
@@ -116,7 +116,7 @@ function programOf ({ args = [] }: Container): { file: string, args: readonly st
   return { file: join(rootFolder, what, 'main.ts'), args: args.slice(1) }
 }
 
-async function makeNode (client: Client): Promise<void> {
+export async function makeNode (client: Client): Promise<void> {
   const reply = await client.post('/api/v1/nodes', {
     apiVersion: 'v1', kind: 'Node',
     metadata: { name: nodeName, labels: { 'kubernetes.io/hostname': nodeName, 'topology.kubernetes.io/zone': 'a' } }
@@ -127,7 +127,7 @@ async function makeNode (client: Client): Promise<void> {
   await client.eventually(`/api/v1/nodes/${nodeName}`, ({ body }) => ((body as Any).spec.taints ?? []).length === 0)
 }
 
-async function beat (client: Client): Promise<void> {
+export async function beat (client: Client): Promise<void> {
   const now = new Date().toISOString().replace(/\.\d+Z/, 'Z')
   const capacity = { cpu: '16', memory: '64Gi', pods: '200', 'ephemeral-storage': '100Gi' }
   const condition = (type: string, status: string): object =>
@@ -144,7 +144,7 @@ async function beat (client: Client): Promise<void> {
   if (reply.status !== 200) throw new Error(reply.text)
 }
 
-async function makeStorageClass (client: Client): Promise<void> {
+export async function makeStorageClass (client: Client): Promise<void> {
   const reply = await client.post('/apis/storage.k8s.io/v1/storageclasses', {
     apiVersion: 'storage.k8s.io/v1', kind: 'StorageClass',
     metadata: { name: 'local', annotations: { 'storageclass.kubernetes.io/is-default-class': 'true' } },

@@ -44,13 +44,24 @@ Promise<void> {
   for (const { apiVersion, kind, metadata, spec } of world.kube.list(claims, { namespace })) {
     const { name, labels, annotations } = metadata
     await world.kube.delete(claims, namespace, name)
+    await world.untilGone(claims, name)
     await world.kube.create(claims, {
       apiVersion,
       kind,
-      metadata: { name, namespace, labels: labels ?? {}, annotations: change({ ...annotations }) },
-      spec
+      metadata: { name, namespace, labels: labels ?? {}, annotations: change(ownOf(annotations)) },
+      spec: unbound(spec as object)
     })
   }
+}
+
+/** Those of millrace: what binds a claim to its volume is Kubernetes' and goes with the claim. */
+function ownOf (annotations: Readonly<Record<string, string>> = {}): Record<string, string> {
+  return Object.fromEntries(Object.entries(annotations).filter(([key]) => key.startsWith('millrace.dev/')))
+}
+
+function unbound (spec: { readonly volumeName?: string }): object {
+  const { volumeName: _volume, ...rest } = spec
+  return rest
 }
 
 function told (reason: string): unknown[] {

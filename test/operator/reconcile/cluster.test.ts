@@ -46,7 +46,7 @@ describe('a new Cluster', () => {
       controller: 0,
       partitions: { total: 0, underReplicated: 0, underMinInSync: 0, offline: 0 },
       version: '0.1.0',
-      bootstrap: 'events-bootstrap.default.svc:9090',
+      bootstrap: `events-bootstrap.${namespace}.svc:9090`,
       selector: 'app.kubernetes.io/name=millrace,app.kubernetes.io/component=broker,millrace.dev/cluster=events'
     })
     expect(conditionOf(cluster, 'Progressing')).toMatchObject({ status: 'False', reason: 'Settled' })
@@ -184,11 +184,14 @@ describe('a roll', () => {
   it('restarts one broker at a time, the controller last, and says why', async () => {
     await running()
     const order: string[] = []
-    const most: number[] = []
-    const stop = world.kube.watch('pods', ({ type, object }) => {
-      if (type !== 'DELETED') return
-      order.push(object.metadata.name)
-      most.push(3 - world.kube.list('pods', { namespace }).length)
+    const there = new Set<string | undefined>()
+    let fewest = 3
+    const stop = world.kube.watch('pods', ({ type, object: { metadata: { name, uid } } }) => {
+      if (type === 'DELETED') {
+        order.push(name)
+        there.delete(uid)
+        fewest = Math.min(fewest, there.size)
+      } else there.add(uid)
     })
     await world.kube.patch(clusters, namespace, 'events', { spec: { resources: { requests: { cpu: '1' } } } })
     await world.until(clusters, 'events', () => order.length === 3)
@@ -196,8 +199,10 @@ describe('a roll', () => {
     await world.settled()
     stop()
     expect(order).toEqual(['events-2', 'events-1', 'events-0'])
-    expect(Math.max(...most)).toBe(1)
+    expect(fewest).toBe(2)
+    // Kubernetes' own may warn of what passes, such as a pod whose volume is not there yet.
     const told = world.kube.list('events.events.k8s.io', { namespace })
+      .filter(event => event['reportingController'] === 'millrace.dev/operator')
     const notes = told.filter(event => event['reason'] === 'BrokerRestart').map(event => event['note'])
     expect(told.filter(event => event['type'] === 'Warning')).toEqual([])
     expect(notes.sort()).toEqual(['events-0', 'events-1', 'events-2']
@@ -241,7 +246,7 @@ describe('a deleted Cluster', () => {
     await world.untilGone(clusters, 'events')
     stop()
     expect(podsWhenTableWent).toBe(0)
-    expect(world.kube.list('persistentvolumeclaims', { namespace })).toEqual([])
+    for (const ordinal of [0, 1, 2]) await world.untilGone('persistentvolumeclaims', `data-events-${ordinal}`)
     // The table of another cluster stays.
     const tables = world.kube.list('partitiontables.millrace.dev', { namespace })
     expect(tables.map(table => table.metadata.name)).toEqual(['events-1-0'])

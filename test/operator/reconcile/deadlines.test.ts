@@ -6,6 +6,7 @@ import type { Happening } from '../../../operator/kube/events.ts'
 import type { KubeObject } from '../../../operator/kube/types.ts'
 import { deleteCluster } from '../../../operator/reconcile/cluster-delete.ts'
 import type { ClusterContext } from '../../../operator/reconcile/cluster-context.ts'
+import { rollBrokers } from '../../../operator/reconcile/cluster-roll.ts'
 import { Deadlines } from '../../../operator/reconcile/deadlines.ts'
 import { NextLoop } from '../../../operator/reconcile/steps.ts'
 import { deleteTopic } from '../../../operator/reconcile/topic-delete.ts'
@@ -119,5 +120,37 @@ describe('a Cluster whose data is to go', () => {
     expect(writes).toEqual([
       'PartitionTable events-0', 'PersistentVolumeClaim data-events-0', 'release Cluster events'
     ])
+  })
+})
+
+describe('a broker that no node takes', () => {
+  const annotations = { 'millrace.dev/template-hash': 'current' }
+  const cluster = {
+    apiVersion: 'millrace.dev/v1alpha1', kind: 'Cluster', metadata: { name: 'events', namespace: 'default' }, spec: {}
+  }
+  const pod = {
+    apiVersion: 'v1', kind: 'Pod', metadata: { name: 'events-0', namespace: 'default', uid: 'pod', annotations },
+    status: { conditions: [{ type: 'PodScheduled', status: 'False', reason: 'Unschedulable', message: 'no volume' }] }
+  }
+  const set = {
+    apiVersion: 'apps/v1', kind: 'StatefulSet', metadata: cluster.metadata,
+    spec: { template: { metadata: { annotations } } }
+  }
+  const attempt = async (): Promise<ClusterContext> => {
+    const context = {
+      cluster, deadlines, notes: {},
+      caches: { managed: { statefulSet: cacheOf(set) }, podsOf: () => [pod] }
+    } as unknown as ClusterContext
+    await rollBrokers(context)
+    return context
+  }
+
+  it('is no news for ten seconds, in which its volume or its node may be made, and looked at again then', async () => {
+    expect(await attempt()).toMatchObject({ notes: {}, comeBackMs: 10_000 })
+    await clock.advance(9_999)
+    const early = await attempt()
+    expect([early.notes.rollFailed, early.comeBackMs]).toEqual([undefined, 1])
+    await clock.advance(1)
+    expect((await attempt()).notes.rollFailed).toBe('events-0 does not come up: Unschedulable: no volume')
   })
 })

@@ -1,7 +1,6 @@
 // What is deleted goes, whoever is away meanwhile, and data only where a deletePolicy says so.
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { KubeApi } from '../../../operator/kube/api.ts'
-import { selectorLabels } from '../../../operator/objects/names.ts'
 import { onWrites } from './on-writes.ts'
 import { conditionOf, namespace, World } from './world.ts'
 
@@ -28,6 +27,12 @@ async function running (spec: object = {}): Promise<void> {
 
 const claimsLeft = (): number => world.kube.list(claims, { namespace }).length
 
+/** A claim that is deleted goes when its pod has gone. */
+async function noClaimIsLeft (): Promise<void> {
+  for (const ordinal of [0, 1, 2]) await world.untilGone(claims, `data-events-${ordinal}`)
+  expect(claimsLeft()).toBe(0)
+}
+
 describe('while no operator is there', () => {
   it('a Cluster and a Topic that are deleted with their data wait, and go when one is back', async () => {
     await running(dataToo)
@@ -40,7 +45,7 @@ describe('while no operator is there', () => {
     await world.startOperator()
     await world.untilGone(topics, 'orders')
     await world.untilGone(clusters, 'events')
-    expect(claimsLeft()).toBe(0)
+    await noClaimIsLeft()
     expect(world.get(tables, 'events-0')).toBeUndefined()
   })
 
@@ -93,17 +98,17 @@ describe('with another cascade', () => {
     await running(dataToo)
     await world.kube.delete(clusters, namespace, 'events', { propagationPolicy: 'Foreground' })
     await world.untilGone(clusters, 'events')
-    expect(claimsLeft()).toBe(0)
+    await noClaimIsLeft()
   })
 })
 
 describe('a namespace', () => {
   /** Of its own: the objects of the World are in another. */
-  const own = 'own'
+  let own: string
   const both = [[clusters, 'held'], [topics, 'orders']] as const
 
   async function fill (wrap?: (api: KubeApi) => KubeApi): Promise<void> {
-    await world.kube.create('namespaces', { metadata: { name: own } })
+    own = await world.host.makeNamespace('own')
     await world.startOperator(wrap)
     await world.kube.create(clusters, {
       apiVersion: 'millrace.dev/v1alpha1', kind: 'Cluster', metadata: { name: 'held', namespace: own },
@@ -143,7 +148,7 @@ describe('a namespace', () => {
     await world.kube.delete('namespaces', undefined, own)
     expect(isThere()).toBe(true)
     await operator!.letGo(own)
-    expect(isThere()).toBe(false)
+    await world.untilGone('namespaces', own)
   })
 
   it('is let go when its first pod ends, while rights are there; one that lives again is held again', async () => {
@@ -158,13 +163,9 @@ describe('a namespace', () => {
     }))
     const isHeld = ([resource, name]: typeof both[number], held: boolean): Promise<unknown> =>
       world.until(resource, name, ({ metadata }) => (metadata.finalizers?.length === 1) === held)
-    // The World makes pods in its own namespace only.
-    await world.kube.create('pods', {
-      metadata: {
-        name: 'held-0', namespace: own, labels: selectorLabels('held'), finalizers: ['example.com/slow']
-      },
-      spec: { containers: [{ name: 'broker', image: 'none' }] }
-    })
+    const finalizers = ['example.com/slow']
+    await world.until('pods', 'held-0', () => true)
+    await world.kube.patch('pods', own, 'held-0', { metadata: { finalizers } })
     await world.kube.delete('pods', own, 'held-0')
     for (const each of both) await isHeld(each, false)
     for (const [, name] of both) {
@@ -177,6 +178,7 @@ describe('a namespace', () => {
     world.operator!.clusterQueue.add(`${own}/held`)
     world.operator!.topicQueue.add(`${own}/orders`)
     for (const each of both) await isHeld(each, true)
+    await world.kube.patch('pods', own, 'held-0', { metadata: { finalizers: null } })
   })
 
   it('that stays keeps its finalizers when the operator ends', async () => {
@@ -195,7 +197,7 @@ describe('a namespace', () => {
     // Newer than what the operator, which watches no more, has read.
     await world.kube.patch(clusters, own, 'held', { metadata: { labels: { touched: 'true' } } })
     await world.operator!.letGo(own)
-    expect(isThere()).toBe(false)
+    await world.untilGone('namespaces', own)
   })
 })
 
@@ -224,7 +226,7 @@ describe('a definition', () => {
   it('of Clusters whose data goes with them waits for the operator, which does it', async () => {
     await running(dataToo)
     await deleteDefinition(clusters)
-    expect(claimsLeft()).toBe(0)
+    await noClaimIsLeft()
   })
 
   it('of Topics leaves their data as orphans, deletes what says so, and never stops the operator', async () => {

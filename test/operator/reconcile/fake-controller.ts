@@ -161,7 +161,7 @@ export class FakeController implements Net {
       underMinInSync: 0,
       offline,
       replicasInSync: settings.replicas,
-      recovered,
+      recovered: [...recovered],
       moving
     }
   }

@@ -1,17 +1,18 @@
 // What a cloud does for Services of type LoadBalancer: some time later each has an address, a name or a number.
-import type { KubeApi, KubeObject } from '../../../local/kube/api.ts'
+import type { KubeObject } from '../../../local/kube/api.ts'
 import { namespace } from './world.ts'
+import type { WorldApi } from './world-host.ts'
 
 export interface Ingress { readonly hostname?: string, readonly ip?: string }
 
 export class LoadBalancers {
-  readonly #kube: KubeApi
+  readonly #kube: WorldApi
   readonly #ingressOf: (service: string) => Ingress | undefined
   readonly #stop: () => void
   #work: Promise<void> = Promise.resolve()
 
   /** @param ingressOf what a Service gets; undefined: it is still being made */
-  constructor (kube: KubeApi, ingressOf: (service: string) => Ingress | undefined) {
+  constructor (kube: WorldApi, ingressOf: (service: string) => Ingress | undefined) {
     this.#kube = kube
     this.#ingressOf = ingressOf
     this.#stop = kube.watch('services', ({ type, object }) => { if (type !== 'DELETED') this.#look(object) })

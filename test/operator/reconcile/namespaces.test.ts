@@ -5,10 +5,13 @@ import { namespace, World } from './world.ts'
 
 const clusters = 'clusters.millrace.dev'
 let world: World
+let stock: string
+let other: string
 
 beforeEach(async () => {
   world = await World.start()
-  for (const name of ['stock', 'other']) await world.kube.create('namespaces', { metadata: { name } })
+  stock = await world.host.makeNamespace('stock')
+  other = await world.host.makeNamespace('other')
 })
 afterEach(async () => { await world.close() })
 
@@ -24,7 +27,7 @@ function sets (): string[] {
 }
 
 it('the Clusters of the namespaces that are watched, and no request goes anywhere else', async () => {
-  world.namespaces = [namespace, 'stock']
+  world.namespaces = [namespace, stock]
   const asked = new Set<string>()
   await world.startOperator(api => ({
     ...onWrites(api, async (_verb, _kind, write) => await write()),
@@ -37,19 +40,19 @@ it('the Clusters of the namespaces that are watched, and no request goes anywher
       return api.watch(kind, query, handlers)
     }
   }))
-  for (const where of [namespace, 'stock', 'other']) await create(where, 'events')
+  for (const where of [namespace, stock, other]) await create(where, 'events')
   await world.kube.create(clusters, {
     apiVersion: 'millrace.dev/v1alpha1', kind: 'Cluster', metadata: { name: 'more', namespace },
     spec: { brokers: 1, storage: { size: '1Gi' } }
   })
-  for (const where of [namespace, 'stock']) {
+  for (const where of [namespace, stock]) {
     await world.until(clusters, 'events', ({ metadata, status }) =>
       metadata.namespace === where && status !== undefined)
   }
   await world.until(clusters, 'more', ({ status }) => status !== undefined)
   await world.settled()
-  expect(sets()).toEqual([`${namespace}/events`, `${namespace}/more`, 'stock/events'])
-  expect([...asked].sort()).toEqual([namespace, 'stock'])
+  expect(sets()).toEqual([`${namespace}/events`, `${namespace}/more`, `${stock}/events`].sort())
+  expect([...asked].sort()).toEqual([namespace, stock])
   expect(world.operator!.caches.clusters.size).toBe(3)
 })
 

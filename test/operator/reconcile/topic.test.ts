@@ -176,7 +176,7 @@ describe('two Topics for one topic', () => {
     await world.createTopic('first', { name: 'orders' })
     await world.condition(topics, 'first', 'Ready', 'True')
     // Of two made in one second the uid would decide.
-    world.clock.aheadMs = 1_000
+    await world.host.nextSecond()
     await world.createTopic('second', { name: 'orders', deletePolicy: 'Delete' })
     const second = await world.condition(topics, 'second', 'Ready', 'False', 'Conflict')
     expect(conditionOf(second, 'Ready')!.message)

@@ -1,32 +1,27 @@
-// A small world for the operator: the embedded Kubernetes API over HTTP, a StatefulSet controller that
-// makes pods which are ready at once, and the controllers of clusters in memory.
+// A small world for the operator: a Kubernetes API with nodes whose pods are ready at once (world-host.ts), and the
+// controllers of clusters in memory.
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parse } from 'yaml'
 import { NodeClock } from '../../../wire/adapters/node-clock.ts'
 import { NodeRng } from '../../../wire/adapters/node-rng.ts'
-import {
-  startKubeApi, type KubeApi as LocalApi, type KubeObject as LocalObject, type Writable
-} from '../../../local/kube/api.ts'
+import type { KubeObject as LocalObject } from '../../../local/kube/api.ts'
 import type { Faults } from '../../../local/kube/faults.ts'
 import type { KubeApi } from '../../../operator/kube/api.ts'
-import { loadCredentials } from '../../../operator/kube/credentials.ts'
 import { HttpApi } from '../../../operator/kube/http-api.ts'
-import { resources } from '../../../operator/schema/resources.ts'
-import { customResourceDefinition } from '../../../operator/schema/crd.ts'
 import { Operator } from '../../../operator/operator.ts'
 import { silentLog } from '../silent-log.ts'
 import { FakeController } from './fake-controller.ts'
+import { readyStatus } from './pod-status.ts'
+import { makeHost, type WorldApi, type WorldHost } from './world-host.ts'
 
 export const root = join(import.meta.dirname, '../../..')
-export const namespace = 'default'
-
-const reconcileWaitMs = 10_000
+/** That of the World that was started last: on a real API each has its own. */
+export let namespace = 'default'
 
 export class World {
-  readonly kube: LocalApi
-  /** The API server's clock; Kubernetes counts creation in seconds. */
-  readonly clock: { aheadMs: number }
+  readonly host: WorldHost
+  readonly kube: WorldApi
   readonly controller = new FakeController()
   /** New pods are ready; false: not until a test says so. */
   podsBecomeReady = true
@@ -35,50 +30,46 @@ export class World {
   operator: Operator | undefined
   api: KubeApi | undefined
   readonly #stopWatching: (() => void)[] = []
-  /** One change of pods after the other. */
-  #podWork: Promise<void> = Promise.resolve()
+  /** One table after the other. */
+  #tableWork: Promise<void> = Promise.resolve()
 
-  private constructor (kube: LocalApi, clock: { aheadMs: number }) {
-    this.kube = kube
-    this.clock = clock
+  private constructor (host: WorldHost) {
+    this.host = host
+    this.kube = host.kube
   }
 
   /** With the operator and the Cluster 'events', whose three brokers serve. */
   static async ready (): Promise<World> {
     const world = await World.start()
-    await world.startOperator()
-    await world.createCluster()
-    await world.until('pods', 'events-2', () => true)
-    await world.elect()
-    await world.condition('clusters.millrace.dev', 'events', 'Ready', 'True')
-    return world
+    try {
+      await world.startOperator()
+      await world.createCluster()
+      await world.until('pods', 'events-2', () => true)
+      await world.elect()
+      await world.condition('clusters.millrace.dev', 'events', 'Ready', 'True')
+      return world
+    } catch (error) {
+      await world.close()
+      throw error
+    }
   }
 
   static async start (faults?: Faults): Promise<World> {
-    const ahead = { aheadMs: 0 }
-    const clock = { wallTime: () => Date.now() + ahead.aheadMs }
-    const kube = await startKubeApi(faults === undefined ? { clock } : { clock, faults })
-    for (const resource of resources) {
-      const definition = customResourceDefinition(resource) as Writable
-      await kube.create('customresourcedefinitions.apiextensions.k8s.io', definition)
-    }
-    const world = new World(kube, ahead)
-    world.controller.brokers.onMoved = () => { world.#podWork = world.#podWork.then(() => world.writeTable()) }
-    world.#stopWatching.push(
-      kube.watch('statefulsets.apps', ({ type, object }) => {
-        if (type !== 'DELETED') world.#makePodsSoon(object.metadata.name)
-      }),
-      kube.watch('pods', ({ type, object }) => {
-        world.#notePod(object, type === 'DELETED')
-        if (type === 'DELETED') world.#makePodsSoon(object.metadata.ownerReferences?.[0]?.name ?? '')
-      }))
+    const host = await makeHost(faults)
+    namespace = host.namespace
+    const world = new World(host)
+    world.controller.brokers.onMoved = () => { world.#tableWork = world.#tableWork.then(() => world.writeTable()) }
+    host.startNodes(() => world.podsBecomeReady)
+    world.#stopWatching.push(host.kube.watch('pods', ({ type, object }) => {
+      if (object.metadata.namespace === host.namespace) world.#notePod(object, type === 'DELETED')
+    }))
     return world
   }
 
   /** @param wrap puts faults between the operator and the API */
   async startOperator (wrap: (api: KubeApi) => KubeApi = api => api): Promise<Operator> {
     const clock = new NodeClock()
-    const credentials = await loadCredentials({ MILLRACE_KUBE: this.kube.url })
+    const credentials = await this.host.credentials()
     this.api = wrap(new HttpApi({ credentials, clock, userAgent: 'millrace-operator/test' }))
     this.operator = new Operator({
       api: this.api,
@@ -105,8 +96,8 @@ export class World {
   async close (): Promise<void> {
     await this.stopOperator()
     for (const stop of this.#stopWatching) stop()
-    await this.#podWork
-    await this.kube.close()
+    await this.#tableWork
+    await this.host.close()
   }
 
   /** What a broker that becomes the controller does. */
@@ -177,7 +168,7 @@ export class World {
     }, `${type}=${status} ${reason ?? ''}`)
   }
 
-  /** Resolves with the object once `holds`; rejects with its last state after ten seconds. */
+  /** Resolves with the object once `holds`; rejects with its last state when it takes too long. */
   async until (resource: string, name: string, holds: (object: LocalObject) => boolean,
     what = 'what was waited for'): Promise<LocalObject> {
     const { promise, resolve, reject } = Promise.withResolvers<LocalObject>()
@@ -187,7 +178,7 @@ export class World {
     const timer = setTimeout(() => {
       const last = JSON.stringify(this.get(resource, name), undefined, 1)
       reject(new Error(`${resource}/${name} never had ${what}: ${last}`))
-    }, reconcileWaitMs)
+    }, this.host.waitMs)
     return await promise.finally(() => { stop(); clearTimeout(timer) })
   }
 
@@ -197,7 +188,7 @@ export class World {
       if (type === 'DELETED' && object.metadata.name === name) resolve()
     })
     if (this.get(resource, name) === undefined) resolve()
-    const timer = setTimeout(() => { reject(new Error(`${resource}/${name} is still there`)) }, reconcileWaitMs)
+    const timer = setTimeout(() => { reject(new Error(`${resource}/${name} is still there`)) }, this.host.waitMs)
     await promise.finally(() => { stop(); clearTimeout(timer) })
   }
 
@@ -211,16 +202,7 @@ export class World {
   }
 
   async setReady (pod: string, ready: boolean): Promise<void> {
-    await this.kube.patch('pods', namespace, pod, {
-      status: { phase: 'Running', conditions: [{ type: 'Ready', status: ready ? 'True' : 'False' }] }
-    }, { subresource: 'status' })
-  }
-
-  #makePodsSoon (statefulSet: string): void {
-    this.#podWork = this.#podWork.then(async () => {
-      const set = this.get('statefulsets.apps', statefulSet)
-      if (set !== undefined) await this.#makePods(set)
-    })
+    await this.kube.patch('pods', namespace, pod, { status: readyStatus(ready) }, { subresource: 'status' })
   }
 
   /** A broker registers when its pod is ready, and its session ends with the pod. */
@@ -232,60 +214,6 @@ export class World {
       this.controller.brokers.register(ordinal)
     }
   }
-
-  /** As a StatefulSet controller does: pods above the number of replicas go. */
-  async #removePods (set: LocalObject, replicas: number): Promise<void> {
-    for (const pod of this.kube.list('pods', { namespace })) {
-      const isOwn = pod.metadata.ownerReferences?.some(({ uid }) => uid === set.metadata.uid) === true
-      const ordinal = Number(/-([0-9]+)$/.exec(pod.metadata.name)![1])
-      if (isOwn && ordinal >= replicas) await this.kube.delete('pods', namespace, pod.metadata.name)
-    }
-  }
-
-  async #makePods (set: LocalObject): Promise<void> {
-    const { replicas, template, volumeClaimTemplates } = set['spec'] as
-      { replicas: number, template: LocalObject, volumeClaimTemplates: LocalObject[] }
-    if (set.metadata.deletionTimestamp !== undefined) return
-    await this.#removePods(set, replicas)
-    for (let ordinal = 0; ordinal < replicas; ordinal++) {
-      const name = `${set.metadata.name}-${ordinal}`
-      if (this.get('pods', name) !== undefined) continue
-      const [claim] = volumeClaimTemplates
-      const claimName = `${claim!.metadata.name}-${name}`
-      await this.#createUnlessThere('persistentvolumeclaims', {
-        ...claim!, metadata: { ...claim!.metadata, name: claimName, namespace }
-      })
-      await this.kube.patch('persistentvolumeclaims', namespace, claimName, { status: { phase: 'Bound' } },
-        { subresource: 'status' })
-      await this.#createUnlessThere('pods', {
-        metadata: {
-          ...template.metadata,
-          name,
-          namespace,
-          ownerReferences: [{
-            apiVersion: 'apps/v1',
-            kind: 'StatefulSet',
-            name: set.metadata.name,
-            uid: set.metadata.uid!,
-            controller: true
-          }]
-        },
-        spec: withVolume(template['spec'] as PodSpec, claim!.metadata.name, name)
-      })
-      if (this.podsBecomeReady) await this.setReady(name, true)
-    }
-  }
-
-  async #createUnlessThere (resource: string, object: Writable): Promise<void> {
-    if (this.get(resource, object.metadata.name ?? '') === undefined) await this.kube.create(resource, object)
-  }
-}
-
-interface PodSpec { readonly volumes: readonly object[] }
-
-function withVolume (spec: PodSpec, claim: string, pod: string): object {
-  const volume = { name: claim, persistentVolumeClaim: { claimName: `${claim}-${pod}` } }
-  return { ...spec, volumes: [...spec.volumes, volume] }
 }
 
 export interface ShownCondition {
