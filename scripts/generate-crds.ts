@@ -9,8 +9,12 @@ import { resources } from '../operator/schema/resources.ts'
 const root = join(import.meta.dirname, '..')
 const folders = ['crds', 'charts/millrace/files/crds']
 const check = process.argv.includes('--check')
-/** Client-side `kubectl apply` keeps the whole object in an annotation; small CRDs never meet its limit. */
-const crdBytesMax = 20_000
+/**
+ * Client-side `kubectl apply` keeps the whole object in an annotation, and all annotations together may have 256 KiB:
+ * an eighth of that leaves room for whoever else writes there, and helm keeps each release with all definitions in a
+ * Secret of 1 MiB at most. A definition that is larger holds something that is not millrace's, such as a PodSpec.
+ */
+const crdBytesMax = 32_768
 /** Of JSON, without the indentation. */
 const flowSizeMax = 240
 const problems: string[] = []
