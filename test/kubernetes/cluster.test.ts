@@ -145,6 +145,64 @@ describe('what may happen to it', () => {
     expect((await client.get(`${pathOf('persistentvolumeclaims', namespace)}/data-events-3`)).status).toBe(200)
   })
 
+  it('who applies a field of the operator\'s is told of the conflict; by force it is set back, what is theirs stays',
+    async () => {
+      const path = pathOf('poddisruptionbudgets.policy', namespace, 'events')
+      const theirs = {
+        apiVersion: 'policy/v1', kind: 'PodDisruptionBudget',
+        metadata: { name: 'events', labels: { team: 'streams' } }, spec: { maxUnavailable: 2 }
+      }
+      const refused = await client.apply(path, theirs, 'somebody')
+      expect(refused.status, refused.text).toBe(409)
+      expect(refused.text).toContain('millrace-operator')
+      const forced = await client.apply(path, theirs, 'somebody', '&force=true')
+      expect((forced.body as Any).spec.maxUnavailable).toBe(2)
+      await client.eventually(path, ({ body }) => (body as Any).spec.maxUnavailable === 1)
+      expect(((await client.get(path)).body as Any).metadata.labels.team).toBe('streams')
+    })
+
+  it('what others own stays: a label, and the size that an autoscaler sets by the scale subresource', async () => {
+    const path = clusters('events')
+    const mine = {
+      apiVersion: 'millrace.dev/v1alpha1', kind: 'Cluster', metadata: { name: 'events', labels: { team: 'streams' } },
+      spec: { brokers: 3, storage: { size: '1Gi' }, groupExpiry: '30d' }
+    }
+    const applied = await client.apply(path, mine, 'kubectl', '&force=true')
+    expect(applied.status, applied.text).toBe(200)
+    const scaled = await client.patch(`${path}/scale?fieldManager=autoscaler`, media.merge, { spec: { replicas: 4 } })
+    expect(scaled.status, scaled.text).toBe(200)
+    // Who applies their file again, which still says 3, is told who has changed that.
+    const refused = await client.apply(path, mine, 'kubectl')
+    expect(refused.status, refused.text).toBe(409)
+    expect(refused.text).toContain('autoscaler')
+    const { spec: { brokers: _theirs, ...rest } } = mine
+    const yielded = await client.apply(path, { ...mine, spec: rest }, 'kubectl')
+    expect(yielded.status, yielded.text).toBe(200)
+    const { body } = await client.eventually(path, reply => (reply.body as Any).status?.brokers?.ready === 4, 60_000)
+    expect((body as Any).spec).toMatchObject({ brokers: 4, groupExpiry: '30d' })
+    expect((body as Any).metadata.labels.team).toBe('streams')
+    await client.patch(`${path}/scale?fieldManager=autoscaler`, media.merge, { spec: { replicas: 3 } })
+    await client.eventually(path, reply => {
+      const { brokers, draining } = (reply.body as Any).status
+      return brokers.total === 3 && brokers.ready === 3 && draining === undefined
+    }, 60_000)
+    await client.eventually(pods('events-3'), ({ status }) => status === 404, 30_000)
+  })
+
+  it('the operator that acts ends: the other one has its Lease, and acts', async () => {
+    const path = pathOf('leases.coordination.k8s.io', namespace, 'millrace-operator')
+    const holderOf = ({ body }: Reply): string => (body as Any).spec.holderIdentity
+    const first = holderOf(await client.get(path))
+    await client.delete(pods(first))
+    const second = await client.eventually(path, reply => !['', first].includes(holderOf(reply)), 30_000)
+    expect((second.body as Any).spec.leaseTransitions).toBeGreaterThan(0)
+    await client.post(topics(), {
+      apiVersion: 'millrace.dev/v1alpha1', kind: 'Topic', metadata: { name: 'by-the-other' },
+      spec: { cluster: 'events', partitions: 1 }
+    })
+    await condition(topics('by-the-other'), 'Ready')
+  })
+
   it(`an upgrade of the operator alone restarts no broker (${upgradeFrom()})`, async () => {
     const brokers = async (): Promise<string[]> => {
       const { body } = await client.get(`${pods()}?labelSelector=millrace.dev/cluster=events`)
