@@ -86,7 +86,7 @@ async function serve (config: OperatorConfig, operator: Operator, { registry }: 
   await serveHealth(config.listenMetrics, {
     registry,
     notReady: () => {
-      const waiting = operator.caches.all.filter(reflector => !reflector.isSynced).map(({ kind }) => kind.kind)
+      const waiting = operator.unread
       return waiting.length === 0 ? '' : `not read yet: ${waiting.join(', ')}`
     }
   })

@@ -5,7 +5,7 @@ import type { Calls } from './admin-calls.ts'
 import { KubeError, type KubeApi } from './kube/api.ts'
 import { KubeEvents } from './kube/events.ts'
 import type { Log } from './kube/log.ts'
-import { keyOf, type KubeObject } from './kube/types.ts'
+import { keyOf, splitKey, type KubeObject } from './kube/types.ts'
 import { WorkQueue } from './kube/work-queue.ts'
 import { clusterLabel, clusterOfTable } from './objects/names.ts'
 import type { Topic } from './schema/resources.ts'
@@ -49,6 +49,8 @@ export class Operator {
   readonly #options: OperatorOptions
   readonly #surroundings: Surroundings
   readonly #events: KubeEvents
+  /** Namespaces that could not be read. */
+  readonly #left = new Set<string>()
   #stopped = false
 
   constructor (options: OperatorOptions) {
@@ -82,9 +84,39 @@ export class Operator {
     for (const reflector of this.caches.all) reflector.start()
   }
 
-  /** Resolves when all that is watched has been read once. */
+  /**
+   * Resolves when all that is watched has been read once. A namespace that cannot be read (deleted, or its Role is
+   * gone) keeps nobody from the others, and is taken up when it can be.
+   */
   async synced (): Promise<void> {
-    await Promise.all(this.caches.all.map(async reflector => { await reflector.synced }))
+    await Promise.all(this.caches.all.map(async reflector => { await reflector.answered }))
+    const places = this.#places
+    const unread = places.filter(namespace => !this.caches.isRead(namespace))
+    await Promise.any(places.map(async namespace => { await this.caches.read(namespace) }))
+    for (const namespace of unread) this.#takeUpLater(namespace)
+  }
+
+  /** Kinds that are yet to be read before it can act. */
+  get unread (): string[] { return this.caches.unread(this.#places) }
+
+  get #places (): readonly string[] {
+    const { namespaces } = this.#options
+    return namespaces.length === 0 ? [''] : namespaces
+  }
+
+  #takeUpLater (namespace: string): void {
+    if (this.caches.isRead(namespace) || this.#left.has(namespace)) return
+    const { log } = this.#options
+    this.#left.add(namespace)
+    log.warn({ namespace }, 'the namespace cannot be read: it is left alone until it can be, the others are served')
+    void this.caches.read(namespace).then(() => {
+      log.info({ namespace }, 'the namespace can be read: it is served from now on')
+      this.#left.delete(namespace)
+      const { clusters, topics } = this.caches
+      const isThere = ({ metadata }: KubeObject): boolean => metadata.namespace === namespace
+      for (const cluster of clusters.values()) if (isThere(cluster)) this.clusterQueue.add(keyOf(cluster))
+      for (const topic of topics.values()) if (isThere(topic)) this.topicQueue.add(keyOf(topic))
+    })
   }
 
   /** Begins to act, once everything has been read: a half-read world looks like one to clean up. */
@@ -207,6 +239,8 @@ export class Operator {
   }
 
   async #reconcile (kind: 'Cluster' | 'Topic', key: string): Promise<void> {
+    // Half of a namespace looks like one to clean up.
+    if (!this.caches.isRead(splitKey(key).namespace)) return
     if (kind === 'Cluster') {
       const cluster = this.caches.clusters.get(key)
       if (cluster !== undefined) await reconcileCluster(this.#surroundings, cluster)

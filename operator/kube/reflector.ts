@@ -35,12 +35,16 @@ export type ChangeHandler<T> = (key: string, object: T | undefined, previous: T 
 export class Reflector<T extends KubeObject> {
   /** Resolves once the first list is in. */
   readonly synced: Promise<void>
+  /** Resolves once that is so, or the server has refused it: the right is missing, or what is asked for. */
+  readonly answered: Promise<void>
   readonly kind: Kind
   readonly #options: ReflectorOptions<T>
   readonly #objects = new Map<string, T>()
   readonly #handlers: ChangeHandler<T>[] = []
   #resolveSynced: () => void = () => {}
+  #resolveAnswered: () => void = () => {}
   #isSynced = false
+  #isRefused = false
   #resourceVersion = ''
   #listedAt = -Infinity
   #heardAt: number
@@ -61,6 +65,9 @@ export class Reflector<T extends KubeObject> {
     const { promise, resolve } = Promise.withResolvers<void>()
     this.synced = promise
     this.#resolveSynced = () => { this.#isSynced = true; resolve() }
+    const answer = Promise.withResolvers<void>()
+    this.answered = answer.promise
+    this.#resolveAnswered = answer.resolve
   }
 
   start (): void {
@@ -75,6 +82,8 @@ export class Reflector<T extends KubeObject> {
   }
 
   get isSynced (): boolean { return this.#isSynced }
+  /** It was never read, since the server does not let it be. */
+  get isRefused (): boolean { return this.#isRefused && !this.#isSynced }
   get size (): number { return this.#objects.size }
   /** How often listing or watching failed. */
   get restarts (): number { return this.#restarts }
@@ -122,10 +131,16 @@ export class Reflector<T extends KubeObject> {
       this.#listedAt = this.#heardAt = clock.now()
       this.#watchFailures = 0
       this.#resolveSynced()
+      this.#resolveAnswered()
       this.#watch()
     } catch (error) {
       if (!isKubeError(error)) throw error
-      log.warn({ kind: kind.kind, reason: error.reason, err: error.message }, 'list failed')
+      const isRefusal = error.status === 403 || error.status === 404
+      // What stays refused is said once.
+      log[isRefusal && this.#isRefused ? 'debug' : 'warn'](
+        { kind: kind.kind, reason: error.reason, err: error.message }, 'list failed')
+      this.#isRefused = isRefusal
+      if (isRefusal) this.#resolveAnswered()
       this.#retry(() => { void this.#list() }, error)
     }
   }

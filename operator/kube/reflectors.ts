@@ -31,6 +31,16 @@ export class Reflectors<T extends KubeObject> {
 
   /** Resolves once the first list of every namespace is in. */
   get synced (): Promise<void> { return Promise.all(this.#all.map(async each => { await each.synced })).then(() => {}) }
+  /** Resolves once every namespace has been read, or refused to be. */
+  get answered (): Promise<void> {
+    return Promise.all(this.#all.map(async each => { await each.answered })).then(() => {})
+  }
+
+  /** Of one namespace, or of all where all are watched. */
+  in (namespace: string): Pick<Reflector<T>, 'synced' | 'isSynced' | 'isRefused'> | undefined {
+    return this.#each.get('') ?? this.#each.get(namespace)
+  }
+
   get isSynced (): boolean { return this.#all.every(({ isSynced }) => isSynced) }
   get size (): number { return this.#all.reduce((sum, { size }) => sum + size, 0) }
   get restarts (): number { return this.#all.reduce((sum, { restarts }) => sum + restarts, 0) }

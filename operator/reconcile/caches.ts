@@ -60,6 +60,25 @@ export class Caches {
     return all as unknown as readonly Reflectors<never>[]
   }
 
+  /** Whether all that is watched of this namespace has been read: on a part of it nobody may act. */
+  isRead (namespace: string): boolean {
+    return this.all.every(each => each.in(namespace)?.isSynced === true)
+  }
+
+  /** Resolves when that is so. */
+  async read (namespace: string): Promise<void> {
+    await Promise.all(this.all.map(async each => { await each.in(namespace)?.synced }))
+  }
+
+  /** Kinds that are still to be read: all that are not where nothing is whole yet, else those that can be. */
+  unread (namespaces: readonly string[]): string[] {
+    const isBlind = !namespaces.some(namespace => this.isRead(namespace))
+    return this.all.filter(each => namespaces.some(namespace => {
+      const { isSynced, isRefused } = each.in(namespace)!
+      return !isSynced && (isBlind || !isRefused)
+    })).map(({ kind }) => kind.kind)
+  }
+
   /** The broker pods of a cluster, by ordinal. */
   podsOf (cluster: Cluster): KubeObject[] {
     const { name, namespace } = cluster.metadata

@@ -1,5 +1,6 @@
 // Several Clusters in a namespace, several namespaces, and none but those that are watched.
 import { afterEach, beforeEach, expect, it } from 'vitest'
+import { KubeError } from '../../../operator/kube/api.ts'
 import { onWrites } from './on-writes.ts'
 import { namespace, World } from './world.ts'
 
@@ -72,4 +73,34 @@ it('Clusters of one namespace are apart: objects, controllers, topics, deletion'
   expect(sets()).toEqual([`${namespace}/events-1`])
   expect(world.get('services', 'events-1-bootstrap')).toBeDefined()
   await world.condition(clusters, 'events-1', 'Ready', 'True')
+})
+
+it('one that cannot be read keeps nobody from the others, and is served when it can be', async () => {
+  world.namespaces = [namespace, stock]
+  await create(namespace, 'events')
+  await create(stock, 'events')
+  let isRefused = true
+  const written: string[] = []
+  await world.startOperator(api => ({
+    ...onWrites(api, async (_verb, _kind, write) => await write()),
+    apply: async (kind, object, subresource) => {
+      written.push(object.metadata.namespace ?? '')
+      return await api.apply(kind, object, subresource)
+    },
+    list: async (kind, query) => {
+      // Not all of it: what can be read of such a namespace is not acted upon either.
+      if (isRefused && query.namespace === stock && kind.kind !== 'Cluster') {
+        throw new KubeError(403, 'Forbidden', 'the Role is gone')
+      }
+      return await api.list(kind, query)
+    }
+  }))
+  expect(world.operator!.unread).toEqual([])
+  await world.until('statefulsets.apps', 'events', ({ metadata }) => metadata.namespace === namespace)
+  await world.settled()
+  expect(sets()).toEqual([`${namespace}/events`])
+  expect(written).not.toContain(stock)
+  isRefused = false
+  await world.until('statefulsets.apps', 'events', ({ metadata }) => metadata.namespace === stock)
+  await world.condition(clusters, 'events', 'Ready', 'False')
 })
