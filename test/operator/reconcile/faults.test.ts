@@ -32,6 +32,8 @@ async function brokersStart (world: World): Promise<void> {
 async function converged (world: World): Promise<void> {
   await world.condition(clusters, 'events', 'Ready', 'True')
   await world.condition(topics, 'audit', 'Ready', 'True')
+  // The controller in memory has made the topic without a table to write it into, which the operator would hear of.
+  await world.writeTable()
   await world.until(clusters, 'events', cluster =>
     (cluster['status'] as { partitions: { total: number } }).partitions.total === 2)
   await world.until('leases.coordination.k8s.io', 'events-controller', lease =>
