@@ -26,6 +26,8 @@ export class BrokerSession {
   #info: BrokerInfo | undefined
   /** The last report of each replica, by partition key. */
   readonly replicas = new Map<string, ReplicaReport>()
+  /** By partition key, of topics that are being deleted: the broker has said that it holds nothing of it any more. */
+  readonly rid = new Map<string, boolean>()
   /** Clock time of the last message. */
   heardAt: number
   registeredAt = 0
@@ -81,6 +83,7 @@ export class BrokerSession {
       const key = partitionKeyText(report.topicId, report.partition)
       if (!report.removed) this.replicas.set(key, report)
       else if (this.replicas.get(key)?.replicaGen === report.replicaGen) this.replicas.delete(key)
+      if (this.rid.has(key)) this.rid.set(key, !this.replicas.has(key))
     }
   }
 

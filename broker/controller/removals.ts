@@ -1,9 +1,9 @@
 // What is to go: brokers are ordered to remove replicas, again and again until they report it. Replicas that
 // a move has taken from them, once the row without them is stored; and those of deleted topics: when all have
 // been removed the topic leaves its table. A broker that is away is waited for.
-import type { PartitionRow, ReplicaReport } from '../../wire/messages.ts'
+import type { PartitionKey, PartitionRow, ReplicaReport } from '../../wire/messages.ts'
 import type { Clock } from '../../wire/ports.ts'
-import { isNewerRow, nobody, partitionKeyText } from '../row.ts'
+import { firstReplicaGen, isNewerRow, nobody, partitionKeyText } from '../row.ts'
 import type { BrokerSession } from './broker-session.ts'
 import type { Roster } from './roster.ts'
 import { findRow } from './table.ts'
@@ -58,39 +58,57 @@ export class Removals {
       run: draft => { if (draft.topics.has(topic.topicId)) draft.removeTopic(topic.topicId) },
       done: (_, error) => {
         this.#leaving.delete(topic.topicId)
-        if (error === undefined) this.#remember(topic.topicId)
+        if (error !== undefined) return
+        this.#remember(topic.topicId)
+        for (const { rid } of this.#roster.sessions()) for (const row of rows) rid.delete(keyOf(row))
       }
     })
     shelf.writer.kick()
   }
 
-  /** Orders what is left; answers how many replicas are, or may be, left. */
+  /**
+   * Orders what is left; answers how many replicas are, or may be, left. That a broker has not reported one says
+   * nothing: it may be about to make it, from a row that is on its way to it. Orders come after that row.
+   */
   #order (rows: readonly PartitionRow[]): number {
     let left = 0
     const now = this.#clock.now()
     const orders = new Map<number, { topicId: string, partition: number, replicaGen: number }[]>()
-    for (const { topicId, partition, replicas, adding, removing, inSync } of rows) {
-      const holders = new Set([...replicas, ...adding, ...removing, ...inSync.map(member => member.brokerId)])
-      for (const brokerId of [...holders].sort((a, b) => a - b)) {
+    for (const row of rows) {
+      const { topicId, partition, inSync } = row
+      const key = keyOf(row)
+      for (const brokerId of this.#holders(row)) {
         const session = this.#roster.session(brokerId)
-        const report = session?.replicas.get(partitionKeyText(topicId, partition))
-        if (session?.state === 'registered' && report === undefined) continue
+        const report = session?.replicas.get(key)
+        if (session?.state === 'registered' && report === undefined && session.rid.get(key) === true) continue
         left += 1
-        if (session === undefined || report === undefined || !this.#isDue(session, report, now)) continue
+        if (session === undefined || !this.#isDue(session, row, now)) continue
+        session.rid.set(key, false)
+        const member = inSync.find(identity => identity.brokerId === brokerId)
+        const replicaGen = report?.replicaGen ?? member?.replicaGen ?? firstReplicaGen
         const ofBroker = orders.get(brokerId) ?? []
         orders.set(brokerId, ofBroker)
-        ofBroker.push({ topicId, partition, replicaGen: report.replicaGen })
+        ofBroker.push({ topicId, partition, replicaGen })
       }
     }
     for (const [brokerId, removals] of orders) this.#roster.session(brokerId)?.remove(removals)
     return left
   }
 
+  /** Those that the row names, and those that a move has taken it from and that still have it. */
+  #holders (row: PartitionRow): number[] {
+    const { replicas, adding, removing, inSync } = row
+    const key = keyOf(row)
+    const late = this.#roster.sessions().filter(session => session.replicas.has(key))
+    const all = [...replicas, ...adding, ...removing, ...[...inSync, ...late].map(({ brokerId }) => brokerId)]
+    return [...new Set(all)].sort((a, b) => a - b)
+  }
+
   /** An order is repeated only when its report has had time to come. */
-  #isDue (session: BrokerSession, { topicId, partition }: ReplicaReport, now: number): boolean {
+  #isDue (session: BrokerSession, replica: PartitionKey, now: number): boolean {
     const ordered = this.#ordered.get(session) ?? new Map<string, number>()
     this.#ordered.set(session, ordered)
-    const key = partitionKeyText(topicId, partition)
+    const key = keyOf(replica)
     if (session.state !== 'registered' || now - (ordered.get(key) ?? -Infinity) < orderAgainMs) return false
     ordered.set(key, now)
     return true
@@ -158,4 +176,8 @@ export class Removals {
       return
     }
   }
+}
+
+function keyOf ({ topicId, partition }: PartitionKey): string {
+  return partitionKeyText(topicId, partition)
 }

@@ -34,6 +34,8 @@ export class Roster {
   readonly #unnamed = new Map<Replica, number>()
   /** Replicas whose data is being moved away, by partition key, with the newest row that came meanwhile. */
   readonly #leaving = new Map<string, PartitionRow | undefined>()
+  /** Replicas whose data is being removed, by partition key. */
+  readonly #removing = new Set<string>()
   /** When replicas were made anew, by partition key. */
   readonly #renewedMs = new Map<string, number>()
   /** Rows whose topic is not known yet. */
@@ -173,9 +175,10 @@ export class Roster {
     const { log, volume, link } = this.#options
     const replica = this.get(order.topicId, order.partition)
     const { topicId, partition, replicaGen } = order
+    const key = partitionKeyText(topicId, partition)
     if (replica === undefined) {
-      // Done before, and the report of it was lost.
-      link.reportReplicas([removedReport(order)])
+      // Done before, and the report of it was lost; or never made. What is under way is reported when it is done.
+      if (!this.#removing.has(key)) link.reportReplicas([removedReport(order)])
       return
     }
     if (replica.log.replicaGen !== replicaGen || this.#isNamed(replica)) {
@@ -184,7 +187,8 @@ export class Roster {
     }
     this.#drop(replica)
     log.info({ topic: replica.log.topic, partition, replicaGen }, 'replica removed')
-    this.#report(volume.remove(replica.log), order)
+    this.#removing.add(key)
+    this.#report(volume.remove(replica.log).then(() => { this.#removing.delete(key) }), order)
   }
 
   /** A row of a topic that is gone, which a peer may send late, names nothing any more. */

@@ -12,8 +12,7 @@ import { id, row, table, topic, topicId } from './make.ts'
 function simulate (stored: PartitionRow, report: Partial<ReplicaReport> = {}, options: {
   frozen?: boolean, unresolved?: boolean, deleting?: boolean, registered?: boolean
 } = {}) {
-  const scheduler = new Scheduler(new SimRng(1))
-  const { clock } = scheduler.process('b0')
+  const { clock, run: pass } = clockOf()
   const orders: unknown[] = []
   const replica: ReplicaReport = {
     topicId, partition: 0, topic: 'orders', replicaGen: 7, row: row({ version: 8 }), logStart: 0, durableEnd: 5,
@@ -40,11 +39,17 @@ function simulate (stored: PartitionRow, report: Partial<ReplicaReport> = {}, op
     tables: { shelfOfTopic: (name: string) => name === topicId ? shelf : undefined } as unknown as Tables,
     isFrozen: () => options.frozen === true
   })
-  const pass = (ms: number): Promise<void> => new Promise(resolve => {
+  return { removals, orders, pass }
+}
+
+function clockOf () {
+  const scheduler = new Scheduler(new SimRng(1))
+  const { clock } = scheduler.process('b0')
+  const run = (ms: number): Promise<void> => new Promise(resolve => {
     clock.setTimer(ms, resolve)
     void scheduler.run(scheduler.now + 2 * ms)
   })
-  return { removals, orders, pass }
+  return { clock, run }
 }
 
 function ordered (...args: Parameters<typeof simulate>): unknown[] {
@@ -88,5 +93,90 @@ describe('what a move has left behind', () => {
       expect(orders).toEqual(Array(times).fill(order))
       await pass(5_001)
     }
+  })
+})
+
+describe('a deleted topic', () => {
+  const key = `${topicId}-0`
+  const order = { topicId, partition: 0, replicaGen: 0 }
+
+  /** Brokers 0, 1 and 2 by the row; those of `reported` have said that they hold the replica. */
+  function deletion (reported: readonly number[], others: readonly number[] = []) {
+    const { clock, run } = clockOf()
+    const orders: { brokerId: number, replicaGen: number }[] = []
+    const sessions = [0, 1, 2, ...others].map(brokerId => ({
+      brokerId,
+      state: 'registered',
+      replicas: new Map<string, { topicId: string, partition: number, replicaGen: number }>(
+        [...reported, ...others].includes(brokerId) ? [[key, { topicId, partition: 0, replicaGen: 7 }]] : []),
+      rid: new Map<string, boolean>(),
+      remove: (removals: readonly { replicaGen: number }[]) => {
+        for (const { replicaGen } of removals) orders.push({ brokerId, replicaGen })
+      }
+    }))
+    let gone = false
+    const shelf = {
+      writer: {
+        table: table({
+          topics: new Map([[topicId, topic({ deleting: true })]]),
+          rows: new Map([[topicId, [row({ leader: -1 })]]])
+        }),
+        kick: () => {}
+      },
+      desk: { add: (op: { done (table: unknown, error: undefined): void }) => { gone = true; op.done(undefined, undefined) } }
+    }
+    const roster = { sessions: () => sessions, session: (id: number) => sessions.find(each => each.brokerId === id) }
+    const removals = new Removals({
+      clock,
+      roster: roster as unknown as Roster,
+      tables: { shelves: () => [shelf] } as unknown as Tables,
+      isFrozen: () => false
+    })
+    /** Broker `id` says that it holds nothing of it. */
+    const answer = (id: number): void => {
+      const { replicas, rid } = roster.session(id)!
+      replicas.delete(key)
+      if (rid.has(key)) rid.set(key, true)
+      removals.look()
+    }
+    removals.look()
+    return { removals, orders, answer, roster, run, isGone: () => gone }
+  }
+
+  test('is there until every broker of its rows has said that it holds nothing, those too that reported nothing', () => {
+    const { orders, answer, isGone, roster } = deletion([0, 1])
+    expect(orders).toEqual([
+      { brokerId: 0, replicaGen: 7 }, { brokerId: 1, replicaGen: 7 }, { brokerId: 2, replicaGen: order.replicaGen }
+    ])
+    answer(0)
+    answer(1)
+    expect(isGone()).toBe(false)
+    answer(2)
+    expect(isGone()).toBe(true)
+    expect(roster.sessions().map(({ rid }) => rid.size)).toEqual([0, 0, 0])
+  })
+
+  test('takes with it what a move has left on a broker that no row names', () => {
+    const { orders, answer, isGone } = deletion([0, 1, 2], [5])
+    expect(orders).toContainEqual({ brokerId: 5, replicaGen: 7 })
+    for (const id of [0, 1, 2]) answer(id)
+    expect(isGone()).toBe(false)
+    answer(5)
+    expect(isGone()).toBe(true)
+  })
+
+  test('waits for one that makes its replica late, and orders that one', async () => {
+    const { orders, answer, isGone, removals, roster, run } = deletion([0, 1])
+    answer(0)
+    answer(1)
+    // Its report was on its way; the order named another generation.
+    roster.session(2)!.replicas.set(key, { topicId, partition: 0, replicaGen: 9 })
+    removals.look()
+    expect(isGone()).toBe(false)
+    await run(5_001)
+    removals.look()
+    expect(orders.at(-1)).toEqual({ brokerId: 2, replicaGen: 9 })
+    answer(2)
+    expect(isGone()).toBe(true)
   })
 })

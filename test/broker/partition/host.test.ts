@@ -304,6 +304,22 @@ test('a replica that was moved away goes on an order; an older row that comes la
   expect([...host.replicas()].map(replica => replica.identity.replicaGen > 0)).toEqual([true])
 })
 
+test('an order that comes again while the data is being removed is not answered before that is done', async () => {
+  world.push(0, { rows: [], topicsRemoved: [topicId], topics: [] })
+  const { volume } = world.brokers[0]!.process!
+  const { promise, resolve } = Promise.withResolvers<undefined>()
+  volume.remove = () => promise
+  const order = { topicId, partition: 0, replicaGen: 0 }
+  for (let times = 0; times < 2; times++) world.push(0, { rows: [], remove: [order] })
+  await world.settle()
+  expect(world.events).not.toContain('broker 0 reports removal')
+  resolve(undefined)
+  await world.settle()
+  expect(world.events.filter(event => event === 'broker 0 reports removal')).toHaveLength(1)
+  world.push(0, { rows: [], remove: [order] })
+  expect(world.events.filter(event => event === 'broker 0 reports removal')).toHaveLength(2)
+})
+
 test('a follower whose disk is slow receives no more for a while', async () => {
   await cluster(2)
   const { volume, net } = world.brokers[1]!.process!
