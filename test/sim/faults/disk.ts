@@ -107,7 +107,8 @@ function swap (world: FaultWorld, broker: SimBroker): boolean {
   const { rng, cluster } = world
   const other = rng.pick(cluster.brokers.filter((each) => each !== broker))
   const both = [broker, other]
-  if (!both.every(isWell)) return false
+  // Who leaves takes its volume along, and would take the other's.
+  if (!both.every((each) => isWell(each) && each !== world.draining)) return false
   const exchange = (): void => {
     for (const each of both) each.end('kill')
     broker.swapVolumes(other)
