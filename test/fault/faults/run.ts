@@ -26,6 +26,7 @@ const consumers = { records: 2, groups: 1, queues: 1 }
 const settleMsMax = 60_000
 const drainMsMax = 120_000
 const lagMsMax = 60_000
+const looksMin = 10
 /** Before the first fault: every partition is written to; groups have shared them. */
 const beginMs = { records: 3_000, groups: 8_000, queues: 8_000 }
 const anomaliesShown = 20
@@ -73,16 +74,16 @@ async function behind (world: World, groups: readonly string[]): Promise<Behind>
 
 /**
  * Empty when the groups have read everything; otherwise where they stand still. What a busy machine is late with counts
- * for nothing as long as it becomes less.
+ * for nothing as long as it becomes less; nor does one look that took a minute.
  */
 async function stuckBehind (world: World, groups: readonly string[]): Promise<string> {
   let least = Infinity
   let text = ''
-  for (let sinceMs = nowMs(); nowMs() - sinceMs < lagMsMax;) {
+  for (let sinceMs = nowMs(), looks = 0; nowMs() - sinceMs < lagMsMax || looks < looksMin; looks++) {
     const now = await behind(world, groups)
     text = now.text
     if (text === '') return ''
-    if (now.records < least) [least, sinceMs] = [now.records, nowMs()]
+    if (now.records < least) [least, sinceMs, looks] = [now.records, nowMs(), 0]
     await pause(500)
   }
   return `${text}, and no less for ${lagMsMax / 1000} s`
