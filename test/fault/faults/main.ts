@@ -1,10 +1,12 @@
 // `npm run faults`: a cluster of real processes under load, faults one by one, in pairs and all mixed, each
 // followed by healing; then the checker of the simulator judges what the clients saw and what the disks hold.
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { nowMs } from './clock.ts'
 import { evidence } from './evidence.ts'
+import { replaceFigures, withRun } from './figures.ts'
+import type { RunFigures } from './figures.ts'
 import { faultKinds, lacking } from './kinds.ts'
 import { Volumes } from './mounts.ts'
 import { parseFaultOptions, usage } from './options.ts'
@@ -14,6 +16,9 @@ import { run } from './run.ts'
 /** To start and to read everything at the end; and for each round beside what it lasts. */
 const besideMsMax = 400_000
 const roundMsMax = 300_000
+
+const figuresFile = join(import.meta.dirname, 'figures.json')
+const page = join(import.meta.dirname, '../../../docs/proof.md')
 
 const startedAtMs = nowMs()
 function print (text: string): void { process.stdout.write(text) }
@@ -35,6 +40,12 @@ function hung (options: FaultOptions, folder: string, volumes: Volumes): void {
   process.stdout.write(`what was complained of last\n${evidence(folder)}\n`)
   volumes.unmount()
   process.exit(1)
+}
+
+function keepFigures (figures: RunFigures): void {
+  const runs = withRun(JSON.parse(readFileSync(figuresFile, 'utf8')) as RunFigures[], figures)
+  writeFileSync(figuresFile, `${JSON.stringify(runs, undefined, 2)}\n`)
+  writeFileSync(page, replaceFigures(readFileSync(page, 'utf8'), runs, faultKinds))
 }
 
 async function main (): Promise<number> {
@@ -63,7 +74,9 @@ async function main (): Promise<number> {
   let problems: string[]
   try {
     if (kinds.some(kind => kind.needs?.includes('loop devices') === true)) volumes.mount(options.brokers)
-    problems = await run(options, folder, volumes, () => interrupted, { say, print })
+    const outcome = await run(options, folder, volumes, () => interrupted, { say, print })
+    problems = outcome.problems
+    if (options.figures && problems.length === 0) keepFigures(outcome.figures)
   } catch (error) {
     problems = [(error as Error).stack ?? String(error)]
   } finally {

@@ -21,6 +21,8 @@ export interface FaultOptions {
   readonly partitions: number
   /** Between two rounds of a producer. */
   readonly everyMs: number
+  /** What single kinds have cost goes into docs/proof.md. */
+  readonly figures: boolean
   /** Keeps the folder, also when all is well. */
   readonly keep: boolean
   readonly folder: string | undefined
@@ -55,6 +57,7 @@ export const usage = `Faults on a cluster of real processes, under load; then th
   --seed N          what is drawn, and when; printed
   --partitions N    of each topic (4)
   --every MS        between two records of a producer for one partition (40)
+  --figures         what single kinds have cost goes into docs/proof.md, when all is well
   --dir D           where everything is kept while it runs (a temporary folder)
   --keep            keeps the folder also when all is well
 `
@@ -79,6 +82,7 @@ export function parseFaultOptions (args: readonly string[], kinds: readonly Faul
       seed: { type: 'string' },
       partitions: { type: 'string' },
       every: { type: 'string' },
+      figures: { type: 'boolean' },
       dir: { type: 'string' },
       keep: { type: 'boolean' },
       help: { type: 'boolean', short: 'h' }
@@ -111,6 +115,7 @@ export function parseFaultOptions (args: readonly string[], kinds: readonly Faul
     seed: number('seed', values.seed, seed, 0, 2 ** 32),
     partitions: number('partitions', values.partitions, 4, 1, 200),
     everyMs: number('every', values.every, 40, 1, 10_000),
+    figures: values.figures ?? false,
     keep: values.keep ?? false,
     folder: values.dir,
     help: values.help ?? false

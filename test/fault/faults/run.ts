@@ -1,5 +1,6 @@
 // One run: the cluster, the load, the rounds of faults; then everything is read once more, the cluster stops, and
 // the checker judges what clients saw and what disks hold.
+import { availableParallelism, loadavg } from 'node:os'
 import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { clusterName } from '../../../local/manifests.ts'
 import { checkGroups } from '../../check/groups.ts'
@@ -7,6 +8,8 @@ import type { Operation } from '../../check/history.ts'
 import { SimRng } from '../../sim/rng.ts'
 import { nowMs, pause } from './clock.ts'
 import { Clients } from './clients.ts'
+import { rowsOf } from './figures.ts'
+import type { RunFigures } from './figures.ts'
 import { groupFigures, groupTable } from './group-figures.ts'
 import { workQueues } from './groups.ts'
 import { judgeQueues } from './queue-figures.ts'
@@ -30,6 +33,7 @@ const looksMin = 10
 /** Before the first fault: every partition is written to; groups have shared them. */
 const beginMs = { records: 3_000, groups: 8_000, queues: 8_000 }
 const anomaliesShown = 20
+const loadSampleMs = 2_000
 
 /** What is told goes to stdout; `say` puts the time before a line. */
 export interface Told {
@@ -121,9 +125,15 @@ function pairsOf ({ drawn, pairs, part: [index, count] }: FaultOptions, rng: Sim
   return Array.from({ length: pairs }, () => rng.pick(all))
 }
 
-/** Problems, in lines; none when all is well. */
+interface Outcome {
+  /** In lines; none when all is well. */
+  readonly problems: string[]
+  /** Of single kinds. */
+  readonly figures: RunFigures
+}
+
 export async function run (options: FaultOptions, folder: string, volumes: Volumes, stopped: () => boolean,
-  told: Told): Promise<string[]> {
+  told: Told): Promise<Outcome> {
   const topics = topicsOf(options)
   const world = await World.start(folder, options.brokers, [...topics, ...deadLettersOf(options)])
   told.say(`${options.brokers} brokers are ready`)
@@ -133,6 +143,8 @@ export async function run (options: FaultOptions, folder: string, volumes: Volum
     clients.begin(producers, consumers[options.workload])
     const lateness = monitorEventLoopDelay()
     lateness.enable()
+    const loads: number[] = []
+    const sampling = setInterval(() => { loads.push(loadavg()[0]!) }, loadSampleMs)
     await pause(beginMs[options.workload])
     const scene = { world, clients, volumes, rng: new SimRng(options.seed, 'faults'), struck: new Set<number>() }
     const rounds = new Rounds(scene, told.say, stopped)
@@ -140,6 +152,7 @@ export async function run (options: FaultOptions, folder: string, volumes: Volum
     await rounds.pairs(pairsOf(options, scene.rng))
     if (options.mixMinutes > 0) await rounds.mix(options.drawn, options.mixMinutes)
     lateness.disable()
+    clearInterval(sampling)
     // Everything goes through the proxies of this process: what held them up is no fault of the product.
     told.say(`the proxies were late by ${(lateness.percentile(99.9) / 1e6).toFixed(0)} ms (99.9 %), ` +
       `${(lateness.max / 1e6).toFixed(0)} ms at most`)
@@ -161,12 +174,19 @@ export async function run (options: FaultOptions, folder: string, volumes: Volum
       `${options.workload === 'groups' ? `${groupsOf(history, rounds)}\n\n` : ''}` +
       `${queues === undefined ? '' : `${queues.table}\n\n`}` +
       `${ok} records acknowledged, ${failed} failed, ${unknown} unknown; ${report.recordsPolled} read; ` +
-      `${replicas.length} replicas compared; ${all.length} anomalies\n`)
-    return [
+      `${replicas.length} replicas compared; ${all.length} anomalies\n${missedOf(rounds)}`)
+    const problems = [
       ...all.slice(0, anomaliesShown).map(({ kind, key, message }) => `${kind} ${key}: ${message}`),
       ...all.length > anomaliesShown ? [`${all.length - anomaliesShown} more anomalies`] : [],
       ...rounds.failures, ...clients.failures
     ]
+    const { brokers, workload, seed } = options
+    const figures = {
+      brokers, workload, seed, day: new Date().toISOString().slice(0, 10), cores: availableParallelism(),
+      load: spread(loads), acknowledged: ok, failed, read: report.recordsPolled, replicas: replicas.length,
+      anomalies: all.length, rows: rowsOf(rounds.done.slice(0, options.singles.length), measured)
+    }
+    return { problems, figures }
   } finally {
     clients.killAll()
     if (!stoppedWorld) {
@@ -175,6 +195,18 @@ export async function run (options: FaultOptions, folder: string, volumes: Volum
       await world.stop()
     }
   }
+}
+
+/** What did not happen does not count as borne. */
+function missedOf ({ done }: Rounds): string {
+  const lines = done.flatMap(({ name, missed = [] }) => missed.map(why => `  ${name}: ${why}\n`))
+  return lines.length === 0 ? '' : `${lines.length} faults struck nobody:\n${lines.join('')}`
+}
+
+/** Lowest, median, highest. */
+function spread (values: readonly number[]): [number, number, number] {
+  const sorted = values.toSorted((a, b) => a - b)
+  return [sorted[0] ?? 0, sorted[sorted.length >> 1] ?? 0, sorted.at(-1) ?? 0]
 }
 
 function groupsOf (history: readonly Operation[], { deaths }: Rounds): string {
