@@ -19,7 +19,7 @@ import { checkClusterSpec } from './cluster-spec.ts'
 import { writeClusterStatus } from './cluster-status.ts'
 import { growVolumes } from './cluster-volumes.ts'
 import type { Surroundings } from './context.ts'
-import { isUnreachable } from './controller-client.ts'
+import { isUnknownTopic, isUnreachable } from './controller-client.ts'
 import { hasFinalizer, setFinalizer } from './finalizers.ts'
 import { isPaused, pausedMessage } from './paused.ts'
 import { NextLoop, runSteps, StepFailed, type Step } from './steps.ts'
@@ -160,8 +160,10 @@ async function releaseTopics (context: ClusterContext): Promise<void> {
       views.learn(key, { ...status, orphaned: true, ownerUid: '' })
       views.poke(key)
     } catch (error) {
-      if (!isUnreachable(error)) throw error
-      return
+      if (isUnreachable(error)) return
+      // What the view tells of was deleted since.
+      if (!isUnknownTopic(error)) throw error
+      views.poke(key)
     }
   }
 }

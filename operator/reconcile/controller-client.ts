@@ -23,6 +23,11 @@ export function isUnreachable (error: unknown): error is WireError {
   return error instanceof WireError && (lookAgain.has(error.code) || error.code === 'CONTROLLER_UNAVAILABLE')
 }
 
+/** The topic is gone, or another has its name. */
+export function isUnknownTopic (error: unknown): error is WireError {
+  return error instanceof WireError && (error.code === 'UNKNOWN_TOPIC' || error.code === 'UNKNOWN_TOPIC_ID')
+}
+
 export class ControllerClient {
   readonly #net: Calls
   readonly #api: KubeApi

@@ -2,7 +2,7 @@
 // for ever: a cluster that is gone, or does not answer for ten minutes, lets go.
 import { WireError } from '../../wire/errors.ts'
 import { kinds } from '../kube/types.ts'
-import { isUnreachable } from './controller-client.ts'
+import { isUnknownTopic, isUnreachable } from './controller-client.ts'
 import { setFinalizer } from './finalizers.ts'
 import { NextLoop } from './steps.ts'
 import { NotReady, type TopicContext } from './topic-context.ts'
@@ -52,8 +52,7 @@ async function deleteData (context: TopicContext): Promise<void> {
   try {
     await controllers.call(clusterKey, 'DeleteTopic', { name, topicId, deleteData: true })
   } catch (error) {
-    const isGone = error instanceof WireError && (error.code === 'UNKNOWN_TOPIC' || error.code === 'UNKNOWN_TOPIC_ID')
-    if (!isGone) throw error
+    if (!isUnknownTopic(error)) throw error
   }
   views.poke(clusterKey)
 }

@@ -216,6 +216,24 @@ describe('a deleted Topic', () => {
     await expect.poll(() => world.controller.topics.get('orders')!.orphaned).toBe(true)
   })
 
+  it('that the controller does not know any more keeps no other from being told of', async () => {
+    for (const name of ['audit', 'orders']) {
+      await world.createTopic(name)
+      await world.condition(topics, name, 'Ready', 'True')
+    }
+    await world.stopOperator()
+    for (const name of ['audit', 'orders']) await world.kube.delete(topics, namespace, name)
+    const call = world.controller.call.bind(world.controller)
+    world.controller.call = async (address, method, request) => {
+      if (method === 'DeleteTopic' && (request as { name: string }).name === 'audit') {
+        throw new WireError('UNKNOWN_TOPIC')
+      }
+      return await call(address, method, request)
+    }
+    await world.startOperator()
+    await expect.poll(() => world.controller.topics.get('orders')!.orphaned).toBe(true)
+  })
+
   it('was followed at once by one of the same name, while no operator watched', async () => {
     await world.createTopic('orders')
     await world.condition(topics, 'orders', 'Ready', 'True')
