@@ -123,7 +123,12 @@ describe('a deleted topic', () => {
         }),
         kick: () => {}
       },
-      desk: { add: (op: { done (table: unknown, error: undefined): void }) => { gone = true; op.done(undefined, undefined) } }
+      desk: {
+        add: (op: { done (table: unknown, error: undefined): void }) => {
+          gone = true
+          op.done(undefined, undefined)
+        }
+      }
     }
     const roster = { sessions: () => sessions, session: (id: number) => sessions.find(each => each.brokerId === id) }
     const removals = new Removals({
@@ -143,7 +148,7 @@ describe('a deleted topic', () => {
     return { removals, orders, answer, roster, run, isGone: () => gone }
   }
 
-  test('is there until every broker of its rows has said that it holds nothing, those too that reported nothing', () => {
+  test('is there until every broker of its rows has said that it holds nothing', () => {
     const { orders, answer, isGone, roster } = deletion([0, 1])
     expect(orders).toEqual([
       { brokerId: 0, replicaGen: 7 }, { brokerId: 1, replicaGen: 7 }, { brokerId: 2, replicaGen: order.replicaGen }
