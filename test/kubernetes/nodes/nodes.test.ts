@@ -255,18 +255,18 @@ describe('under load', () => {
     }, async () => { await nodes.network.heal(one, other, true) })
   })
 
-  step('the API server is killed for a minute', async () => {
-    await trial.round('API server killed', async () => {
-      await nodes.killApi()
-      await pause(apiOutageMs)
-    }, async () => { await nodes.resumeApi() })
-  })
-
   step('a node is drained', async () => {
     const node = await nodeOf('events-0')
     await trial.round('node drained', async () => {
       await nodes.kubectl('drain', node.name, '--ignore-daemonsets', '--delete-emptydir-data', '--timeout=120s')
     }, async () => { await nodes.kubectl('uncordon', node.name) })
+  })
+
+  step('the API server is killed for a minute', async () => {
+    await trial.round('API server killed', async () => {
+      await nodes.killApi()
+      await pause(apiOutageMs)
+    }, async () => { await nodes.resumeApi() })
   })
 
   step('every broker is restarted for another image', async () => {
