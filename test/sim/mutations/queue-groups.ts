@@ -84,7 +84,6 @@ export const queueGroups: readonly Mutation[] = [
       search: 'if (scan.from === from && free.some(',
       replace: 'if (free.some('
     }],
-    open: 'one seed in some hundred; test/broker/group/queue-desk.test.ts has it',
     finders: ['plan queues and partitions', 'seeds']
   },
   {
