@@ -3,7 +3,7 @@
 import { WireError } from '../../wire/errors.ts'
 import type { BrokerDrain } from '../../wire/messages.ts'
 import { isKubeError } from '../kube/api.ts'
-import { keyOf, kinds } from '../kube/types.ts'
+import { keyOf, kinds, type KubeObject } from '../kube/types.ts'
 import { dataVolume } from '../objects/names.ts'
 import { statefulSet } from '../objects/stateful-set.ts'
 import { ordinalOf } from './caches.ts'
@@ -111,11 +111,20 @@ async function releaseLast (context: ClusterContext, broker: number, drain: Brok
     await ensureStatefulSet(context)
     return
   }
-  if (caches.podsOf(cluster).some(pod => ordinalOf(pod) === broker)) {
+  // Until the StatefulSet controller has seen the number, it may still make the pod.
+  if (!isSeen(caches.managed.statefulSet.get(keyOf(cluster))) ||
+    caches.podsOf(cluster).some(pod => ordinalOf(pod) === broker)) {
     say(context, broker, 'its pod to end')
     return
   }
   await forgetBroker(context, broker)
+}
+
+/** Whether its controller has acted on what the object wishes now. */
+function isSeen (set: KubeObject | undefined): boolean {
+  if (set === undefined) return true
+  const { observedGeneration = 0 } = set['status'] as { observedGeneration?: number } | undefined ?? {}
+  return observedGeneration >= (set.metadata.generation ?? 0)
 }
 
 /** What the controller does not know holds nothing. */

@@ -22,10 +22,12 @@ export async function embeddedHost (faults?: Faults): Promise<WorldHost> {
   return new EmbeddedHost(kube, ahead)
 }
 
-class EmbeddedHost implements WorldHost {
+export class EmbeddedHost implements WorldHost {
   readonly kube: LocalApi
   readonly namespace = namespace
   readonly waitMs = 10_000
+  /** The StatefulSet controller is away while this is true; `makePods` is called when it is back. */
+  isAway = false
   readonly #ahead: { ms: number }
   #areReady: () => boolean = () => true
   #stopWatching: (() => void)[] = []
@@ -54,6 +56,12 @@ class EmbeddedHost implements WorldHost {
     ]
   }
 
+  makePods (): void {
+    for (const { metadata } of this.kube.list('statefulsets.apps')) {
+      this.#makePodsSoon(metadata.namespace, metadata.name)
+    }
+  }
+
   async makeNamespace (name: string): Promise<string> {
     await this.kube.create('namespaces', { metadata: { name } })
     return name
@@ -72,7 +80,7 @@ class EmbeddedHost implements WorldHost {
   #makePodsSoon (namespace: string | undefined, statefulSet: string): void {
     this.#work = this.#work.then(async () => {
       const set = this.kube.get('statefulsets.apps', namespace, statefulSet)
-      if (set !== undefined) await this.#makePods(set)
+      if (set !== undefined && !this.isAway) await this.#makePods(set)
     })
   }
 
@@ -121,6 +129,13 @@ class EmbeddedHost implements WorldHost {
         await this.kube.patch('pods', namespace, name, { status: readyStatus(true) }, { subresource: 'status' })
       }
     }
+    await this.#noteSeen(set)
+  }
+
+  async #noteSeen ({ metadata: { namespace, name, generation }, status }: LocalObject): Promise<void> {
+    if ((status as { observedGeneration?: number } | undefined)?.observedGeneration === generation) return
+    await this.kube.patch('statefulsets.apps', namespace, name, { status: { observedGeneration: generation } },
+      { subresource: 'status' })
   }
 
   /** Nothing can be made in it any more. */
