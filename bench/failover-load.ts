@@ -14,6 +14,8 @@ export type LoadQuestion = { readonly kind: 'reset' } | { readonly kind: 'gaps' 
 export interface LoadAnswer {
   /** By partition: the longest since the reset, those that still wait included. ms */
   readonly gapsMs: readonly number[]
+  /** By partition: when that gap ended, since the reset. ms */
+  readonly endsMs: readonly number[]
   /** By partition: since the last acknowledgement. ms */
   readonly silentMs: readonly number[]
   /** Since the start. */
@@ -31,6 +33,8 @@ const client = new Millrace({ bootstrap: options.bootstrap })
 const producer = client.producer({ lingerMs: 0, deliveryTimeoutMs: 900_000 })
 const last = new Float64Array(partitions)
 const longest = new Float64Array(partitions)
+const longestEnd = new Float64Array(partitions)
+let resetAt = performance.now()
 const outstanding = new Uint8Array(partitions)
 let errors = 0
 let acknowledged = 0
@@ -40,7 +44,10 @@ function send (partition: number): void {
   outstanding[partition]!++
   producer.send({ topic, partition, value: String(acknowledged) }).then(() => {
     const now = performance.now()
-    if (last[partition] !== 0) longest[partition] = Math.max(longest[partition]!, now - last[partition]!)
+    if (last[partition] !== 0 && now - last[partition]! > longest[partition]!) {
+      longest[partition] = now - last[partition]!
+      longestEnd[partition] = now - resetAt
+    }
     last[partition] = now
     acknowledged++
   }, (error: unknown) => {
@@ -58,11 +65,18 @@ const timer = setInterval(() => {
 }, options.everyMs / slots)
 
 process.on('message', (question: LoadQuestion) => {
-  if (question.kind === 'reset') longest.fill(0)
   const now = performance.now()
+  if (question.kind === 'reset') {
+    longest.fill(0)
+    resetAt = now
+  }
   const silentMs = [...last].map(at => at === 0 ? Infinity : now - at)
   const answer: LoadAnswer = {
-    gapsMs: silentMs.map((silent, partition) => Math.max(silent, longest[partition]!)), silentMs, errors, acknowledged
+    gapsMs: silentMs.map((silent, partition) => Math.max(silent, longest[partition]!)),
+    endsMs: silentMs.map((silent, partition) => silent > longest[partition]! ? now - resetAt : longestEnd[partition]!),
+    silentMs,
+    errors,
+    acknowledged
   }
   process.send!(answer)
   if (question.kind !== 'end') return

@@ -29,7 +29,8 @@ const { values } = parseArgs({
     every: { type: 'string', default: '100' },
     brokers: { type: 'string', default: '4' },
     outage: { type: 'string', default: '300' },
-    only: { type: 'string' }
+    only: { type: 'string' },
+    each: { type: 'boolean', default: false }
   }
 })
 const rounds = Number(values.rounds)
@@ -72,6 +73,8 @@ interface Measured {
   /** The longest of the partitions that the victim led; of those that others led. */
   readonly ledMs: number
   readonly otherMs: number
+  /** When the longest of all ended, since the failure began. */
+  readonly endMs?: number
 }
 
 interface Scene { readonly world: World, readonly load: Load, readonly index: number }
@@ -104,10 +107,10 @@ async function around (scene: Scene, broker: number, harm: () => Promise<void>):
   await scene.load.ask('reset')
   await harm()
   await scene.load.flowing()
-  const { gapsMs } = await scene.load.ask('gaps')
+  const { gapsMs, endsMs } = await scene.load.ask('gaps')
   const longest = (wanted: boolean): number =>
     Math.max(0, ...gapsMs.filter((_, partition) => led.has(partition) === wanted))
-  return { ledMs: longest(true), otherMs: longest(false) }
+  return { ledMs: longest(true), otherMs: longest(false), endMs: endsMs[gapsMs.indexOf(Math.max(...gapsMs))]! }
 }
 
 async function kill (scene: Scene, controller: boolean): Promise<Measured> {
@@ -225,6 +228,11 @@ function summary (gaps: readonly number[]): string {
   return `${Math.round(sorted[sorted.length >> 1]!)} / ${Math.round(sorted.at(-1)!)}`.padStart(13)
 }
 
+function roundLine ({ name }: Line, index: number, { ledMs, otherMs, endMs }: Measured): string {
+  const end = endMs === undefined ? '' : `, the longest ended after ${Math.round(endMs)} ms`
+  return `${name}, round ${index + 1}: ${Math.round(ledMs)}, others ${Math.round(otherMs)}${end}`
+}
+
 /** Prints the line; true when every aim was met. */
 async function measure (line: Line, world: World, load: Load): Promise<boolean> {
   const measured: Measured[] = []
@@ -236,7 +244,9 @@ async function measure (line: Line, world: World, load: Load): Promise<boolean> 
     await until('every partition at its preferred leader', settledMsMax, () =>
       placedRows(world.api).every(({ row }) => row.leader === row.replicas[0]))
     await load.flowing()
-    measured.push(await line.run(scene))
+    const round = await line.run(scene)
+    measured.push(round)
+    if (values.each) console.log(roundLine(line, index, round))
   }
   const failed = (await load.ask('gaps')).errors - errors
   const led = measured.map(({ ledMs }) => ledMs)
