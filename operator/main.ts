@@ -13,6 +13,7 @@ import { HttpApi } from './kube/http-api.ts'
 import { LeaderLease } from './kube/lease.ts'
 import { operatorMetrics, type OperatorMetrics } from './metrics.ts'
 import { Operator } from './operator.ts'
+import { apiWhileLeading, callsWhileLeading } from './while-leading.ts'
 
 const exitError = 1
 const leaseName = 'millrace-operator'
@@ -44,9 +45,10 @@ async function main (): Promise<void> {
       if (error !== undefined && !isEverydayAnswer(error)) metrics.errors.inc()
     }
   })
+  const isStale = (): boolean => lease.isStale
   const operator = new Operator({
-    api,
-    net: new AdminCalls(() => clock.wallTime()),
+    api: apiWhileLeading(api, isStale),
+    net: callsWhileLeading(new AdminCalls(() => clock.wallTime()), isStale),
     clock,
     rng,
     log,

@@ -9,7 +9,7 @@ export const fieldManager = 'millrace-operator'
  * the others it was never sent, or (TooLarge) its answer was not read.
  */
 export type TransportReason =
-  'CredentialsFailed' | 'ConnectionRefused' | 'ConnectionBroken' | 'TimedOut' | 'TooLarge'
+  'CredentialsFailed' | 'ConnectionRefused' | 'ConnectionBroken' | 'TimedOut' | 'TooLarge' | 'NotLeading'
 
 /** Whatever the API server refused, or why it could not be asked. */
 export class KubeError extends Error {

@@ -49,6 +49,14 @@ export class LeaderLease {
 
   get isLeader (): boolean { return this.#held !== undefined }
 
+  /**
+   * It led, and has not renewed for so long that another may lead by now: this process stood still, or the API server
+   * did not answer. True before the next turn notices, which is when it matters.
+   */
+  get isStale (): boolean {
+    return this.#held !== undefined && this.#options.clock.now() - this.#renewedAt >= renewDeadlineMs
+  }
+
   start (): void {
     this.#round = this.#turn()
   }
@@ -86,7 +94,7 @@ export class LeaderLease {
       if (!isKubeError(error)) throw error
       log.warn({ reason: error.reason, err: error.message }, 'Lease cannot be read or written')
     }
-    if (wasLeader && (this.#held === undefined || clock.now() - this.#renewedAt >= renewDeadlineMs)) {
+    if (wasLeader && (!this.isLeader || this.isStale)) {
       this.#stopped = true
       this.#held = undefined
       onLost()

@@ -3,9 +3,6 @@
 // to the API with the token of its pod's ServiceAccount, and with nothing else.
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { createServer, type Server } from 'node:http'
-import { Agent, request as httpsRequest } from 'node:https'
-import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { rootFolder } from '../../local/child.ts'
 import { PodRunner } from '../../local/pods/pod-runner.ts'
@@ -13,6 +10,7 @@ import type { Container, Pod } from '../../local/pods/types.ts'
 import { media, type Any, type Client } from '../local/kube/client.ts'
 import type { ControlPlane } from './control-plane.ts'
 import { RemoteApi } from './remote-api.ts'
+import { TokenProxy } from './token-proxy.ts'
 
 export const nodeName = 'processes'
 /** Nodes that are silent for 40 s are taken for dead. */
@@ -26,7 +24,7 @@ export class ProcessNode {
   readonly refusals: string[] = []
   readonly #plane: ControlPlane
   readonly #runner: PodRunner
-  readonly #proxies = new Map<string, Promise<Server>>()
+  readonly #proxies = new Map<string, Promise<TokenProxy>>()
   readonly #provisioner: ChildProcess
   #timer: NodeJS.Timeout | undefined
 
@@ -60,11 +58,7 @@ export class ProcessNode {
     clearInterval(this.#timer)
     await this.#runner.stop(10_000)
     this.api.close()
-    for (const starting of this.#proxies.values()) {
-      const proxy = await starting
-      proxy.close()
-      proxy.closeAllConnections()
-    }
+    for (const starting of this.#proxies.values()) (await starting).stop()
     const ended = once(this.#provisioner, 'exit')
     if (this.#provisioner.kill()) await ended
   }
@@ -77,35 +71,17 @@ export class ProcessNode {
       proxy = this.#startProxy(pod)
       this.#proxies.set(key, proxy)
     }
-    return `http://127.0.0.1:${((await proxy).address() as AddressInfo).port}`
+    return (await proxy).url
   }
 
-  async #startProxy ({ metadata, spec: { serviceAccountName = 'default' } }: Pod): Promise<Server> {
+  async #startProxy ({ metadata, spec: { serviceAccountName = 'default' } }: Pod): Promise<TokenProxy> {
     const { namespace = 'default', name, uid } = metadata
-    const { url, ca, token } = await this.#plane.as(namespace, serviceAccountName,
-      { apiVersion: 'v1', kind: 'Pod', name, uid })
-    const agent = new Agent({ keepAlive: true, ...ca !== undefined && { ca } })
-    const proxy = createServer((incoming, outgoing) => {
-      const forwarded = httpsRequest(new URL(incoming.url ?? '/', url), {
-        agent,
-        method: incoming.method,
-        headers: { ...incoming.headers, host: new URL(url).host, authorization: `Bearer ${token}` }
-      }, answer => {
-        if (answer.statusCode === 403) this.refusals.push(`${namespace}/${name}: ${incoming.method} ${incoming.url}`)
-        outgoing.writeHead(answer.statusCode ?? 502, answer.headers)
-        // A watch is answered before it has anything to tell.
-        outgoing.flushHeaders()
-        answer.pipe(outgoing)
-        answer.on('error', () => { outgoing.destroy() })
-      })
-      // As if there were nothing between the two.
-      forwarded.on('error', () => { outgoing.destroy() })
-      outgoing.on('close', () => { forwarded.destroy() })
-      incoming.pipe(forwarded)
+    const target = await this.#plane.as(namespace, serviceAccountName, { apiVersion: 'v1', kind: 'Pod', name, uid })
+    return await TokenProxy.start(target, {
+      onAnswer: ({ method, path }, status) => {
+        if (status === 403) this.refusals.push(`${namespace}/${name}: ${method} ${path}`)
+      }
     })
-    proxy.listen(0, '127.0.0.1')
-    await once(proxy, 'listening')
-    return proxy
   }
 }
 

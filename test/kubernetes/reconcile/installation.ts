@@ -9,7 +9,7 @@ import { NodeClock } from '../../../wire/adapters/node-clock.ts'
 import { loadCredentials, type Credentials } from '../../../operator/kube/credentials.ts'
 import { HttpApi } from '../../../operator/kube/http-api.ts'
 import { image, render } from '../../chart/render.ts'
-import { media, type Any, type Client } from '../../local/kube/client.ts'
+import { media, type Any, type Client, type Target } from '../../local/kube/client.ts'
 import { ControlPlane } from '../control-plane.ts'
 import { installDefinitions, pathOf } from '../objects.ts'
 import { beat, beatMs, makeNode, makeStorageClass, nodeName } from '../process-node.ts'
@@ -70,6 +70,11 @@ export class Installation {
   /** As the administrator. */
   api (shows: (namespace: string) => boolean): RealApi {
     return new RealApi({ ...this.#parts, shows })
+  }
+
+  /** The operator's ServiceAccount, with the rights of the chart. */
+  async operatorTarget (): Promise<Target> {
+    return await this.#plane.as('default', serviceAccount)
   }
 
   async operatorCredentials (): Promise<Credentials> {

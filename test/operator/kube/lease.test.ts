@@ -9,14 +9,20 @@ import { ScriptedApi } from './scripted-api.ts'
 
 interface Spec { holderIdentity: string, renewTime: string, leaseTransitions: number, leaseDurationSeconds: number }
 
-function setUp (held?: Partial<Spec>): { api: ScriptedApi, clock: FakeClock, lease: LeaderLease, seen: string[] } {
+/** One whose process can stand still: time goes on, and no timer knows of it. */
+class StoppableClock extends FakeClock {
+  stoodMs = 0
+  override now (): number { return super.now() + this.stoodMs }
+}
+
+function setUp (held?: Partial<Spec>): { api: ScriptedApi, clock: StoppableClock, lease: LeaderLease, seen: string[] } {
   const api = new ScriptedApi()
   if (held !== undefined) {
     api.stored = {
       apiVersion: 'coordination.k8s.io/v1', kind: 'Lease', metadata: { name: 'op', resourceVersion: '50' }, spec: held
     }
   }
-  const clock = new FakeClock()
+  const clock = new StoppableClock()
   const seen: string[] = []
   const lease = new LeaderLease({
     api,
@@ -102,6 +108,19 @@ describe('lease', () => {
     await clock.advance(4_000)
     expect(seen).toEqual(['acquired', 'lost'])
     expect(lease.isLeader).toBe(false)
+  })
+
+  it('is stale when its process stood still for 10 s, before any request of its own has told it', async () => {
+    const { clock, lease, seen } = setUp()
+    expect(lease.isStale).toBe(false)
+    lease.start()
+    await clock.advance(5_000)
+    expect(lease.isStale).toBe(false)
+    clock.stoodMs = 12_000
+    expect([lease.isStale, lease.isLeader]).toEqual([true, true])
+    // Nobody took it meanwhile: it is renewed, and goes on.
+    await clock.advance(2_500)
+    expect([lease.isStale, seen]).toEqual([false, ['acquired']])
   })
 
   it('survives a conflict', async () => {
