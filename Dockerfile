@@ -15,6 +15,8 @@ RUN node image/bundle.ts --out /millrace
 
 FROM ${BASE}
 LABEL org.opencontainers.image.title="millrace" \
+      org.opencontainers.image.description="Kafka-style streams as Kubernetes resources: replicated, ordered, durable topics by an operator and gRPC brokers" \
+      org.opencontainers.image.version="0.1.0" \
       org.opencontainers.image.licenses="Apache-2.0"
 COPY --from=build /millrace /millrace
 WORKDIR /millrace

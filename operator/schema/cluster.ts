@@ -133,7 +133,8 @@ const spec = {
       pattern: durationPattern
     },
     topologyKey: {
-      description: 'Node label over whose values brokers, and the replicas of a partition, are spread.',
+      description: 'Node label that brokers are spread over; replicas too by hostname, and by zone or region from ' +
+        'Kubernetes 1.35 on.',
       type: 'string',
       maxLength: 253,
       pattern: '^([a-z0-9.-]+/)?[A-Za-z0-9._-]+$',

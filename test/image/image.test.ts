@@ -53,6 +53,29 @@ it('is small, and names no user that may do everything', () => {
   expect(config.config.User).toBe('65532:65532')
 })
 
+it('says what it is', () => {
+  const { version, description, license } = json(join(root, 'package.json'))
+  expect(config.config.Labels).toEqual({
+    'org.opencontainers.image.title': 'millrace',
+    'org.opencontainers.image.description': description,
+    'org.opencontainers.image.version': version,
+    'org.opencontainers.image.licenses': license
+  })
+})
+
+it('is what the Dockerfile makes: labels, user, folder, command; on a base of no invented digest', () => {
+  const text = readFileSync(join(root, 'Dockerfile'), 'utf8').replaceAll('\\\n', ' ')
+  const last = (instruction: string): string =>
+    [...text.matchAll(new RegExp(`^${instruction} (.*)$`, 'gm'))].at(-1)?.[1]?.trim() ?? ''
+  const { Labels, User, WorkingDir, Entrypoint, Env } = config.config
+  expect(Object.fromEntries([...last('LABEL').matchAll(/(\S+?)="([^"]*)"/g)].map(([, name, value]) => [name, value])))
+    .toEqual(Labels)
+  expect([last('USER'), last('WORKDIR'), JSON.parse(last('ENTRYPOINT'))]).toEqual([User, WorkingDir, Entrypoint])
+  expect(Env).toContain(last('ENV'))
+  expect(last('FROM')).toBe('${BASE}')
+  expect(last('ARG')).toMatch(/^BASE=gcr\.io\/distroless\/nodejs24-[a-z0-9]+:nonroot$/)
+})
+
 it('tells what is in it', () => {
   const bill = json(join(files, 'millrace/sbom.cdx.json'))
   expect(bill.bomFormat).toBe('CycloneDX')

@@ -70,6 +70,11 @@ describe('from the chart to the first record', () => {
     await condition(clusters('events'), 'Ready')
   })
 
+  it('its brokers know the zone of their node, by which replicas are spread', async () => {
+    const { body } = await client.get(pathOf('partitiontables.millrace.dev', namespace, 'events-0'))
+    expect((body as Any).spec.brokers.map(({ id, rack }: Any) => [id, rack])).toEqual([[0, 'a'], [1, 'a'], [2, 'a']])
+  })
+
   it('a Topic becomes ready', async () => {
     await client.post(topics(), {
       apiVersion: 'millrace.dev/v1alpha1', kind: 'Topic', metadata: { name: 'orders' },

@@ -11,6 +11,8 @@ import { table } from '../../fault/faults/verdict.ts'
 import { helm } from '../helm.ts'
 import { pathOf } from '../objects.ts'
 import { diskClass, Nodes } from './nodes.ts'
+import { claimOfNotes, clusterOfNotes } from './notes.ts'
+import { placement } from './placement.ts'
 import { plannerKubeconfig } from './planner.ts'
 import { until } from './tools.ts'
 import { Trial } from './trial.ts'
@@ -310,12 +312,30 @@ describe('under load', () => {
     await nodes.kubectl('delete', 'pv', lost)
   })
 
-  step('a broker is added, and taken away again', async () => {
+  step('a broker is added', async () => {
     await trial.round('scaled up', async () => {
       await nodes.kubectl('scale', 'cluster/events', '--replicas=4')
       await nodes.client().eventually(pathOf('clusters.millrace.dev', 'default', 'events'),
         ({ body }) => (body as Any).status?.brokers?.ready === 4, 120_000)
     })
+  })
+
+  step('two replicas of a partition are never in one zone, though there are more brokers than zones', async () => {
+    await nodes.kubectlWith(`---
+apiVersion: millrace.dev/v1alpha1
+kind: Topic
+metadata: {name: apart}
+spec: {cluster: events, partitions: 12, replicas: 2, minInSync: 1, deletePolicy: Delete}
+`, 'apply', '-f', '-')
+    await condition('topic/apart', 'Ready')
+    const { zones, replicas } = await placement(nodes, 'apart')
+    for (const [broker, zone] of zones) expect(zone).toBe(`zone-${(await nodeOf(`events-${broker}`)).index}`)
+    expect([zones.size, replicas.length]).toEqual([4, 12])
+    for (const [one, other] of replicas) expect(zones.get(one!), `${one}, ${other}`).not.toBe(zones.get(other!))
+    await nodes.kubectl('delete', 'topic/apart', '--timeout=60s')
+  })
+
+  step('a broker is taken away again', async () => {
     await trial.round('scaled down', async () => {
       await nodes.kubectl('scale', 'cluster/events', '--replicas=3')
       await nodes.client().eventually(pathOf('pods', 'default', 'events-3'), ({ status }) => status === 404, 120_000)
@@ -335,33 +355,6 @@ describe('under load', () => {
 
 describe('a namespace that is deleted by mistake', () => {
   const lines = Array.from({ length: 1_000 }, (_, index) => String(index))
-  /** As docs/operations/delete.md says. */
-  const claim = (volume: string): string => `---
-apiVersion: v1
-kind: PersistentVolumeClaim
-metadata:
-  name: data-notes-0
-  labels: {app.kubernetes.io/name: millrace, app.kubernetes.io/component: broker, millrace.dev/cluster: notes}
-spec:
-  accessModes: [ReadWriteOnce]
-  storageClassName: ${diskClass}
-  volumeName: ${volume}
-  resources: {requests: {storage: 1Gi}}
-`
-  const cluster = (annotations: object): string => `---
-apiVersion: millrace.dev/v1alpha1
-kind: Cluster
-metadata: {name: notes, annotations: ${JSON.stringify(annotations)}}
-spec:
-  brokers: 1
-  storage: {size: 1Gi, className: ${diskClass}}
-  topicDefaults: {partitions: 1, replicas: 1, minInSync: 1}
----
-apiVersion: millrace.dev/v1alpha1
-kind: Topic
-metadata: {name: notes}
-spec: {cluster: notes}
-`
   const inOurs = async (...args: string[]): Promise<string> => await nodes.kubectl('-n', 'ours', ...args)
   const ready = async (): Promise<void> => {
     await inOurs('wait', 'topic/notes', '--for=condition=Ready', '--timeout=120s')
@@ -369,7 +362,7 @@ spec: {cluster: notes}
 
   step('comes back with all its records from volumes whose class keeps them', async () => {
     await nodes.kubectl('create', 'namespace', 'ours')
-    await nodes.kubectlWith(cluster({}), '-n', 'ours', 'apply', '-f', '-')
+    await nodes.kubectlWith(clusterOfNotes({}), '-n', 'ours', 'apply', '-f', '-')
     await ready()
     await nodes.kubectlWith(lines.join('\n'), '-n', 'ours', 'exec', '-i', 'notes-0', '--', ...entry, 'produce', 'notes')
     const uid = await inOurs('get', 'cluster/notes', '-o', 'jsonpath={.metadata.uid}')
@@ -380,7 +373,7 @@ spec: {cluster: notes}
     await nodes.kubectl('patch', 'pv', volume, '--type=merge', '-p', '{"spec":{"claimRef":null}}')
     await nodes.kubectl('create', 'namespace', 'ours')
     const annotations = { 'millrace.dev/adopt-volumes': uid }
-    await nodes.kubectlWith(claim(volume) + cluster(annotations), '-n', 'ours', 'apply', '-f', '-')
+    await nodes.kubectlWith(claimOfNotes(volume) + clusterOfNotes(annotations), '-n', 'ours', 'apply', '-f', '-')
     await ready()
     const read = await inOurs('exec', 'notes-0', '--', ...entry, 'consume', 'notes', '-o', 'start', '-e')
     expect(read.trim().split('\n').sort()).toEqual([...lines].sort())

@@ -8,8 +8,10 @@ import * as limits from '../../../broker/limits.ts'
 import * as cluster from '../../../operator/schema/cluster.ts'
 import { listenersMax } from '../../../operator/schema/listeners.ts'
 import * as topic from '../../../operator/schema/topic.ts'
+import { changesAccepted, changesRefused, minimal, refused } from './refusals.ts'
 
 interface Node {
+  readonly 'x-kubernetes-validations'?: readonly { readonly message: string }[]
   readonly type?: string
   readonly properties?: Record<string, Node>
   readonly additionalProperties?: Node
@@ -26,6 +28,15 @@ function walk (node: Node, path: string, visit: (node: Node, path: string) => vo
   for (const [name, child] of Object.entries(node.properties ?? {})) walk(child, `${path}.${name}`, visit)
   if (node.items !== undefined) walk(node.items, `${path}[]`, visit)
   if (node.additionalProperties !== undefined) walk(node.additionalProperties, `${path}{}`, visit)
+}
+
+/** Whether there is something at a path of `walk`. */
+function reaches (value: unknown, [step, ...rest]: readonly string[]): boolean {
+  if (value === undefined) return false
+  if (step === undefined) return true
+  const [, name = '', many] = /^(\w+)(\[\])?$/.exec(step)!
+  const next = (value as Record<string, unknown>)[name]
+  return many === undefined ? reaches(next, rest) : Array.isArray(next) && next.some(each => reaches(each, rest))
 }
 
 it('has current files in crds/', () => {
@@ -72,6 +83,25 @@ describe.each(resources)('$kind', resource => {
         if (node.additionalProperties !== undefined) expect(node.maxProperties, path).toBeGreaterThan(0)
       })
     }
+  })
+
+  it('has a refusal and an acceptance in the suite for each of its rules', () => {
+    const { spec: { versions: [version] } } = customResourceDefinition(resource) as
+      { spec: { versions: { schema: { openAPIV3Schema: Node } }[] } }
+    const said = [...refused.map(([kind, , , message]) => [kind, message] as const),
+      ...changesRefused.map(([kind, , , , message]) => [kind, message] as const)]
+      .filter(([kind]) => kind === resource.kind)
+    const taken = changesAccepted.filter(([kind]) => kind === resource.kind)
+      .flatMap(([kind, , before, after]) => [before, after].map(spec => ({ spec: { ...minimal[kind], ...spec } })))
+    const [unbroken, unkept]: [string[], string[]] = [[], []]
+    walk(version!.schema.openAPIV3Schema, '', (node, path) => {
+      for (const { message } of node['x-kubernetes-validations'] ?? []) {
+        if (!said.some(([, text]) => message.includes(text))) unbroken.push(`${path}: ${message}`)
+        if (!taken.some(object => reaches(object, path.split('.').slice(1)))) unkept.push(`${path}: ${message}`)
+      }
+    })
+    expect(unbroken, 'no object breaks the rule').toEqual([])
+    expect(unkept, 'no object keeps the rule').toEqual([])
   })
 
   it('is in the category millrace and has a short name', () => {
