@@ -1,6 +1,6 @@
 // The chart by itself: what helm says of it, what it renders, and whether the embedded API would take that. A real
 // API server is asked in test/kubernetes/chart.test.ts.
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -57,6 +57,34 @@ describe('values', () => {
     }
     visit(parse(readFileSync(join(chart, 'values.yaml'), 'utf8')), schema, '')
     expect(missing).toEqual([])
+  })
+})
+
+describe('what Artifact Hub shows', () => {
+  const about = parse(readFileSync(join(chart, 'Chart.yaml'), 'utf8')) as Any
+  const annotation = (name: string): Any => parse(about.annotations[`artifacthub.io/${name}`])
+
+  it('is of this version, and of the definitions that there are', () => {
+    const { version } = JSON.parse(readFileSync('package.json', 'utf8')) as Any
+    expect([about.version, about.appVersion]).toEqual([version, version])
+    const there = readdirSync('crds').map(file => parse(readFileSync(join('crds', file), 'utf8')) as Any)
+      .map(({ metadata: { name }, spec: { names: { kind }, versions } }) => ({ name, kind, version: versions[0].name }))
+    const shown = annotation('crds').map(({ name, kind, version: of }: Any) => ({ name, kind, version: of }))
+    expect(new Set(shown)).toEqual(new Set(there))
+    for (const { displayName, description } of annotation('crds')) expect([displayName, description]).not.toContain('')
+  })
+
+  it('has values of its own lists, and changes that say of which kind they are', () => {
+    expect(about.annotations).toMatchObject({
+      'artifacthub.io/license': 'Apache-2.0', 'artifacthub.io/operator': 'true',
+      'artifacthub.io/category': 'streaming-messaging'
+    })
+    expect(['Basic Install', 'Seamless Upgrades', 'Full Lifecycle', 'Deep Insights', 'Auto Pilot'])
+      .toContain(about.annotations['artifacthub.io/operatorCapabilities'])
+    for (const { kind, description } of annotation('changes')) {
+      expect(['added', 'changed', 'deprecated', 'removed', 'fixed', 'security']).toContain(kind)
+      expect(description).toBeTruthy()
+    }
   })
 })
 
@@ -177,12 +205,13 @@ describe('the embedded API', () => {
     await expectTaken(client, await render(...image, ...values))
   })
 
-  it('takes the example of the notes', async () => {
+  it('takes the example of the notes, and that of Artifact Hub', async () => {
     const text = await run('install', 'millrace', chart, ...image, '--dry-run=client', '--namespace', 'default')
     const notes = text.slice(text.indexOf('NOTES:'))
     const example = /<<EOF\n([^]*?)\n *EOF/.exec(notes)?.[1]?.replaceAll(/^ {2}/gm, '') ?? ''
-    const objects = objectsIn(example)
-    expect(objects.map(({ kind }) => kind)).toEqual(['Cluster', 'Topic'])
+    const { annotations } = parse(readFileSync(join(chart, 'Chart.yaml'), 'utf8')) as Any
+    const objects = [...objectsIn(example), ...parse(annotations['artifacthub.io/crdsExamples']) as Any[]]
+    expect(objects.map(({ kind }) => kind)).toEqual(['Cluster', 'Topic', 'Cluster', 'Topic'])
     for (const object of objects) {
       const path = `/apis/millrace.dev/v1alpha1/namespaces/default/${object.kind.toLowerCase()}s`
       const reply = await client.post(`${path}?dryRun=All&fieldValidation=Strict`, object)
