@@ -29,7 +29,8 @@ it('sends every write while it leads and none while it may not; reads pass', asy
   expect(await api.get(kinds.lease, 'n', 'a')).toBe(inner.stored)
   inner.lists = [{ items: [lease], resourceVersion: '7', continue: '' }]
   expect((await api.list(kinds.lease, { namespace: 'n' })).items).toEqual([lease])
-  api.watch(kinds.lease, { namespace: 'n', resourceVersion: '7', timeoutSeconds: 9 }, { event: () => {}, end: () => {} })
+  const query = { namespace: 'n', resourceVersion: '7', timeoutSeconds: 9 }
+  api.watch(kinds.lease, query, { event: () => {}, end: () => {} })
   expect(inner.watches).toHaveLength(1)
 })
 
