@@ -252,7 +252,11 @@ export class GroupDesk {
   #planSoon (): void {
     const now = this.#host.clock.now()
     if (this.#planAt === Infinity) this.#changedAt = now
-    else if (this.#planAt <= now) return
+    else if (this.#planAt <= now) {
+      // It is due since this desk began, and perhaps nobody comes any more whose word would be a reason for a step.
+      if (this.#timer === undefined && !this.#inFlight) this.#wait(0)
+      return
+    }
     const calmAt = Math.min(now + limits.groupPlanDelayMs, this.#changedAt + limits.groupPlanEveryMs)
     this.#planAt = Math.max(calmAt, this.#plannedAt + limits.groupPlanEveryMs)
     this.#wait(this.#planAt - now)

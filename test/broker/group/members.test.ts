@@ -86,6 +86,13 @@ describe('members', () => {
     await world.clock.until(() => world.coordinator.group(group)!.members.size === 0, 12_000)
   })
 
+  it('that all die before the next coordinator hears of any leave an empty group behind', async () => {
+    const members = await joined(2)
+    for (const member of members) member.crash()
+    await world.failOver()
+    await world.clock.until(() => world.coordinator.group(group)!.members.size === 0, 12_000)
+  })
+
   it('that do not release what they were told to are gone', async () => {
     const [first] = await joined(1)
     first!.releaseMs = 100_000
