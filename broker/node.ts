@@ -39,6 +39,8 @@ export type NodeConfig = Pick<BrokerConfig, 'cluster' | 'clusterUid' | 'brokerId
     /** Small ones in the simulator and in tests. */
     readonly volumeSettings?: Partial<VolumeSettings>
     readonly learnerBytesPerSecond?: number
+    /** Small in the simulator. */
+    readonly learnerNearBytes?: number
     readonly groupExpiryMs?: number
     readonly listeners?: readonly ListenerConfig[]
   }
@@ -101,7 +103,8 @@ export class BrokerNode {
     })
     const host = new PartitionHost({
       clock, rng, net, log, volume, link: agent,
-      ...config.learnerBytesPerSecond !== undefined && { learnerBytesPerSecond: config.learnerBytesPerSecond }
+      ...config.learnerBytesPerSecond !== undefined && { learnerBytesPerSecond: config.learnerBytesPerSecond },
+      ...config.learnerNearBytes !== undefined && { learnerNearBytes: config.learnerNearBytes }
     })
     const groups = new GroupCoordinator({
       clock, net, log, partitions: host, view: agent.view,

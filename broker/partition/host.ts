@@ -35,6 +35,8 @@ export interface PartitionHostOptions {
   readonly link: ControllerLink
   /** For replicas that are not in sync, all together; 0: no limit. */
   readonly learnerBytesPerSecond?: number
+  /** One with so little to get is not held back; limits.learnerNearBytes unless set. */
+  readonly learnerNearBytes?: number
 }
 
 /** Marks (high watermark, log start) that no batch carries reach followers with this delay. */
@@ -76,8 +78,8 @@ export class PartitionHost implements Partitions {
     this.#options = options
     this.clock = clock
     this.brokerEpoch = link.self.brokerEpoch
-    this.learnerThrottle =
-      new LearnerThrottle(clock, options.learnerBytesPerSecond ?? limits.learnerBytesPerSecondDefault)
+    const { learnerBytesPerSecond = limits.learnerBytesPerSecondDefault, learnerNearBytes } = options
+    this.learnerThrottle = new LearnerThrottle(clock, learnerBytesPerSecond, learnerNearBytes)
     this.notLeader = row => noLeader(link.view, link.self.brokerId, row)
     this.#reader = new Reader(this)
     const broker = (brokerId: number) => this.broker(brokerId)

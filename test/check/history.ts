@@ -48,6 +48,8 @@ export interface PollOperation extends OperationBase {
   /** Of a member: its group. */
   readonly group?: string
   readonly records: PolledRecord[]
+  /** Of the batch that they came in, where they came in one. */
+  readonly leaderEpoch?: number
   /** High watermarks that came with them. */
   readonly ends?: readonly { readonly key: Key, readonly offset: number }[]
 }

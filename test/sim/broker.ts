@@ -62,6 +62,8 @@ export class SimBroker {
   rolledBack = ''
   /** The cluster has one broker fewer: this one never starts again. */
   removed = false
+  /** Ids of its volumes that are gone for good. */
+  readonly volumesLost = new Set<string>()
   /** Whose volume is in this pod, when it is not its own. */
   guest: SimBroker | undefined
 
@@ -118,7 +120,7 @@ export class SimBroker {
       cluster: this.#cluster.name, clusterUid: this.#cluster.uid, brokerId: this.id, rack: `zone-${this.id % 3}`,
       brokersExpected: this.#cluster.brokersExpected, listenClient: `${this.host}:9090`,
       listenPeer: `${this.host}:9091`,
-      advertiseClient: '', advertisePeer: '', volumeSettings
+      advertiseClient: '', advertisePeer: '', volumeSettings, ...this.#cluster.learnerSettings
     }
     const node = this.#node = new BrokerNode(ports, config, (error) => { this.#fatal(process, error) })
     process.schedule(0, 'start', () => {
@@ -256,6 +258,7 @@ export class SimBroker {
   /** An empty volume under the same broker id: a lost disk. Only while nothing runs. */
   wipe (): void {
     this.#mustRest()
+    this.volumesLost.add(this.#volumeIdLast)
     this.#disk = this.#freshDisk()
     this.volumeFailed = false
     this.diskMayFail = false

@@ -8,6 +8,9 @@ import { LogBook } from './log.ts'
 import { SimNetwork } from './network.ts'
 import { SimRng } from './rng.ts'
 
+/** So little that learners of a short run have more to get, where they are held back at all. */
+const learnerNearBytes = 1024
+
 /** Looks at everything, changes nothing. */
 export interface Observer {
   /** After an event, with all its promises; `broker` is the one whose process had it. */
@@ -18,6 +21,8 @@ export interface Observer {
 export interface ClusterOptions {
   readonly seed: number
   readonly brokers: number
+  /** What each broker spends on learners; 0: the default. */
+  readonly learnerBytesPerSecond?: number
 }
 
 export class SimCluster {
@@ -33,7 +38,11 @@ export class SimCluster {
   readonly #byProcess = new Map<string, SimBroker>()
   observer: Observer | undefined
 
-  constructor ({ seed, brokers }: ClusterOptions) {
+  /** What all brokers are told. */
+  readonly learnerSettings: { readonly learnerBytesPerSecond?: number, readonly learnerNearBytes?: number }
+
+  constructor ({ seed, brokers, learnerBytesPerSecond = 0 }: ClusterOptions) {
+    this.learnerSettings = learnerBytesPerSecond === 0 ? {} : { learnerBytesPerSecond, learnerNearBytes }
     this.scheduler = new Scheduler(new SimRng(seed))
     this.network = new SimNetwork(this.scheduler)
     this.network.onServiceError = (error) => {

@@ -132,7 +132,7 @@ export class ConsumerClient {
       .map(({ topic, partition }) => ({ topic, partition, key: topics.key(topic, topics.idOf(topic), partition) }))
   }
 
-  #stays (topic: string): boolean { return this.#world.topics.get(topic).transient !== true }
+  #stays (topic: string): boolean { return this.#world.topics.lasting.some(({ name }) => name === topic) }
 
   async #assigned (): Promise<boolean> {
     const { history, topics, coverage } = this.#world
@@ -171,9 +171,10 @@ export class ConsumerClient {
       records.push({ key, offset, value: decoder.decode(value ?? undefined).split(' ')[0]! })
     }
     const ends = [{ key, offset: batch.highWatermark }]
-    history.end(history.begin<PollOperation>({ kind: 'poll', process: this.#name, records, ends }), 'ok')
+    const { leaderEpoch } = batch
+    history.end(history.begin<PollOperation>({ kind: 'poll', process: this.#name, records, ends, leaderEpoch }), 'ok')
     this.#positions.set(key, batch.lastOffset + 1)
-    this.#world.committed(batch.topicId, batch.partition, batch.lastOffset, `${this.process.name} read it`)
+    this.#world.committed(batch.topicId, batch.partition, batch.lastOffset, `${this.process.name} read it`, leaderEpoch)
   }
 
   async #commit (): Promise<void> {

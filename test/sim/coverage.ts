@@ -26,7 +26,8 @@ export const sometimes = [
   'a worker left', 'a worker died', 'a worker stood still', 'a lease was lost', 'a record was delivered again',
   'a record was dead-lettered after its deliveries', 'a rejected record was dead-lettered',
   'workers kept to the order of keys',
-  'a follower served readers',
+  'a follower served readers', 'a learner was held back',
+  'a person had a partition recovered', 'a person gave up committed records', 'dead members left an empty group',
   'a backup of the API was restored', 'a stream met back-pressure', 'a unary request came twice'
 ] as const
 

@@ -151,7 +151,7 @@ class GroupMember {
   }
 
   async #run (): Promise<void> {
-    const topics = this.#world.topics.ordinary.filter((topic) => topic.transient !== true).map(({ name }) => name)
+    const topics = this.#world.topics.lasting.map(({ name }) => name)
     while (!await this.#joined(topics)) await this.#pause(500)
     try {
       for await (const batch of this.#consumer.batches()) {
@@ -286,6 +286,9 @@ export class GroupWorkload {
   readonly #hosts: readonly string[]
   #made = 0
   #calm = false
+  #over = false
+  /** Some that were to leave may be here still. */
+  readonly #everyone: GroupMember[] = []
 
   /** @param logStart of a partition, the highest of its replicas */
   constructor (world: ClientWorld, hosts: readonly string[], logStart: (key: Key) => number) {
@@ -304,6 +307,7 @@ export class GroupWorkload {
   }
 
   #fill (seat: number): void {
+    if (this.#over) return
     const instanceId = seat % 3 === 2 ? `seat-${seat}` : ''
     const name = `m${++this.#made}`
     const gone = (): void => { this.#later(500, () => { if (this.#members[seat] === member) this.#fill(seat) }) }
@@ -311,6 +315,7 @@ export class GroupWorkload {
       this.#latest[seat], gone)
     if (this.#calm) member.calm()
     this.#members[seat] = this.#latest[seat] = member
+    this.#everyone.push(member)
     this.#later(this.#rng.exponential(6_000), () => { this.#disturb(seat, member) })
   }
 
@@ -345,6 +350,12 @@ export class GroupWorkload {
       member.calm()
       if (!member.isHere) this.#fill(seat)
     }
+  }
+
+  /** All at once, and nobody comes after them. */
+  die (): void {
+    this.#over = true
+    for (const { process } of this.#everyone) process.kill()
   }
 
   /** True when the group has finished everything before these ends. */

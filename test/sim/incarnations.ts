@@ -42,7 +42,8 @@ function ofKeys (operation: PollOperation, wanted: (key: Key) => boolean): PollO
   return { ...operation, records: records.filter(isWanted), ends: ends.filter(isWanted) }
 }
 
-function unknown ({ kind, process, startMs, key, value, batch }: SendOperation): SendOperation {
+/** It may have happened, and nobody was told where. */
+export function unknown ({ kind, process, startMs, key, value, batch }: SendOperation): SendOperation {
   return {
     kind, process, startMs, key, value, outcome: 'unknown', endMs: Infinity, ...batch !== undefined && { batch }
   }

@@ -7,17 +7,19 @@ import { onClusters } from './faults/cluster.ts'
 import { onDisks, replaceVolume } from './faults/disk.ts'
 import type { FaultKind } from './faults/kinds.ts'
 import { onKube } from './faults/kube.ts'
+import { onLosses } from './faults/loss.ts'
 import { onNetwork } from './faults/network.ts'
 import { onOthers } from './faults/other.ts'
 import { destructiveFaults } from './faults/kinds.ts'
 import { onProcesses } from './faults/process.ts'
 import { onTopics } from './faults/topics.ts'
 import type { Fault, FaultWorld } from './faults/world.ts'
+import { Person } from './person.ts'
 import type { Plan } from './plan.ts'
 import type { SimRng } from './rng.ts'
 
 const faults: Record<FaultKind, Fault> = {
-  ...onProcesses, ...onNetwork, ...onDisks, ...onKube, ...onTopics, ...onClusters, ...onOthers
+  ...onProcesses, ...onNetwork, ...onDisks, ...onKube, ...onTopics, ...onClusters, ...onLosses, ...onOthers
 }
 
 const backUpEveryMs = 2_000
@@ -41,6 +43,7 @@ export class Nemesis {
   /** What struck, in order: 'kill#3' is the fourth time that 'kill' was due, whatever else there is. */
   readonly struck: Strike[] = []
   readonly #only: ReadonlySet<string> | undefined
+  readonly #person: Person
   #active = false
   #retired = false
 
@@ -49,6 +52,7 @@ export class Nemesis {
     this.#cluster = cluster
     this.#plan = plan
     this.#only = plan.only === undefined ? undefined : new Set(plan.only)
+    this.#person = new Person(parts)
     const rng = this.#rng = cluster.scheduler.rng.fork('nemesis')
     this.#world = {
       ...parts, rng, backups: [], cuts: 0, calmUntilMs: 0, unlucky: undefined, draining: undefined,
@@ -57,6 +61,9 @@ export class Nemesis {
       until: (durationMs, undo) => { this.#later(durationMs, () => { if (this.#active) undo() }) }
     }
   }
+
+  /** Every partition that has lost its set has been recovered. */
+  get isRecovered (): boolean { return this.#person.lost().length === 0 }
 
   get total (): number { return [...this.counts.values()].reduce((sum, count) => sum + count, 0) }
 
@@ -69,6 +76,7 @@ export class Nemesis {
     this.#cluster.network.conditions = { ...this.#plan.net }
     for (const [kind, everyMs] of this.#plan.faults) this.#next(kind, everyMs)
     if (this.#plan.faults.has('restored tables')) this.#backUp()
+    if (this.#plan.faults.has('lost set')) this.#person.begin()
   }
 
   /** Everything is whole again from now on. */

@@ -10,6 +10,7 @@ import type { SimBroker } from './broker.ts'
 import type { Observer, SimCluster } from './cluster.ts'
 import type { Coverage } from './coverage.ts'
 import { SimFailure } from './failure.ts'
+import type { GivenUp } from './given-up.ts'
 import { PartitionRecord, ReplicaRecord } from './records.ts'
 import { RowObserver } from './row-observer.ts'
 import type { SimEvent } from './scheduler.ts'
@@ -38,6 +39,8 @@ export class InvariantObserver implements Observer {
   /** By 'topicId-partition', of replicas that are gone. */
   readonly #logStarts = new Map<string, number>()
   readonly rows: RowObserver
+  /** What people gave up, in order. */
+  readonly givenUp: GivenUp[] = []
 
   constructor (cluster: SimCluster, topics: Topics, coverage: Coverage) {
     this.#cluster = cluster
@@ -54,16 +57,14 @@ export class InvariantObserver implements Observer {
     return record
   }
 
-  /** A person has given up the in-sync set: what the survivor knew to be committed is all that is. */
-  recovered (topicId: string, partition: number, survivor: number): void {
+  /** A row was written that goes on without the in-sync set, since a person said so. */
+  recovered (topicId: string, partition: number, survivor: ReplicaRecord, leaderEpoch: number): void {
     const key = `${topicId}-${partition}`
-    const fresh = new PartitionRecord(key)
-    const { node } = this.#cluster.brokers[survivor]!
-    for (const [log, record] of this.#nodes.get(node!)?.records ?? []) {
-      if (`${log.topicId}-${log.partition}` !== key || record.highWatermark === 0) continue
-      fresh.commit(record, record.highWatermark)
-    }
-    this.#partitions.set(key, fresh)
+    const all = [...this.#records].filter(([name]) => name.endsWith(` ${key}`)).map(([, record]) => record)
+    const { from, batches } = this.partition(topicId, partition).giveUp(survivor, all)
+    this.givenUp.push({ topicId, partition, atMs: this.#cluster.scheduler.now, from, batches, leaderEpoch })
+    this.#coverage.reached('a person had a partition recovered')
+    if (batches.length > 0) this.#coverage.reached('a person gave up committed records')
   }
 
   /** The highest log start that any replica of 'topicId-partition' ever had. */
@@ -161,6 +162,7 @@ export class InvariantObserver implements Observer {
       if (!broker.diskMayFail) throw new SimFailure('durability', `${record.name}: a replica is gone after a restart`)
     }
     if (found.size > 0) this.#coverage.reached('a replica recovered records')
+    this.#watchThrottle(parts)
     const { create, remove, moveToStray, moveToDamaged } = volume
     volume.create = (replica) => {
       const log = create.call(volume, replica)
@@ -191,6 +193,15 @@ export class InvariantObserver implements Observer {
       return moveToDamaged.call(volume, log)
     }
     return observed
+  }
+
+  #watchThrottle ({ host: { learnerThrottle } }: Parts): void {
+    const { enter } = learnerThrottle
+    learnerThrottle.enter = (learner) => {
+      const isAdmitted = enter.call(learnerThrottle, learner)
+      if (!isAdmitted) this.#coverage.reached('a learner was held back')
+      return isAdmitted
+    }
   }
 
   #adopt (
@@ -284,7 +295,9 @@ export class InvariantObserver implements Observer {
     record.leads = leads ? leader.epoch : -1
     record.highWatermark = highWatermark
     if (!record.known) return
-    if (leads && highWatermark > partition.end) this.#committed(replica, record, partition)
+    if (leads && record.outdatedFrom === Infinity && highWatermark > partition.end) {
+      this.#committed(replica, record, partition)
+    }
     partition.verify(record)
     record.dirty = false
   }
@@ -306,6 +319,7 @@ export class InvariantObserver implements Observer {
     }
     // One that was held up, and begins after a later leader, lacks what that one has committed: nobody follows it.
     record.mustHoldAll = [...partition.leaders.keys()].every((later) => later <= epoch)
+    if (record.mustHoldAll) record.outdatedFrom = Infinity
     record.dirty = true
   }
 

@@ -19,6 +19,11 @@ export interface TopicPlan {
   readonly retentionBytes: number
   /** It may be deleted with its data, and made again. */
   readonly transient?: boolean
+  /**
+   * Its floor is one member, and its sets are lost whole: a person has the partition go on with what is left
+   * (faults/loss.ts).
+   */
+  readonly expendable?: true
   /** Of the queue group: its workers write to it, nobody else does. */
   readonly holdsDeadLetters?: boolean
 }
@@ -38,6 +43,8 @@ export interface Plan {
   readonly sendEveryMs: number
   readonly valueBytesMax: number
   readonly deliveryTimeoutMs: number
+  /** What each broker spends on learners; 0: the default, which nothing here reaches. */
+  readonly learnerBytesPerSecond: number
   readonly safetyMs: number
   readonly net: NetConditions
   readonly kubeDelayMs: number
@@ -90,6 +97,21 @@ function drawQueue (rng: SimRng, brokers: number): QueuePlan {
   return { workers, orderedByKey: rng.chance(0.4), topics: rng.chance(0.6) ? [deadLetters] : [] }
 }
 
+/** A topic whose sets are lost whole, unless something else in the plan needs what they hold. */
+function drawLoss (rng: SimRng, brokers: number, topics: readonly TopicPlan[],
+  faults: Map<FaultKind, number>): TopicPlan[] {
+  if (!rng.chance(0.15) || topics.some(({ minInSync }) => minInSync < 2)) return []
+  // An old table does not know what a person has decided, nor who knew the newest set.
+  if (faults.has('lost table') || faults.has('restored tables')) return []
+  faults.set('lost set', rng.pick([2_000, 5_000]))
+  // A set of one whose disk holds less than it acknowledged is noticed by nobody: only whole losses are.
+  for (const kind of ['read error', 'bit flip', 'rolled-back volume'] as const) faults.delete(kind)
+  return [{
+    name: 'spare', partitions: 1 + rng.integer(2), replicas: Math.min(brokers, rng.pick([3, 3, 2, 1])), minInSync: 1,
+    segmentBytes: 1024 * 1024, retentionBytes: -1, expendable: true
+  }]
+}
+
 /** @param name forks the chance, so that a plan does not depend on what else draws from the seed. */
 export function drawPlan (seedRng: SimRng): Plan {
   const rng = seedRng.fork('plan')
@@ -101,6 +123,8 @@ export function drawPlan (seedRng: SimRng): Plan {
   const large = rng.chance(0.1)
   const topics = Array.from({ length: 1 + rng.integer(2) }, (_, index) => drawTopic(rng, index, brokers, large))
   for (const kind of faultKinds) {
+    // Needs a topic of its own.
+    if (kind === 'lost set') continue
     if (destructiveFaults.has(kind) && topics.some((topic) => topic.minInSync < 2)) continue
     if (rng.chance(share)) faults.set(kind, rng.pick([1_500, 4_000, 10_000]))
   }
@@ -114,7 +138,7 @@ export function drawPlan (seedRng: SimRng): Plan {
     if (topic.minInSync < 2) for (const kind of destructiveFaults) faults.delete(kind)
   }
   const queue = drawQueue(seedRng.fork('queue'), brokers)
-  topics.push(...queue.topics)
+  topics.push(...queue.topics, ...drawLoss(seedRng.fork('loss'), brokers, topics, faults))
   const kubeTrouble = rng.chance(0.3)
   return {
     brokers,
@@ -128,6 +152,7 @@ export function drawPlan (seedRng: SimRng): Plan {
     sendEveryMs: Math.max(queue.workers > 0 ? 30 : 0, rng.pick([large ? 30 : 10, 30, 100])),
     valueBytesMax: large ? 30_000 : rng.pick([10, 100, 2_000]),
     deliveryTimeoutMs: rng.pick([4_000, 15_000, 60_000]),
+    learnerBytesPerSecond: large ? 0 : seedRng.fork('learners').pick([0, 0, 0, 262_144]),
     safetyMs,
     net: drawNet(rng),
     kubeDelayMs: rng.pick([2, 20, 200]),

@@ -22,8 +22,11 @@ export interface ClientWorld {
   readonly topics: Topics
   readonly history: History
   readonly coverage: Coverage
-  /** A client was told of this record: it must be committed by now. */
-  committed (topicId: string, partition: number, offset: number, how: string): void
+  /**
+   * A client was told of this record: it must be committed by now.
+   * @param leaderEpoch of its batch, of one that may have been read before a person gave it up
+   */
+  committed (topicId: string, partition: number, offset: number, how: string, leaderEpoch?: number): void
 }
 
 export function makeClient ({ cluster }: ClientWorld, process: SimProcess, host: string): MillraceClient {

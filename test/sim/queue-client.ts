@@ -67,7 +67,7 @@ class Worker {
   get isHere (): boolean { return !this.process.dead && !this.#left }
 
   async #run (): Promise<void> {
-    const topics = this.#world.topics.ordinary.filter((topic) => topic.transient !== true).map(({ name }) => name)
+    const topics = this.#world.topics.lasting.map(({ name }) => name)
     try {
       await this.#queue.subscribe(topics)
       const concurrency = this.#rng.pick([1, 4, 16])
@@ -141,6 +141,9 @@ export class QueueWorkload {
   readonly #logStart: (key: Key) => number
   #made = 0
   #calm = false
+  #over = false
+  /** Some that were to leave may be here still. */
+  readonly #everyone: Worker[] = []
   #ends: ReadonlyMap<Key, number> = new Map()
   #calmFromMs = Infinity
 
@@ -167,11 +170,13 @@ export class QueueWorkload {
   }
 
   #fill (seat: number): void {
+    if (this.#over) return
     const gone = (): void => { this.#later(500, () => { if (this.#workers[seat] === worker) this.#fill(seat) }) }
     const worker: Worker =
       new Worker(this.#world, this.#work, this.#settings, this.#hosts[seat]!, `w${++this.#made}`, gone)
     if (this.#calm) worker.calm()
     this.#workers[seat] = worker
+    this.#everyone.push(worker)
     this.#later(this.#rng.exponential(6_000), () => { this.#disturb(seat, worker) })
   }
 
@@ -230,6 +235,12 @@ export class QueueWorkload {
       }
     }
     process.schedule(0, 'read', () => { void read() })
+  }
+
+  /** All at once, and nobody comes after them. */
+  die (): void {
+    this.#over = true
+    for (const { process } of this.#everyone) process.kill()
   }
 
   /** True when every record before these ends is finished. */

@@ -26,6 +26,8 @@ export class ReplicaRecord {
   replica: Replica | undefined
   /** Its disk gave back less than it had acknowledged: harm was done to it. It must never lead again. */
   suspect = false
+  /** It holds what a person gave up from this offset on, and is to find out; Infinity: no. */
+  outdatedFrom = Infinity
   /** Compared with what is committed up to here. */
   verifiedEnd = 0
   /** The last row that its disk is sure to hold. */
@@ -118,6 +120,7 @@ export class ReplicaRecord {
     this.#appendedWhileLoading = []
     this.shadow.truncate(offset)
     this.verifiedEnd = Math.min(this.verifiedEnd, offset)
+    if (offset <= this.outdatedFrom) this.outdatedFrom = Infinity
     this.durableEnd = Math.min(this.durableEnd, offset)
   }
 
@@ -126,6 +129,7 @@ export class ReplicaRecord {
     this.#appendedWhileLoading = []
     this.shadow.reset(offset)
     this.verifiedEnd = offset
+    this.outdatedFrom = Infinity
     this.durableEnd = 0
     this.resets++
     const volume = this.#volume
@@ -141,6 +145,9 @@ export class PartitionRecord {
   readonly #log = new ShadowLog()
   /** Who led, by epoch. */
   readonly leaders = new Map<number, string>()
+
+  /** What was committed until a person gave it up. */
+  readonly #givenUp: StoredBatch[] = []
 
   constructor (key: string) { this.key = key }
 
@@ -159,7 +166,33 @@ export class PartitionRecord {
     this.#log.append(batches)
   }
 
+  /**
+   * A person has the partition go on with `survivor`: what that one does not hold on its disk is committed no more,
+   * and that alone.
+   * @param replicas all that ever were
+   */
+  giveUp (survivor: ReplicaRecord, replicas: Iterable<ReplicaRecord>): { from: number, batches: StoredBatch[] } {
+    const end = Math.min(survivor.durableEnd, this.end)
+    // Of one that is still being read nobody can say.
+    const from = survivor.known ? survivor.shadow.difference(this.#log, 0, end) ?? end : 0
+    const batches = this.#log.range(from, this.end)
+    this.#givenUp.push(...batches)
+    this.#log.truncate(from)
+    for (const replica of replicas) {
+      replica.verifiedEnd = Math.min(replica.verifiedEnd, from)
+      const mayHoldMore = replica !== survivor && (!replica.known || replica.shadow.end > from)
+      if (mayHoldMore) replica.outdatedFrom = Math.min(replica.outdatedFrom, from)
+      replica.mustHoldAll = false
+    }
+    return { from, batches }
+  }
+
+  gaveUp (offset: number, epoch: number): boolean {
+    return this.#givenUp.some((batch) => batch.base <= offset && offset <= batch.last && batch.epoch === epoch)
+  }
+
   verify (replica: ReplicaRecord): void {
+    if (replica.outdatedFrom < Infinity) return
     const { highWatermark, shadow, name } = replica
     if (highWatermark > this.end) {
       throw new SimFailure('high watermark', `${name} says ${highWatermark} is committed, known is ${this.end}`)

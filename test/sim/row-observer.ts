@@ -64,6 +64,8 @@ export class RowObserver {
   }
 
   notStored = ''
+  /** By 'topicId-partition': brokers that a person has named as lost, for it to go on without them. */
+  readonly ordered = new Map<string, readonly number[]>()
   /** A table was lost or taken back in this run. */
   tablesHarmed = false
 
@@ -135,7 +137,28 @@ export class RowObserver {
     }
     if (old !== undefined) this.#count(row, old)
     this.#latest.set(key, row)
+    if (old !== undefined && row.barred.some((member) => !hasIdentity(old.barred, member))) {
+      this.#recovered(row, old, where)
+    }
     this.#holdsAll(row, where, row.leaderEpoch !== old?.leaderEpoch)
+  }
+
+  /** The one way out of the rules. */
+  #recovered (row: PartitionRow, old: PartitionRow, where: string): void {
+    const key = `${row.topicId}-${row.partition}`
+    const [survivor, ...others] = row.inSync
+    const lost = this.ordered.get(key)
+    this.ordered.delete(key)
+    if (lost === undefined || !old.inSync.every(({ brokerId }) => lost.includes(brokerId))) {
+      throw new SimFailure('recover', `${where}, and nobody has asked for it`)
+    }
+    if (survivor?.brokerId !== row.leader || others.length > 0 || hasIdentity(old.inSync, survivor) ||
+      !old.inSync.every((member) => hasIdentity(row.barred, member))) {
+      throw new SimFailure('recover', `${where}: in sync ${row.inSync.map(identityText).join()}`)
+    }
+    const record = this.#observer.record(identityText(survivor), row.topicId, row.partition)
+    if (record === undefined) throw new SimFailure('recover', `${where}: no broker has ${identityText(survivor)}`)
+    this.#observer.recovered(row.topicId, row.partition, record, row.leaderEpoch)
   }
 
   /**

@@ -2,7 +2,7 @@
 // same healing and the same checks as for every seed.
 //
 //   brokers 3                              the plan, with defaults
-//   topic t0 partitions 4 replicas 3 min 2 [transient|dead letters]
+//   topic t0 partitions 4 replicas 3 min 2 [transient|expendable|dead letters]
 //   producers 2 / consumers 1 / members 0 / workers 0 [by key] / send every 10ms / values up to 20 bytes
 //   deliver within 60s
 //   ---
@@ -20,7 +20,7 @@
 //   add | remove                           one more broker; the last one is drained, stopped, forgotten
 //   move t0-0 to 1,2,3 | give up t0-0 | elect t0-0 1|preferred
 //   apply t0 partitions 6 | replicas 3 | min 2      | delete t0 [with data]
-//   recover 0,1 by 2                       partitions whose in-sync set these were go on with what broker 2 has
+//   recover 0,1 by 2|best                  partitions whose in-sync set these were go on with what broker 2 has
 //   mark                                   what is expected counts from here
 //   expect gap < 1s [t0-0]                 longest time without an acknowledged write, per partition
 //   expect no failed sends
@@ -56,9 +56,8 @@ function parsePlan (header: readonly string[]): Plan {
   const topics: TopicPlan[] = []
   const plan: Mutable<Plan> = {
     brokers: 3, topics, producers: 2, consumers: 1, members: 0, workers: 0, orderedByKey: false, sendEveryMs: 10,
-    valueBytesMax: 20, deliveryTimeoutMs: 120_000, safetyMs: 0, net: { ...calmConditions }, kubeDelayMs: 2,
-    kubeFaultChance: 0,
-    kubeFaults: [], faults: new Map()
+    valueBytesMax: 20, deliveryTimeoutMs: 120_000, learnerBytesPerSecond: 0, safetyMs: 0,
+    net: { ...calmConditions }, kubeDelayMs: 2, kubeFaultChance: 0, kubeFaults: [], faults: new Map()
   }
   for (const line of header) {
     const words = line.split(/\s+/)
@@ -78,6 +77,7 @@ function parsePlan (header: readonly string[]): Plan {
       case 'topic': topics.push({
         name: words[1]!, partitions: Number(words[3]), replicas: Number(words[5]), minInSync: Number(words[7]),
         segmentBytes: 1024 * 1024, retentionBytes: -1, ...words.includes('transient') && { transient: true },
+        ...words.includes('expendable') && { expendable: true },
         ...last === 'letters' && { holdsDeadLetters: true }
       }); break
       default: throw new Error(`not a line of a plan: '${line}'`)

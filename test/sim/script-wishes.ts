@@ -27,7 +27,7 @@ export async function wish (simulation: Simulation, verb: string, words: readonl
     case 'elect': operator.elect(...place(first), second === 'preferred' ? -1 : Number(second)); break
     case 'apply': apply(simulation, topics.get(first), words.slice(1)); break
     case 'delete': remove(simulation, topics.get(first), words.includes('data')); break
-    case 'recover': await recover(simulation, ids(first), Number(third)); break
+    case 'recover': await recover(simulation, ids(first), third === 'best' ? -1 : Number(third)); break
   }
 }
 
@@ -49,15 +49,14 @@ function remove ({ operator, topics }: Simulation, topic: SimTopic, withData: bo
   operator.delete(topic, topics.idOf(topic.name), withData, () => {})
 }
 
-/** Outside the rules, by a person alone: what is committed from now on is what the survivor has. */
+/** Outside the rules, by a person alone; what that gives up, the observer sees. */
 async function recover (simulation: Simulation, lost: number[], survivor: number): Promise<void> {
-  const { observer, topics, recovered } = simulation
+  const { observer, topics } = simulation
   for (const row of observer.rows.latest.values()) {
     if (!row.inSync.every(({ brokerId }) => lost.includes(brokerId))) continue
     const { topicId, partition } = row
-    observer.recovered(topicId, partition, survivor)
+    observer.rows.ordered.set(`${topicId}-${partition}`, lost)
     const topic = topics.nameOf(topicId)
-    recovered.add(topics.key(topic, topicId, partition))
     await recoverOne(simulation, { topic, partition, lost, survivor, acceptDataLoss: true })
   }
 }

@@ -1,15 +1,18 @@
 // One cluster with its clients, from setting up to the last check. What happens in between is up to the
 // seed's nemesis (run.ts) or to a script (scenario.ts).
+import type { Anomaly } from '../check/anomaly.ts'
 import type { Report } from '../check/checker.ts'
 import { checkHistory } from '../check/checker.ts'
 import { History } from '../check/history.ts'
-import type { Key } from '../check/history.ts'
+import type { Key, Operation } from '../check/history.ts'
 import { findStuck } from '../check/liveness.ts'
 import { findDivergedReplicas } from '../check/replicas.ts'
+import type { SimBroker } from './broker.ts'
 import { SimCluster } from './cluster.ts'
 import { ConsumerClient } from './consumer-client.ts'
 import { Coverage } from './coverage.ts'
 import { SimFailure } from './failure.ts'
+import { afterLoss, beforeLoss } from './given-up.ts'
 import { GroupWorkload } from './group-client.ts'
 import { QueueWorkload } from './queue-client.ts'
 import { ofGone, ofThose } from './incarnations.ts'
@@ -32,6 +35,10 @@ export const healMsMax = 10_000
 export const wholeMsMax = 30_000
 /** After healing: members that were lost are seen to be, and the group has read everything. */
 export const groupMsMax = 30_000
+/** After the death of all members, and their coordinator's: another one, and sessions of 3 s. */
+export const emptyMsMax = 15_000
+/** A coordinator's death is seen by then, and there is another. */
+const calmAfterDeathMs = 4_000
 export const stopMsMax = 40_000
 /** After healing: leases that were lost to what happened before are another's by then. */
 const calmAfterMs = 10_000
@@ -46,8 +53,6 @@ export class Simulation {
   readonly history: History
   report: Report | undefined
   healedInMs = 0
-  /** Partitions of which a person has given up what was committed. */
-  readonly recovered = new Set<Key>()
   readonly #world: ClientWorld
   readonly topics: Topics
   readonly operator: SimOperator
@@ -59,7 +64,8 @@ export class Simulation {
 
   constructor (seed: number, plan: Plan) {
     this.plan = plan
-    this.cluster = new SimCluster({ seed, brokers: plan.brokers })
+    const { brokers, learnerBytesPerSecond } = plan
+    this.cluster = new SimCluster({ seed, brokers, learnerBytesPerSecond })
     this.topics = new Topics(plan.topics)
     this.observer = new InvariantObserver(this.cluster, this.topics, this.coverage)
     this.cluster.observer = this.observer
@@ -67,7 +73,7 @@ export class Simulation {
     this.#world = {
       cluster: this.cluster, plan, history: this.history, coverage: this.coverage,
       topics: this.topics,
-      committed: (topicId, partition, offset, how) => { this.#mustBeCommitted(topicId, partition, offset, how) }
+      committed: (...place) => { this.#mustBeCommitted(...place) }
     }
     this.operator = new SimOperator(this.cluster)
     const clients = plan.producers + plan.consumers
@@ -115,11 +121,13 @@ export class Simulation {
     this.#queue.heal()
     await scrub(cluster, this.coverage)
     await this.#until(cluster.scheduler.now + setUpMsMax, 'topics are not as wished', () => this.#allThere())
+    await this.#until(cluster.scheduler.now + setUpMsMax, 'lost sets are not recovered', () => nemesis.isRecovered)
     const healedAtMs = cluster.scheduler.now
     await this.#becomeWhole(healedAtMs)
     if (this.failed) return
     this.healedInMs = cluster.scheduler.now - healedAtMs
     await this.#check(healedAtMs)
+    if (this.plan.members + this.plan.workers > 0) await this.#membersDie()
     for (const broker of cluster.brokers) this.observer.count(broker)
     nemesis.retire()
     for (const broker of cluster.brokers) broker.stop()
@@ -148,8 +156,7 @@ export class Simulation {
 
   /** The group has read everything too. */
   async #groupDone (healedAtMs: number, endsById: ReadonlyMap<string, number>): Promise<void> {
-    const lasting = this.topics.ordinary.filter(({ transient }) => transient !== true)
-    const ends = new Map(this.topics.partitions(lasting).map(({ key, id }) => [key, endsById.get(id) ?? 0]))
+    const ends = new Map(this.topics.partitions(this.topics.lasting).map(({ key, id }) => [key, endsById.get(id) ?? 0]))
     await this.#until(healedAtMs + groupMsMax, 'the group does not read on', () => this.#group.isDone(ends),
       () => this.#group.state(ends))
     await this.#until(healedAtMs + groupMsMax, 'the queue group does not go on', () => this.#queue.isDone(ends),
@@ -157,27 +164,63 @@ export class Simulation {
     this.#queue.done(ends, healedAtMs + calmAfterMs)
   }
 
+  /**
+   * All at once, without a word, now and then with their coordinator: their groups must be seen to be empty, or nobody
+   * may delete them.
+   */
+  async #membersDie (): Promise<void> {
+    if (this.failed) return
+    const { scheduler, brokers } = this.cluster
+    const membersOf = ({ node }: SimBroker): number => node?.parts?.groups.membersCount ?? 0
+    // A group that is between two coordinators is nowhere for a moment.
+    const areLed = (): boolean => this.#allLed() && brokers.every(({ node }) => node?.notReady() === '')
+    const members = (): number => brokers.reduce((sum, broker) => sum + membersOf(broker), 0)
+    this.#group.die()
+    this.#queue.die()
+    if (scheduler.rng.fork('last').chance(0.5)) brokers.find((broker) => membersOf(broker) > 0)?.end('kill')
+    await this.pass(calmAfterDeathMs)
+    await this.#until(scheduler.now + emptyMsMax, 'dead members are still in their groups',
+      () => members() === 0 && areLed(),
+      () => `  ${members()} members`)
+    this.coverage.reached('dead members left an empty group')
+  }
+
   async #check (healedAtMs: number): Promise<void> {
     const { cluster, history } = this
     const starts = new Map(this.topics.partitions().map(({ key, id }) => [key, this.observer.logStart(id)]))
-    const removedBelow = (key: string): number => this.recovered.has(key) ? Infinity : starts.get(key) ?? 0
+    const removedBelow = (key: string): number => starts.get(key) ?? 0
     const replicas = await replicaContents(cluster, this.observer)
     const keys = this.topics.partitions(this.topics.ordinary).map(({ key }) => key)
-    const there = this.topics.remade ? ofThose(history.operations, (key) => starts.has(key)) : history.operations
+    const now = this.topics.remade ? ofThose(history.operations, (key) => starts.has(key)) : history.operations
+    const { there, past } = this.#lives(now)
     this.report = checkHistory(there, { drained: true, removedBelow })
     const anomalies = [
       ...this.report.anomalies,
       ...this.topics.gone().flatMap((isHere) => checkHistory(ofGone(history.operations, isHere),
         { drained: false, removedBelow: () => Infinity }).anomalies),
+      ...past,
       ...findStuck(there, { healedAtMs, boundMs: healMsMax, keys, removedBelow }),
       ...findDivergedReplicas(replicas),
       ...this.#queue.anomalies(history.operations)
     ]
-    const first = anomalies.filter(({ key }) => !this.recovered.has(key))[0]
+    const [first] = anomalies
     if (first === undefined) return
     const rest = anomalies.slice(1, 20).map(({ kind, key, message }) => `\n  ${kind} ${key}: ${message}`).join('')
     cluster.scheduler.fail(new SimFailure(first.kind, `${first.key}: ${first.message}` +
       (anomalies.length > 1 ? `\n${anomalies.length - 1} more:${rest}` : '')))
+  }
+
+  /** The history without what people gave up, and what was wrong in the lives that partitions had before. */
+  #lives (history: readonly Operation[]): { there: readonly Operation[], past: Anomaly[] } {
+    const past: Anomaly[] = []
+    let there = history
+    for (const loss of this.observer.givenUp) {
+      const key = this.topics.key(this.topics.nameOf(loss.topicId), loss.topicId, loss.partition)
+      const before = beforeLoss(there, key, loss)
+      past.push(...checkHistory(before, { drained: false, removedBelow: () => Infinity }).anomalies)
+      there = afterLoss(there, key, loss)
+    }
+    return { there, past }
   }
 
   /** Fails the run when `condition` does not come true in time. */
@@ -212,9 +255,10 @@ export class Simulation {
     }))
   }
 
-  #mustBeCommitted (topicId: string, partition: number, offset: number, how: string): void {
-    const { end } = this.observer.partition(topicId, partition)
-    if (offset < end) return
+  #mustBeCommitted (topicId: string, partition: number, offset: number, how: string, leaderEpoch = -1): void {
+    const record = this.observer.partition(topicId, partition)
+    const { end } = record
+    if (offset < end || record.gaveUp(offset, leaderEpoch)) return
     this.cluster.scheduler.fail(new SimFailure('commit before answer',
       `${topicId}-${partition}: offset ${offset}: ${how}; committed are ${end}`))
   }

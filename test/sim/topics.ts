@@ -31,6 +31,11 @@ export class Topics {
   /** Those that producers write to; the dead-letter topic is written to by workers alone. */
   get ordinary (): readonly SimTopic[] { return this.all.filter(({ holdsDeadLetters }) => holdsDeadLetters !== true) }
 
+  /** Those of them whose records stay for good: groups read these. */
+  get lasting (): readonly SimTopic[] {
+    return this.ordinary.filter(({ transient, expendable }) => transient !== true && expendable !== true)
+  }
+
   /** Of queue groups. */
   get deadLetters (): SimTopic | undefined { return this.all.find(({ holdsDeadLetters }) => holdsDeadLetters === true) }
 

@@ -93,12 +93,12 @@ function rollBack (world: FaultWorld, broker: SimBroker): boolean {
   return true
 }
 
-function isReady (broker: SimBroker): boolean {
+export function isReady (broker: SimBroker): boolean {
   return broker.running && !broker.paused && !broker.stopping && broker.node?.notReady() === ''
 }
 
 /** Its own volume is in it, and nothing was done to that. */
-function isWell (broker: SimBroker): boolean {
+export function isWell (broker: SimBroker): boolean {
   return broker.running && !broker.diskMayFail && broker.guest === undefined
 }
 

@@ -21,7 +21,7 @@ function grow (world: FaultWorld): boolean {
 
 /** Never to one member where a disk may be lost: nobody promises what it had. */
 function change (world: FaultWorld): boolean {
-  const topic = settled(world, () => true)
+  const topic = settled(world, ({ expendable }) => expendable !== true)
   if (topic === undefined) return false
   const least = Math.min(topic.replicas, world.minInSyncMin)
   topic.minInSync = least + world.rng.integer(topic.replicas - least + 1)

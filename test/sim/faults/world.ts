@@ -26,8 +26,11 @@ export interface FaultWorld {
   readonly victims: Victims
   readonly operator: SimOperator
   readonly topics: Topics
-  /** The newest row of each partition, by 'topicId-partition'. */
-  readonly rows: { readonly latest: ReadonlyMap<string, PartitionRow> }
+  /** By 'topicId-partition': the newest row, and which brokers a person has named as lost. */
+  readonly rows: {
+    readonly latest: ReadonlyMap<string, PartitionRow>
+    readonly ordered: Map<string, readonly number[]>
+  }
   /** A smaller in-sync set could be lost whole by what else is in the plan. */
   readonly minInSyncMin: number
   /** The run has broken a promise. */

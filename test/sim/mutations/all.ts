@@ -5,12 +5,13 @@ import { electionAndFencing } from './election-and-fencing.ts'
 import { followerRules } from './follower.ts'
 import { groups } from './groups.ts'
 import { inSyncSet } from './in-sync-set.ts'
+import { moves } from './moves.ts'
 import type { Mutation } from './mutation.ts'
 import { producerState } from './producer-state.ts'
 import { pushes } from './pushes.ts'
 import { queueGroups } from './queue-groups.ts'
 
 export const mutations: readonly Mutation[] = [
-  ...appendAndCommit, ...inSyncSet, ...pushes, ...electionAndFencing, ...controller, ...followerRules, ...producerState,
-  ...groups, ...queueGroups
+  ...appendAndCommit, ...inSyncSet, ...moves, ...pushes, ...electionAndFencing, ...controller, ...followerRules,
+  ...producerState, ...groups, ...queueGroups
 ]

@@ -100,5 +100,28 @@ export const electionAndFencing: readonly Mutation[] = [
       replace: 'export const peerKeepaliveMs = 60_000'
     }],
     finders: ['scenario silent-leader', 'seeds']
+  },
+  {
+    name: 'recovered-without-barring',
+    rule,
+    without: 'the members that a person gave up are barred from then on',
+    edits: [{
+      file: 'broker/controller/recover.ts',
+      search: 'barred: [...known, ...row.inSync].slice(-limits.barredMax)',
+      replace: 'barred: known'
+    }],
+    finders: ['plan losses', 'seeds']
+  },
+  {
+    name: 'recovered-by-the-worst',
+    rule,
+    without: 'a person who names no survivor gets the live replica with the highest (last epoch, durable end)',
+    edits: [{
+      file: 'broker/controller/recover.ts',
+      search: 'b.lastEpoch - a.lastEpoch || b.durableEnd - a.durableEnd ||',
+      replace: 'a.lastEpoch - b.lastEpoch || a.durableEnd - b.durableEnd ||'
+    }],
+    kind: 'script',
+    finders: ['scenario recovered-by-the-best', 'plan losses']
   }
 ]

@@ -14,5 +14,29 @@ export const groups: readonly Mutation[] = [
     }],
     kind: 'two owners',
     finders: ['plan groups', 'seeds']
+  },
+  {
+    name: 'last-dead-member-stays',
+    rule: 'The coordinator',
+    without: 'a group is at rest only when the log knows of all who went: the last member that dies stays in it',
+    edits: [{
+      file: 'broker/group/desk.ts',
+      search: 'this.#presences.size + this.#joining.size + this.#leaving.size === 0',
+      replace: 'this.#presences.size + this.#joining.size === 0'
+    }],
+    kind: 'liveness',
+    finders: ['plan groups', 'seeds']
+  },
+  {
+    name: 'due-plan-waits-for-a-word',
+    rule: 'The coordinator',
+    without: 'a new coordinator plans for itself what is due: nobody may come any more whose word would make it',
+    edits: [{
+      file: 'broker/group/desk.ts',
+      search: 'if (this.#timer === undefined && !this.#inFlight) this.#wait(0)',
+      replace: ''
+    }],
+    kind: 'liveness',
+    finders: ['plan groups', 'seeds']
   }
 ]

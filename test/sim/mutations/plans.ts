@@ -50,6 +50,16 @@ export const plans: Readonly<Record<string, (plan: Plan) => Plan>> = {
   }),
   /** Fsyncs take long, and power goes before they end. */
   'slow disks': (plan) => withFaults(small(plan), { 'slow disk': 1_000, power: 2_000, kill: 2_000 }),
+  /** Partitions move, and brokers die in the middle. */
+  moves: (plan) => ({
+    ...withFaults(small(plan), { 'moved partitions': 700, 'given-up move': 4_000, kill: 1_500, pause: 3_000 }),
+    brokers: 5
+  }),
+  /** The whole set of a partition is lost again and again, and a person has it recovered. */
+  losses: (plan) => {
+    const base = withFaults(small(plan), { 'lost set': 2_000, kill: 6_000 })
+    return { ...base, topics: [...base.topics, { ...base.topics[0]!, name: 'spare', minInSync: 1, expendable: true }] }
+  },
   /** Controllers come and go; the API is slow, fails, and forgets to answer. */
   takeovers: (plan) => ({
     ...withFaults(small(plan),
