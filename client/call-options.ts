@@ -11,6 +11,14 @@ export interface CallOptions {
   readonly signal?: AbortSignal | undefined
 }
 
+/** How long `close` goes on: for ever, unless told otherwise. */
+export interface CloseOptions {
+  /** What is not through by then is given up. */
+  readonly timeoutMs?: number | undefined
+  /** What is not through when it aborts is given up. */
+  readonly signal?: AbortSignal | undefined
+}
+
 /** How long `subscribe` waits, and where the group begins. */
 export interface SubscribeOptions extends CallOptions {
   /** Where to begin when the group has committed nothing; by the consumer's `reset` unless set. */

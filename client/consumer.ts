@@ -130,7 +130,7 @@ export class Consumer<K = Uint8Array, V = Uint8Array> implements AsyncIterable<C
       readerHost: this.#readerHost(true),
       commits: this.#commits,
       forget: reader => { this.#forget(reader) },
-      hold: is => { this.#handOut.hold(is) },
+      handOut: this.#handOut,
       failed: error => { this.#fail(error) }
     }, this.#options, topics, options.from)
     this.#group = group
@@ -385,7 +385,7 @@ export class Consumer<K = Uint8Array, V = Uint8Array> implements AsyncIterable<C
     this.#readers.stop()
     this.#channels.end()
     try {
-      if (this.#running !== undefined) await within(this.#ports.clock, patience(options).timeoutMs, this.#running)
+      await within(this.#ports.clock, patience(options), this.#running)
       if (this.#commits !== undefined && this.#options.autoCommitIntervalMs !== 0) await this.#commitFinished(options)
     } finally {
       await this.#group?.leave()

@@ -60,6 +60,8 @@ interface Session {
   readonly openedAt: number
   /** -1: never. */
   heardAt: number
+  /** The coordinator has said on it what this member reads. */
+  isAssigned: boolean
 }
 
 export class Membership {
@@ -169,7 +171,7 @@ export class Membership {
         this.#ports.clock.defer(() => { if (current()) this.#broken(error ?? new WireError('UNAVAILABLE')) })
       }
     })
-    this.#session = { stream, leader, openedAt: now, heardAt: -1 }
+    this.#session = { stream, leader, openedAt: now, heardAt: -1, isAssigned: false }
     if (this.#askedAt < 0) this.#askedAt = now
     this.#beatSentAt = now
     const { topics, ...options } = this.#options
@@ -243,19 +245,26 @@ export class Membership {
 
   #heard (response: GroupSessionResponse): void {
     const session = this.#session!
-    const isFirst = session.heardAt < 0
     session.heardAt = this.#ports.clock.now()
     if (response.error !== undefined) {
       this.#refused(WireError.fromDetail(response.error))
       return
     }
     this.#backoff.reset()
-    if (isFirst || response.alive !== undefined) this.#provenAt = this.#beatSentAt
-    // A process that stood still finds out here that it was waited for.
-    if (session.heardAt - this.#provenAt <= this.#options.sessionTimeoutMs) this.#suspend(false)
     if (response.left !== undefined) this.#gone()
     if (response.queue !== undefined && this.#state === 'member') this.#host.queue?.heard(response.queue)
     if (response.assignment !== undefined && this.#state === 'member') this.#assigned(response.assignment)
+    this.#prove(session, response)
+  }
+
+  /** Before its first assignment on a stream a member does not know whether it is still one, whoever answers there. */
+  #prove (session: Session, { assignment, alive }: GroupSessionResponse): void {
+    if (assignment !== undefined && !session.isAssigned) {
+      session.isAssigned = true
+      this.#provenAt = session.openedAt
+    } else if (alive !== undefined && session.isAssigned) this.#provenAt = this.#beatSentAt
+    // A process that stood still finds out here that it was waited for.
+    if (session.heardAt - this.#provenAt <= this.#options.sessionTimeoutMs) this.#suspend(false)
   }
 
   #refused (error: WireError): void {

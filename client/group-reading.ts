@@ -5,6 +5,7 @@ import type { Commits } from './commits.ts'
 import type { ConsumerOptions, StartAt } from './consumer-options.ts'
 import { errorOf, toMillraceError } from './errors.ts'
 import type { MillraceError } from './errors.ts'
+import type { HandOut } from './hand-out.ts'
 import type { Held } from './held.ts'
 import { Membership } from './group-membership.ts'
 import * as limits from './limits.ts'
@@ -26,8 +27,7 @@ export interface GroupReadingHost {
   readonly commits: Commits
   /** Nothing of the reader is handed out any more. */
   forget (reader: PartitionReader): void
-  /** Hands out nothing while `is`. */
-  hold (is: boolean): void
+  readonly handOut: Pick<HandOut, 'hold' | 'isAwaited'>
   failed (error: MillraceError): void
 }
 
@@ -77,7 +77,7 @@ export class GroupReading {
       assigned: partitions => { this.#assigned(partitions) },
       revoked: partitions => { this.#revoked(partitions) },
       lost: (partitions, why) => { this.#lost(partitions, why) },
-      suspended: is => { host.hold(is) },
+      suspended: is => { host.handOut.hold(is) },
       failed: error => { host.failed(error) }
     })
     this.#membership.join()
@@ -269,7 +269,9 @@ export class GroupReading {
         inHand ||= reader?.isInHand === true
         progress += reader?.progress ?? 0
       }
-      if (!inHand || progress !== this.#progress) {
+      // Without a loop, or with one that was left, nothing is in hand, and nobody waits for more either.
+      const standsStill = this.#readings.size > 0 && (inHand || !this.#host.handOut.isAwaited)
+      if (!standsStill || progress !== this.#progress) {
         this.#progress = progress
         this.#progressAt = now
       } else if (now - this.#progressAt > maxPollMs) this.#retire(maxPollMs)

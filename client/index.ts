@@ -4,6 +4,7 @@ import { NodeClock } from '../wire/adapters/node-clock.ts'
 import { nodeCodec } from '../wire/adapters/node-compression.ts'
 import { NodeRng } from '../wire/adapters/node-rng.ts'
 import { publish } from './adapters/diagnostics.ts'
+import type { CloseOptions } from './call-options.ts'
 import { tracing } from './adapters/open-telemetry.ts'
 import { MillraceClient } from './millrace.ts'
 import type { ClientOptions } from './millrace.ts'
@@ -27,7 +28,7 @@ export class Millrace extends MillraceClient {
     this.#alive = setInterval(() => {}, 2 ** 30)
   }
 
-  override async close (options: { readonly timeoutMs?: number } = {}): Promise<readonly LostRecords[]> {
+  override async close (options: CloseOptions = {}): Promise<readonly LostRecords[]> {
     try {
       return await super.close(options)
     } finally {
@@ -40,7 +41,7 @@ export type { ClientOptions } from './millrace.ts'
 export type { Admin } from './admin.ts'
 export type { Committable } from './committable.ts'
 export type { ConsumedBatch } from './consumed-batch.ts'
-export type { CallOptions, SubscribeOptions } from './call-options.ts'
+export type { CallOptions, CloseOptions, SubscribeOptions } from './call-options.ts'
 export type { Consumer } from './consumer.ts'
 export type {
   Assignment, ConsumerOptions, ConsumerRecord, OffsetReset, OffsetToCommit, Reset, StartAt, TopicPartition

@@ -4,6 +4,7 @@ import type { Codec, Compression, FindCodec } from '../wire/compression.ts'
 import type { Clock, Net, Rng } from '../wire/ports.ts'
 import { parseBootstrap } from './addresses.ts'
 import { Admin } from './admin.ts'
+import type { CloseOptions } from './call-options.ts'
 import { Consumer } from './consumer.ts'
 import type { ConsumerOptions } from './consumer-options.ts'
 import { errorOf } from './errors.ts'
@@ -47,7 +48,7 @@ export interface OutsideWorld {
 }
 
 interface Open extends Gauged {
-  close (options: { readonly timeoutMs?: number }): Promise<readonly LostRecords[] | void>
+  close (options: CloseOptions): Promise<readonly LostRecords[] | void>
 }
 
 export class MillraceClient {
@@ -135,7 +136,7 @@ export class MillraceClient {
    * Closes its producers (after sending what they accepted) and consumers (after a last commit), then the
    * connections. Resolves with what producers lost; rejects when a last commit failed.
    */
-  async close (options: { readonly timeoutMs?: number } = {}): Promise<readonly LostRecords[]> {
+  async close (options: CloseOptions = {}): Promise<readonly LostRecords[]> {
     if (this.#closed) return []
     this.#closed = true
     try {

@@ -2,6 +2,7 @@
 import { WireError } from '../wire/errors.ts'
 import type { Timer } from '../wire/ports.ts'
 import { BufferPool } from './buffer-pool.ts'
+import type { CloseOptions } from './call-options.ts'
 import { errorOf, toMillraceError } from './errors.ts'
 import type { MillraceError } from './errors.ts'
 import { doubtMs, operationTimeoutMs, poolBytesMax, producerTickMs, sendsWaitingMax } from './limits.ts'
@@ -282,8 +283,20 @@ export class Producer<K = Bytes, V = Bytes> {
     }
   }
 
-  /** Resolves when every record accepted so far is acknowledged or failed. Never rejects. */
-  flush (): Promise<void> {
+  /**
+   * Resolves when every record accepted so far is acknowledged or failed.
+   * @throws MillraceError CANCELLED when the signal aborts first; they are still on their way then.
+   */
+  async flush (options: { readonly signal?: AbortSignal } = {}): Promise<void> {
+    const { signal } = options
+    const flushed = this.#flush()
+    if (signal === undefined) return await flushed
+    let isFlushed = false
+    await within(this.#ports.clock, { signal }, flushed.then(() => { isFlushed = true }))
+    if (!isFlushed) throw cancelled()
+  }
+
+  #flush (): Promise<void> {
     return new Promise(resolve => {
       this.#hurried++
       const countdown = new Countdown(() => {
@@ -309,17 +322,15 @@ export class Producer<K = Bytes, V = Bytes> {
   }
 
   /**
-   * Sends what was accepted, then closes. After it every promise of `send` is settled: with `timeoutMs`, those
-   * that were not acknowledged in time are rejected with CLOSED. Resolves with those, counted by partition: with
-   * nothing, when nothing is lost.
+   * Sends what was accepted, then closes. After it every promise of `send` is settled: those that were not
+   * acknowledged within `timeoutMs`, or before the signal aborted, are rejected with CLOSED. Resolves with those,
+   * counted by partition: with nothing, when nothing is lost.
    */
-  async close (options: { readonly timeoutMs?: number } = {}): Promise<readonly LostRecords[]> {
+  async close (options: CloseOptions = {}): Promise<readonly LostRecords[]> {
     if (this.#closing) return []
     this.#closing = true
-    const { timeoutMs } = options
-    const flushed = this.flush()
     // Every record is settled by its delivery timeout: without a timeout of one's own this ends too.
-    await (timeoutMs === undefined ? flushed : within(this.#ports.clock, timeoutMs, flushed))
+    await within(this.#ports.clock, options, this.#flush())
     return this.#shut()
   }
 

@@ -328,11 +328,11 @@ export class Queue<K = Uint8Array, V = Uint8Array> implements AsyncIterable<Queu
     if (this.#closed) return
     this.#closed = true
     const { clock } = this.#ports
-    const { timeoutMs } = patience(options)
+    const { timeoutMs, signal } = patience(options)
     this.#hand.wake()
-    if (this.#running !== undefined) await within(clock, timeoutMs, this.#running)
+    await within(clock, { timeoutMs, signal }, this.#running)
     this.#hand.ask(0)
-    await within(clock, Math.min(timeoutMs, limits.revokeCommitMs), this.#settlements.idle())
+    await within(clock, { timeoutMs: Math.min(timeoutMs, limits.revokeCommitMs), signal }, this.#settlements.idle())
     await this.#burials.close(limits.leaveTimeoutMs)
     this.#tickTimer?.cancel()
     this.#watch.stop()

@@ -2,6 +2,7 @@
 import type { Clock, Rng } from '../wire/ports.ts'
 import { WireError } from '../wire/errors.ts'
 import { Backoff } from './backoff.ts'
+import type { CloseOptions } from './call-options.ts'
 import { errorOf, toMillraceError } from './errors.ts'
 import type { MillraceError } from './errors.ts'
 
@@ -28,15 +29,18 @@ export function sleep (clock: Clock, ms: number, signal?: AbortSignal): Promise<
   })
 }
 
-/** Resolves when `done` does, or after `ms`. */
-export function within (clock: Clock, ms: number, done: Promise<unknown>): Promise<void> {
+/** Resolves when `done` is settled, after the timeout, or when the signal aborts. */
+export function within (clock: Clock, { timeoutMs, signal }: CloseOptions, done = Promise.resolve()): Promise<void> {
   return new Promise(resolve => {
-    const timer = clock.setTimer(ms, resolve)
     const end = (): void => {
-      timer.cancel()
+      timer?.cancel()
+      signal?.removeEventListener('abort', end)
       resolve()
     }
+    const timer = timeoutMs === undefined ? undefined : clock.setTimer(timeoutMs, end)
     done.then(end, end)
+    if (signal?.aborted === true) end()
+    else signal?.addEventListener('abort', end, { once: true })
   })
 }
 

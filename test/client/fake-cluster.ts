@@ -137,9 +137,9 @@ export class FakeCluster {
   }
 
   /** Appends one batch without a producer. */
-  write (name: string, partition: number, values: readonly string[]): void {
+  write (name: string, partition: number, values: readonly string[], timestamp = 1): void {
     const builder = new BatchBuilder(64)
-    for (const value of values) builder.append(1, null, utf8(value))
+    for (const value of values) builder.append(timestamp, null, utf8(value))
     this.append(name, partition, builder.finish())
   }
 

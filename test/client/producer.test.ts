@@ -247,6 +247,23 @@ describe('flush and close', () => {
     expect(await nowhere).toMatchObject({ code: 'CLOSED', message: expect.stringMatching(/not written$/) as string })
   })
 
+  it('both end when their signal aborts', async () => {
+    const producer = client.producer()
+    await clock.finish(producer.send({ topic: 'orders', partition: 0, value: 'v' }))
+    cluster.verdict = () => 'lose'
+    producer.send({ topic: 'orders', partition: 0, value: 'v' }).catch(() => {})
+    const stop = new AbortController()
+    const flushed = codeOf(producer.flush({ signal: stop.signal }))
+    await clock.advance(1_000)
+    const closed = client.close({ signal: stop.signal })
+    await clock.advance(1_000)
+    const before = clock.now()
+    stop.abort()
+    expect([await clock.finish(flushed), await clock.finish(closed)])
+      .toEqual(['CANCELLED', [{ topic: 'orders', partition: 0, records: 1, written: 'unknown' }]])
+    expect(clock.now() - before).toBeLessThan(100)
+  })
+
   it('close of a client says what its producers lost, and nothing when nothing is lost', async () => {
     const producer = client.producer()
     await clock.finish(producer.send({ topic: 'orders', partition: 0, value: 'v' }))
