@@ -1,7 +1,7 @@
 // millrace group reset: another place for a group to go on from. Only while it has no members.
 import type { Admin } from '../client/admin.ts'
 import type { StartAt } from '../client/consumer-options.ts'
-import { errorOf } from '../client/errors.ts'
+import { errorOf, MillraceError } from '../client/errors.ts'
 import { withClient } from './connect.ts'
 import type { ConnectOptions } from './connect.ts'
 import { CliError, exitCodes } from './exit.ts'
@@ -47,15 +47,20 @@ export async function groupReset (name: string, options: GroupResetOptions): Pro
 async function plan (admin: Admin, name: string, options: GroupResetOptions): Promise<Reset[]> {
   const { timeout: timeoutMs, topic: wanted = [], partition: only } = options
   const committed = await admin.committedOffsets(name, { timeoutMs })
-  const members = committed.length === 0 ? 0 : (await admin.describeGroup(name, { timeoutMs })).members.length
+  const members = await membersOf(admin, name, options)
   if (members > 0) throw errorOf('GROUP_NOT_EMPTY', `group ${name} has ${plural(members, 'member')}`)
   const names = wanted.length > 0 ? wanted : [...new Set(committed.map(({ topic }) => topic))].sort()
   if (names.length === 0) {
     throw new CliError(`group ${name} has committed nothing; name the topics: --topic NAME`, exitCodes.usage)
   }
+  const topics: { topic: string, described: Awaited<ReturnType<Admin['describeTopic']>> }[] = []
+  for (const topic of names) topics.push({ topic, described: await admin.describeTopic(topic, { timeoutMs }) })
+  const unknown = only?.filter(partition => topics.every(({ described }) => partition >= described.partitions.length))
+  if (unknown !== undefined && unknown.length > 0) {
+    throw new CliError(`there is no partition ${unknown.join(', ')} in ${names.join(', ')}`, exitCodes.usage)
+  }
   const found: Reset[] = []
-  for (const topic of names) {
-    const described = await admin.describeTopic(topic, { timeoutMs })
+  for (const { topic, described } of topics) {
     const { topicId } = described.topic!
     const partitions = described.partitions.map(({ partition }) => partition)
       .filter(partition => only?.includes(partition) ?? true)
@@ -66,6 +71,16 @@ async function plan (admin: Admin, name: string, options: GroupResetOptions): Pr
     }
   }
   return found
+}
+
+/** A group that nobody has heard of has none. */
+async function membersOf (admin: Admin, name: string, { timeout: timeoutMs }: GroupResetOptions): Promise<number> {
+  try {
+    return (await admin.describeGroup(name, { timeoutMs })).members.length
+  } catch (error) {
+    if (error instanceof MillraceError && error.code === 'UNKNOWN_GROUP') return 0
+    throw error
+  }
 }
 
 async function offsetsOf (admin: Admin, topic: string, partitions: readonly number[],

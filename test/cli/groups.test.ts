@@ -1,5 +1,6 @@
 // Groups on the command line: consume -g by several processes, and the group commands.
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { Millrace } from '../../client/index.ts'
 import { loopbackBrokers } from './loopback-brokers.ts'
 import type { LoopbackBrokers } from './loopback-brokers.ts'
 import { millrace } from './millrace.ts'
@@ -71,7 +72,7 @@ describe('consume -g', () => {
 interface Described {
   readonly state: string
   readonly members: { readonly partitions: number, readonly client: string }[]
-  readonly partitions: { readonly partition: number, readonly committed: number, readonly lag: number }[]
+  readonly partitions: { readonly partition: number, readonly committed: number | null, readonly lag: number }[]
 }
 
 async function described (group: string): Promise<Described> {
@@ -111,6 +112,32 @@ describe('group', () => {
     expect([unknown.code, unknown.stderr]).toEqual([2, expect.stringContaining('has committed nothing')])
   })
 
+  it.each([
+    ['start', [0, 0]], ['end', [20, 10]], ['12', [12, 10]], ['-3', [17, 7]], ['@5000', [15, 10]],
+    ['@1970-01-01T00:00:02Z', [10, 10]], ['@0', [0, 0]]
+  ])('reset --to %s, and with --dry-run says so alone', async (to, places) => {
+    brokers.cluster.write('orders', 0, ['a', 'b', 'c', 'd', 'e'], 2_000)
+    brokers.cluster.write('orders', 0, ['f', 'g', 'h', 'i', 'j'], 5_000)
+    const committed = async (): Promise<(number | null)[]> =>
+      (await described('audit')).partitions.filter(({ partition }) => partition < 2).map(each => each.committed)
+    const dry = await run(`group reset audit --to ${to} -p 0,1 --json --dry-run`)
+    expect(dry.stderr).toBe('% 2 partitions would be reset; nothing was changed\n')
+    expect(await committed()).toEqual([10, 10])
+    const done = await run(`group reset audit --to ${to} -p 0,1 --json`)
+    expect([done.code, done.stderr, done.stdout]).toEqual([0, '% 2 partitions reset\n', dry.stdout])
+    expect(await committed()).toEqual(places)
+    // The group goes on there.
+    expect(lines((await run('consume orders -g audit -p 0,1 -e')).stdout)).toHaveLength(30 - places[0]! - places[1]!)
+  })
+
+  it('reset refuses a partition that is not there, and a time that is none', async () => {
+    const beyond = await run('group reset audit --to start -p 1,9')
+    expect([beyond.code, beyond.stdout, beyond.stderr])
+      .toEqual([2, '', expect.stringContaining('no partition 9 in orders')])
+    expect((await described('audit')).partitions.map(({ committed }) => committed)).toEqual([10, 10])
+    expect((await run('group reset audit --to @yesterday')).code).toBe(2)
+  })
+
   it('delete', async () => {
     expect((await run('group delete audit')).stderr).toBe('% group audit is forgotten\n')
     expect((await run('group list')).stderr).toContain('no groups')
@@ -123,11 +150,21 @@ describe('group', () => {
         while ((await described('audit')).members.length === 0);
         const reset = await run('group reset audit --to start')
         expect([reset.code, reset.stderr]).toEqual([1, expect.stringContaining('group audit has 1 member')])
+        const dry = await run('group reset audit --to start --dry-run')
+        expect([dry.code, dry.stderr]).toEqual([1, reset.stderr])
         const deletion = await run('group delete audit')
         expect([deletion.code, deletion.stderr]).toEqual([1, expect.stringContaining('the group has members')])
         expect((await described('audit')).members[0]!.client).toBe('millrace consume (127.0.0.1)')
         running.kill('SIGINT')
       }
     })
+  })
+
+  it('with members that have committed nothing is not said to be reset either', async () => {
+    await using client = new Millrace({ bootstrap: brokers.bootstrap })
+    await client.consumer({ group: 'fresh', autoCommitIntervalMs: 0 }).subscribe(['orders'])
+    expect((await described('fresh')).partitions.map(({ committed }) => committed)).toEqual([null, null, null, null])
+    const dry = await run('group reset fresh --to start --topic orders --dry-run')
+    expect([dry.code, dry.stderr]).toEqual([1, expect.stringContaining('group fresh has 1 member')])
   })
 })
