@@ -4,7 +4,7 @@
     python client.py consume host:port topic [group]    JSON lines to stdout, up to the end of the topic
 
 It shows the protocol (docs/protocol.md), and leaves out what the client library has beside it: several batches
-in flight, groups with members, compression.
+in flight, compression. member.py is a member of a group.
 """
 import json
 import os
@@ -57,22 +57,23 @@ def check(answer):
 
 
 class Stream:
-    """A bidirectional stream whose answers are read one by one."""
+    """A bidirectional stream whose answers are read one by one, or go to `deliver(stream, answer)` as they come."""
 
-    def __init__(self, call):
+    def __init__(self, call, deliver=None):
         self._requests = queue.SimpleQueue()
         self._answers = call(iter(self._requests.get, None))
         self._arrived = queue.SimpleQueue()
+        self._deliver = deliver or (lambda _, answer: self._arrived.put(answer))
         # grpcio blocks its reader: one thread per stream, so that an answer can be waited for with a timeout.
         threading.Thread(target=self._read, daemon=True).start()
 
     def _read(self):
         try:
             for answer in self._answers:
-                self._arrived.put(answer)
-            self._arrived.put(ConnectionError("the broker closed the stream"))
+                self._deliver(self, answer)
+            self._deliver(self, ConnectionError("the broker closed the stream"))
         except grpc.RpcError as error:
-            self._arrived.put(error)
+            self._deliver(self, error)
 
     def send(self, request):
         self._requests.put(request)

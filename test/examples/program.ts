@@ -17,9 +17,9 @@ export class Program {
   errors = ''
   #partial = ''
 
-  /** @param script below examples/, run by the Node that has the sources run as they are */
-  constructor (script: string, args: readonly string[]) {
-    this.process = spawn(join(root, 'node_modules/.bin/node'), [join(root, 'examples', script), ...args], { cwd: root })
+  /** @param script below examples/, run by the Node that has the sources run as they are if by nothing else */
+  constructor (script: string, args: readonly string[], command = join(root, 'node_modules/.bin/node')) {
+    this.process = spawn(command, [join(root, 'examples', script), ...args], { cwd: root })
     running.add(this)
     this.ended = ended(this.process).finally(() => { running.delete(this) })
     this.process.stderr!.on('data', (data: Buffer) => { this.errors += data.toString() })

@@ -2,12 +2,13 @@
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, beforeAll, expect, it } from 'vitest'
-import { Millrace } from '../../client/index.ts'
+import { afterAll, afterEach, beforeAll, expect, it } from 'vitest'
+import { Millrace, type TopicPartition } from '../../client/index.ts'
 import { errorTable, type ErrorCode } from '../../wire/errors.ts'
 import { partitionOfKey } from '../../wire/murmur2.ts'
 import { utf8 } from '../../wire/bytes.ts'
 import { LocalCluster, root, run, until, type Ran } from '../fault/harness.ts'
+import { endAll, Program } from './program.ts'
 
 const topic = 'shared'
 const partitions = 4
@@ -39,6 +40,11 @@ async function pythonReads (...group: string[]): Promise<Read[]> {
   return lines.map(line => JSON.parse(line) as Read)
 }
 
+async function create (name: string, count: number): Promise<void> {
+  const made = await cluster.millrace(['topic', 'create', name, '--partitions', String(count), '--replicas', '3'])
+  expect(made.code, made.stderr).toBe(0)
+}
+
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'millrace-python-'))
   await must('python3', ['-m', 'venv', folder])
@@ -46,10 +52,10 @@ beforeAll(async () => {
     join(scripts, 'requirements.txt')])
   cluster = await LocalCluster.start()
   bootstrap = cluster.env['MILLRACE_BOOTSTRAP']!
-  const made = await cluster.millrace(
-    ['topic', 'create', topic, '--partitions', String(partitions), '--replicas', '3'])
-  expect(made.code, made.stderr).toBe(0)
+  await create(topic, partitions)
 })
+
+afterEach(endAll)
 
 afterAll(async () => {
   await cluster.stop()
@@ -126,11 +132,15 @@ async function killLeader (): Promise<Ran> {
     const { partitions: rows } = JSON.parse(described.stdout) as { partitions: { leader: number }[] }
     const read = await cluster.millrace(['consume', topic, '-o', 'start', '-e', '-f', '.'])
     if (read.stdout === '') return undefined
-    const pod = await cluster.kubectl(['get', 'pod', `events-${rows[0]!.leader}`, '-o',
-      'jsonpath={.metadata.annotations.millrace\\.dev/pid}'])
-    process.kill(Number(pod.stdout), 'SIGKILL')
+    await killBroker(rows[0]!.leader)
     return read
   })
+}
+
+async function killBroker (id: number): Promise<void> {
+  const pod = await cluster.kubectl(['get', 'pod', `events-${id}`, '-o',
+    'jsonpath={.metadata.annotations.millrace\\.dev/pid}'])
+  process.kill(Number(pod.stdout), 'SIGKILL')
 }
 
 it('consumes what the library writes, gzip too, and resumes where its group stands', async () => {
@@ -145,4 +155,124 @@ it('consumes what the library writes, gzip too, and resumes where its group stan
   expect(after.every(({ key, headers }) => key === null && headers['by'] === 'library')).toBe(true)
   expect(await pythonReads('readers')).toEqual([])
   expect(await pythonReads()).toHaveLength(3_200)
+})
+
+interface Said {
+  readonly assigned?: number[]
+  readonly released?: number[]
+  readonly lost?: number[]
+  readonly refused?: number
+  readonly partition?: number
+  readonly value?: string
+}
+
+/** What it holds now, by what it said. */
+function held (member: Program): Set<number> {
+  const now = new Set<number>()
+  for (const { assigned = [], released = [], lost = [] } of member.printed<Said>()) {
+    for (const partition of assigned) now.add(partition)
+    for (const partition of [...released, ...lost]) now.delete(partition)
+  }
+  return now
+}
+
+it('is a member of a group beside the library\'s, whoever dies or stands still', async () => {
+  const name = 'team'
+  await create(name, 6)
+  await using client = new Millrace({ bootstrap })
+  const producer = client.producer()
+  let written = 0
+  const write = async (): Promise<void> => {
+    await producer.sendBatch(Array.from({ length: 300 }, () =>
+      ({ topic: name, partition: written % 6, value: String(written++) })))
+  }
+  const read: string[] = []
+  const lost: TopicPartition[] = []
+  const consumer = client.consumer({ group: name, onLost: partitions => { lost.push(...partitions) } })
+  await consumer.subscribe([name])
+  const running = consumer.run(record => { read.push(Buffer.from(record.value!).toString()) })
+  const start = (): Program => new Program('python/member.py', [bootstrap, name, name, '3'], join(folder, 'bin/python'))
+  const members = [start(), start()] as const
+  const values = (): string[] => [...read, ...members.flatMap(member => member.printed<Said>())
+    .flatMap(({ value }) => value === undefined ? [] : [value])]
+  const allRead = (): Promise<boolean> =>
+    until(`${written} records; ${members.map(({ errors }) => errors).join('')}`, 60_000, () =>
+      new Set(values()).size === written)
+  const shares = (...sizes: number[]): Promise<boolean> => until(`shares of ${sizes.join()}`, 60_000, () =>
+    String([consumer.assignment().length, ...members.map(member => held(member).size)]) === String(sizes))
+
+  await shares(2, 2, 2)
+  await write()
+  await allRead()
+
+  // Another coordinator: nobody loses a partition.
+  const { partitions: coordinators } = await client.admin().describeTopic('__groups')
+  await killBroker(coordinators[partitionOfKey(utf8(name), coordinators.length)]!.leader)
+  await write()
+  await allRead()
+  expect([...lost, ...members.flatMap(member => member.printed<Said>()).filter(said => said.lost !== undefined)])
+    .toEqual([])
+  expect(new Set(values()).size).toBe(values().length)
+
+  // One dies, one stands still for longer than its session: the library's member takes over.
+  await members[1].stop('SIGKILL')
+  await until('the death is noticed', 60_000, () => consumer.assignment().length + held(members[0]).size === 6)
+  await write()
+  await allRead()
+  members[0].process.kill('SIGSTOP')
+  await until('the silence is noticed', 60_000, () => consumer.assignment().length === 6)
+  await write()
+  await allRead()
+  members[0].process.kill('SIGCONT')
+  await until('it is there again', 60_000, () => consumer.assignment().length === 3 && held(members[0]).size === 3)
+  await write()
+  await allRead()
+
+  // It goes with a word: what it had is the other's at once, from where it was left.
+  expect(await members[0].stop(), members[0].errors).toBe(0)
+  await until('all are the library\'s', 60_000, () => consumer.assignment().length === 6)
+  const before = values().length
+  await write()
+  await allRead()
+  expect(values().length).toBe(before + 300)
+  await consumer.close()
+  await running
+  const described = await cluster.millrace(['group', 'describe', name, '--json'])
+  const { partitions: places } = JSON.parse(described.stdout) as { partitions: { lag: number }[] }
+  expect(places.map(({ lag }) => lag)).toEqual(Array.from({ length: 6 }, () => 0))
+})
+
+it('is refused a commit of a partition that another member has', async () => {
+  const name = 'fenced'
+  await create(name, 2)
+  const program = `
+import sys, time
+sys.path.insert(0, ${JSON.stringify(scripts)})
+from client import Cluster
+from member import Member
+def until(done, *members):
+    deadline = time.monotonic() + 60
+    while not done():
+        assert time.monotonic() < deadline
+        for each in members:
+            each.turn()
+one, two = (Member(Cluster(${JSON.stringify(bootstrap)}), ${JSON.stringify(name)}, "fenced", 10) for _ in range(2))
+until(lambda: len(one.held) == 2 and all(each.position is not None for each in one.held.values()), one)
+before = list(one.held.values())
+until(lambda: len(one.held) == len(two.held) == 1 and all(each.position == 0 for each in two.held.values()), one, two)
+for each in before:
+    each.position = 5
+one.commit(before)
+print({each.partition: each.committed for each in before} == {0: 5, 1: 5}, list(two.held)[0][1])
+`
+  const lines = (await must(join(folder, 'bin/python'), ['-c', program])).trim().split('\n')
+  const said = lines.filter(line => line.startsWith('{')).map(line => JSON.parse(line) as Said)
+  const [isSettled, others] = lines.at(-1)!.split(' ')
+  expect(isSettled).toBe('True')
+  expect(said.filter(({ refused }) => refused !== undefined)).toEqual([{ refused: Number(others), offset: 5 }])
+  const described = await cluster.millrace(['group', 'describe', 'fenced', '--json'])
+  const { partitions: places } = JSON.parse(described.stdout) as
+    { partitions: { partition: number, committed: number | null }[] }
+  expect(places.filter(({ committed }) => committed === 5).map(({ partition }) => partition))
+    .toEqual([1 - Number(others)])
 })
