@@ -57,7 +57,7 @@ async function plan (admin: Admin, name: string, options: GroupResetOptions): Pr
   for (const topic of names) topics.push({ topic, described: await admin.describeTopic(topic, { timeoutMs }) })
   const unknown = only?.filter(partition => topics.every(({ described }) => partition >= described.partitions.length))
   if (unknown !== undefined && unknown.length > 0) {
-    throw new CliError(`there is no partition ${unknown.join(', ')} in ${names.join(', ')}`, exitCodes.usage)
+    throw new CliError(`there is no partition ${unknown.join(', ')} in ${names.join(', ')}`, exitCodes.notFound)
   }
   const found: Reset[] = []
   for (const { topic, described } of topics) {

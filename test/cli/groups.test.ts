@@ -133,7 +133,7 @@ describe('group', () => {
   it('reset refuses a partition that is not there, and a time that is none', async () => {
     const beyond = await run('group reset audit --to start -p 1,9')
     expect([beyond.code, beyond.stdout, beyond.stderr])
-      .toEqual([2, '', expect.stringContaining('no partition 9 in orders')])
+      .toEqual([4, '', expect.stringContaining('no partition 9 in orders')])
     expect((await described('audit')).partitions.map(({ committed }) => committed)).toEqual([10, 10])
     expect((await run('group reset audit --to @yesterday')).code).toBe(2)
   })
