@@ -57,14 +57,15 @@ export class Starts {
 
   async #ask (): Promise<void> {
     const readers = [...this.#unresolved]
+    const generations = readers.map(({ generation }) => generation)
     const queries = readers.map(queriesOf)
     const answers = await this.#offsets.listOnce(queries.flat())
     if (this.#stopped) return
     let at = 0
     for (const [index, reader] of readers.entries()) {
       const mine = answers.slice(at, at += queries[index]!.length)
-      // It may have been sought elsewhere, or unassigned, in the meantime.
-      if (!this.#unresolved.has(reader)) continue
+      // It may have been sought elsewhere, which is asked for next, or unassigned, in the meantime.
+      if (!this.#unresolved.has(reader) || reader.generation !== generations[index]) continue
       const error = mine.find(answer => answer instanceof WireError)
       if (error !== undefined) {
         // A coordinator may know a new partition before others do.
