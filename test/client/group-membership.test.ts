@@ -55,7 +55,7 @@ class Standing {
   breaks (): void { this.#stream?.close(undefined) }
 }
 
-it('is suspended when nothing was heard for a session timeout, until it knows that it holds what it holds', async () => {
+it('is suspended when nothing was heard for a session timeout, until it knows that it holds what it has', async () => {
   const it = new Standing()
   it.assign(1, 0, 1)
   await it.clock.advance(sessionTimeoutMs / 2)

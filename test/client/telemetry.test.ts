@@ -8,6 +8,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { publish } from '../../client/adapters/diagnostics.ts'
 import { tracing } from '../../client/adapters/open-telemetry.ts'
 import type { ConsumerRecord } from '../../client/consumer-options.ts'
+import type { ClientEventName } from '../../client/events.ts'
 import { serdes } from '../../client/serde.ts'
 import { GroupWorld } from './group-world.ts'
 import { World, codeOf, sendAll, text } from './world.ts'
@@ -118,6 +119,34 @@ test('diagnostics channels tell what the client does, to who listens', async () 
     topic: 'orders', partition: 0, records: 2, bytes: expect.any(Number) as number, baseOffset: 0, attempts: 1,
     durationMs: expect.any(Number) as number, error: undefined
   }])
+})
+
+test('each diagnostics channel is told of its kind', async () => {
+  const all: Record<ClientEventName, true> = {
+    'batch.delivered': true, 'records.received': true, 'record.processed': true, 'offsets.committed': true,
+    'offset.reset': true, 'group.assigned': true, 'group.revoked': true, 'group.lost': true, 'waiting': true
+  }
+  const channels = Object.keys(all).map(name => `millrace:${name}`)
+  const told = new Set<string>()
+  const listener = (_event: unknown, name: string | symbol): void => { told.add(String(name)) }
+  for (const channel of channels) subscribe(channel, listener)
+  const world = new GroupWorld()
+  const { clock, cluster } = world
+  cluster.create('orders', 2)
+  const client = world.client(undefined, {}, { publish })
+  await clock.finish(sendAll(client.producer(), ['1', '2']))
+  const [reads, idle] = [1, 2].map(() => client.consumer({ group: 'g', maxPollIntervalMs: 2_000 }))
+  await clock.finish(reads!.subscribe(['orders']))
+  void reads!.run(() => {})
+  // It takes a partition of the other's, and loses it, since it does not read.
+  await clock.finish(idle!.subscribe(['orders']))
+  await clock.until(() => told.has('millrace:group.lost'))
+  await clock.finish(client.consumer().assign([{ topic: 'orders', partitions: [0], from: 70 }]))
+  cluster.elect('orders', 1, -1)
+  await clock.finish(client.consumer().assign([{ topic: 'orders', partitions: [1], from: 0 }]))
+  await clock.advance(2_000)
+  for (const channel of channels) unsubscribe(channel, listener)
+  expect([...told].sort()).toEqual(channels.sort())
 })
 
 describe('OpenTelemetry', () => {
