@@ -35,7 +35,7 @@ it.each([
   expect([consumer.position(place), consumer.lag(place)]).toEqual([52, 0])
 })
 
-it.each([{ timestamp: 1_020 }, -30, 'end'] as const)('seeks to %j while its start is still being asked for', async to => {
+it.each([{ timestamp: 1_020 }, -30, 'end'] as const)('seeks to %j while its start is being asked for', async to => {
   const consumer = await reader()
   await world.clock.advance(1)
   expect(consumer.position(place)).toBeUndefined()
