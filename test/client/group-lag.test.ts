@@ -23,7 +23,7 @@ it('is what is not committed, right after members come, go and die, and at the n
     return consumer
   }
   const lags = (broker: number): unknown =>
-    Object.fromEntries(coordinators.all[broker]!.lags.map(({ group, topic, records }) => [`${group} ${topic}`, records]))
+    Object.fromEntries(coordinators.all[broker]!.lags.map(each => [`${each.group} ${each.topic}`, each.records]))
 
   const first = await member()
   write('orders', 10)
