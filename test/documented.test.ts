@@ -73,6 +73,12 @@ function problemWith (words: readonly string[]): string | undefined {
   return undefined
 }
 
+it.each(['README.md', 'SECURITY.md', 'docs/guarantees.md', 'docs/install.md', 'charts/millrace/README.md',
+  'charts/millrace/templates/NOTES.txt'])('%s says plaintext, unauthenticated', page => {
+  expect(text(page)).toMatch(/plaintext/i)
+  expect(text(page)).toMatch(/unauthenticated|nobody is\s+authenticated|no identities/i)
+})
+
 describe('commands', () => {
   it('are as the command line has them', () => {
     expect(commands.length).toBeGreaterThan(60)
