@@ -54,7 +54,16 @@ async function plan (admin: Admin, name: string, options: GroupResetOptions): Pr
     throw new CliError(`group ${name} has committed nothing; name the topics: --topic NAME`, exitCodes.usage)
   }
   const topics: { topic: string, described: Awaited<ReturnType<Admin['describeTopic']>> }[] = []
-  for (const topic of names) topics.push({ topic, described: await admin.describeTopic(topic, { timeoutMs }) })
+  for (const topic of names) {
+    try {
+      topics.push({ topic, described: await admin.describeTopic(topic, { timeoutMs }) })
+    } catch (error) {
+      // One that nobody named here: the others are reset all the same.
+      if (wanted.length > 0 || !(error instanceof MillraceError) || error.code !== 'UNKNOWN_TOPIC') throw error
+      note(`topic ${topic} is gone; it is passed over`)
+    }
+  }
+  if (topics.length === 0) throw new CliError(`every topic that group ${name} has committed is gone`, exitCodes.notFound)
   const unknown = only?.filter(partition => topics.every(({ described }) => partition >= described.partitions.length))
   if (unknown !== undefined && unknown.length > 0) {
     throw new CliError(`there is no partition ${unknown.join(', ')} in ${names.join(', ')}`, exitCodes.notFound)

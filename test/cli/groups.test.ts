@@ -138,6 +138,21 @@ describe('group', () => {
     expect((await run('group reset audit --to @yesterday')).code).toBe(2)
   })
 
+  it('reset passes over a topic that is gone, unless it is named', async () => {
+    brokers.cluster.create('parcels', 1)
+    brokers.cluster.write('parcels', 0, ['a'])
+    await run('consume parcels -g audit -e')
+    brokers.cluster.topics.delete('parcels')
+    const named = await run('group reset audit --to start --topic parcels,orders')
+    expect([named.code, named.stderr]).toEqual([4, expect.stringContaining('parcels')])
+    const others = await run('group reset audit --to start')
+    expect([others.code, others.stderr])
+      .toEqual([0, '% topic parcels is gone; it is passed over\n% 4 partitions reset\n'])
+    brokers.cluster.topics.delete('orders')
+    const none = await run('group reset audit --to start')
+    expect([none.code, none.stderr]).toEqual([4, expect.stringContaining('every topic that group audit has committed')])
+  })
+
   it('delete', async () => {
     expect((await run('group delete audit')).stderr).toBe('% group audit is forgotten\n')
     expect((await run('group list')).stderr).toContain('no groups')
