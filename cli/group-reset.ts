@@ -63,7 +63,9 @@ async function plan (admin: Admin, name: string, options: GroupResetOptions): Pr
       note(`topic ${topic} is gone; it is passed over`)
     }
   }
-  if (topics.length === 0) throw new CliError(`every topic that group ${name} has committed is gone`, exitCodes.notFound)
+  if (topics.length === 0) {
+    throw new CliError(`every topic that group ${name} has committed is gone`, exitCodes.notFound)
+  }
   const unknown = only?.filter(partition => topics.every(({ described }) => partition >= described.partitions.length))
   if (unknown !== undefined && unknown.length > 0) {
     throw new CliError(`there is no partition ${unknown.join(', ')} in ${names.join(', ')}`, exitCodes.notFound)
