@@ -202,6 +202,8 @@ describe('scale down', () => {
     await running(3, { storage: { size: '1Gi', deletePolicy: 'Delete' } })
     await scale(2)
     await settledAt(2)
+    // A real API lets go of a claim when it has seen that no pod uses it.
+    await world.untilGone('persistentvolumeclaims', 'data-events-2')
     expect(world.kube.list('persistentvolumeclaims', { namespace }).map(claim => claim.metadata.name).sort())
       .toEqual(['data-events-0', 'data-events-1'])
     await expect.poll(() => notes('BrokerRemoved'))
