@@ -49,9 +49,10 @@ function required (env: Environment, name: string): string {
 function address (env: Environment, name: string, fallback: string): string {
   const value = env[name] ?? fallback
   if (value === '') return value
-  const port = /^.+:(\d{1,5})$/.exec(value)?.[1]
+  const [, host = '', port] = /^(.+):(\d{1,5})$/.exec(value) ?? []
   if (port === undefined || Number(port) > 65535) throw invalid(`${name} must be host:port, not '${value}'`)
-  return value
+  // The address of a pod as Kubernetes puts it in, which may be one of IPv6.
+  return host.includes(':') && !host.startsWith('[') ? `[${host}]:${port}` : value
 }
 
 /** The ordinal of a StatefulSet's pod: only the proposal for a volume that was never used. */

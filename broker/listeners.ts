@@ -33,16 +33,21 @@ export function parseListeners (said: unknown, ordinal: number,
     return {
       name,
       listen: env[`MILLRACE_LISTEN_${variable}`] ?? `0.0.0.0:${port as number}`,
-      address: env[`MILLRACE_ADVERTISE_${variable}`] ?? (typeof known === 'string' ? onNode(known, env) : '')
+      address: env[`MILLRACE_ADVERTISE_${variable}`] ?? (typeof known === 'string' ? placed(known, env) : '')
     }
   })
 }
 
-/** `{node}` is the node that the pod runs on, which nobody but the pod knows in time. */
-function onNode (address: string, env: Readonly<Record<string, string | undefined>>): string {
-  if (!address.includes('{node}')) return address
-  const node = env.MILLRACE_NODE_IP ?? ''
-  return node === '' ? '' : address.replaceAll('{node}', node.includes(':') ? `[${node}]` : node)
+/** `{pod}` is the pod's address, `{node}` that of the node it runs on: nobody but the pod knows them in time. */
+function placed (address: string, env: Readonly<Record<string, string | undefined>>): string {
+  const places = { '{pod}': env.MILLRACE_POD_IP ?? '', '{node}': env.MILLRACE_NODE_IP ?? '' }
+  let result = address
+  for (const [word, place] of Object.entries(places)) {
+    if (!result.includes(word)) continue
+    if (place === '') return ''
+    result = result.replaceAll(word, place.includes(':') ? `[${place}]` : place)
+  }
+  return result
 }
 
 function invalid (message: string): WireError {

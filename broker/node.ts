@@ -36,6 +36,8 @@ export interface BrokerPorts {
 
 export type NodeConfig = Pick<BrokerConfig, 'cluster' | 'clusterUid' | 'brokerId' | 'rack' | 'brokersExpected' |
   'listenClient' | 'listenPeer' | 'advertiseClient' | 'advertisePeer'> & {
+    /** Of the Cluster object; empty in the simulator and in tests. */
+    readonly namespace?: string
     /** Small ones in the simulator and in tests. */
     readonly volumeSettings?: Partial<VolumeSettings>
     readonly learnerBytesPerSecond?: number
@@ -112,20 +114,23 @@ export class BrokerNode {
     })
     agent.attach(host)
     this.#parts = { volume, agent, host, groups }
+    // Those that follow this pod at its address may be another cluster's, and so may those that it dials.
+    const clusters = [`${config.namespace ?? ''}/${config.cluster}`, config.clusterUid]
+    net.identify(clusters[0]!)
     await host.start()
-    await this.#listen(this.#parts)
+    await this.#listen(this.#parts, clusters)
     agent.start()
   }
 
-  async #listen ({ agent, host, groups }: Parts): Promise<void> {
+  async #listen ({ agent, host, groups }: Parts, clusters: readonly string[]): Promise<void> {
     const { net } = this.#ports
     const peers = merged(sessionServices(agent), replicateServices(host), adminServices(agent))
     const clients = merged(produceServices(host), fetchServices(host), metadataServices(agent),
       listOffsetsServices(host), groupOffsetsServices(groups), groupServices(groups))
-    this.#listeners.push(await net.listen(this.#config.listenPeer, peers, { keepaliveMs: peerKeepaliveMs }))
-    this.#listeners.push(await net.listen(this.#config.listenClient, clients))
+    this.#listeners.push(await net.listen(this.#config.listenPeer, peers, { keepaliveMs: peerKeepaliveMs, clusters }))
+    this.#listeners.push(await net.listen(this.#config.listenClient, clients, { clusters }))
     for (const { name, listen } of this.#config.listeners ?? []) {
-      this.#listeners.push(await net.listen(listen, throughListener(clients, name, agent.view)))
+      this.#listeners.push(await net.listen(listen, throughListener(clients, name, agent.view), { clusters }))
     }
   }
 

@@ -56,6 +56,7 @@ export async function withController<T> (options: ControllerOptions,
     return await withKube(options, async kube => {
       const cluster = await findCluster(kube, options.cluster)
       const { name, namespace = kube.namespace } = cluster.metadata
+      net.identify(`${namespace}/${name}`)
       return await run(caller(net, deadline, async () => {
         const lease = await kube.reach(() => kube.api.get(kinds.lease, namespace, names.lease(name)))
         const { holderIdentity = '' } = lease?.['spec'] as { holderIdentity?: string } | undefined ?? {}
@@ -85,7 +86,7 @@ function caller (net: GrpcNet, deadline: number, locate: () => Promise<Place>): 
           if (!(error instanceof WireError)) throw error
           judge(error, place, again, deadline)
           net.forget(place.address)
-          waiting.waiting(`the controller (${error.message})`)
+          waiting.waiting(`the controller (${error.message})${hint(place)}`)
         }
         await pause(retryMs)
       }

@@ -1,4 +1,5 @@
 // Where brokers are, and whom to ask next.
+import { WireError } from '../wire/errors.ts'
 import type { BrokerInfo } from '../wire/messages.ts'
 import type { Net, Rng } from '../wire/ports.ts'
 
@@ -9,6 +10,8 @@ export class BrokerAddresses {
   /** Brokers that the controller counts as lost. */
   readonly #fenced = new Set<number>()
   readonly #racks = new Map<number, string>()
+  /** uid of the cluster that the addresses are of; empty before a broker has answered. */
+  #cluster = ''
   #turn: number
 
   constructor (net: Net, rng: Rng, bootstrap: readonly string[]) {
@@ -37,6 +40,33 @@ export class BrokerAddresses {
     return true
   }
 
+  /** A broker has answered: from now on that cluster is meant, whoever may have the addresses of its brokers later. */
+  belong (clusterUid: string): void {
+    if (this.#cluster !== '' || !/^[\x21-\x7e]{1,100}$/.test(clusterUid)) return
+    this.#cluster = clusterUid
+    this.#net.identify(clusterUid)
+  }
+
+  /**
+   * A broker did not answer. True when another cluster is at a bootstrap address now, as after the old one was deleted
+   * and made again: then nothing is known but where to begin.
+   */
+  refused (address: string, error: unknown): boolean {
+    if (!(error instanceof WireError) || error.code !== 'WRONG_BROKER' || !this.#bootstrap.includes(address)) return false
+    this.#cluster = ''
+    this.#net.identify('')
+    for (const brokerId of [...this.#addresses.keys()]) this.#remove(brokerId)
+    return true
+  }
+
+  #remove (brokerId: number): void {
+    const address = this.#addresses.get(brokerId)
+    this.#addresses.delete(brokerId)
+    this.#fenced.delete(brokerId)
+    this.#racks.delete(brokerId)
+    this.#letGo(address)
+  }
+
   /** True when a broker of the cluster has the address now, or it is a bootstrap address. */
   isKnown (address: string): boolean {
     if (this.#bootstrap.includes(address)) return true
@@ -55,13 +85,7 @@ export class BrokerAddresses {
     }
     if (!complete || brokers.length === 0) return news
     const present = new Set(brokers.map(({ brokerId }) => brokerId))
-    for (const [brokerId, address] of this.#addresses) {
-      if (present.has(brokerId)) continue
-      this.#addresses.delete(brokerId)
-      this.#fenced.delete(brokerId)
-      this.#racks.delete(brokerId)
-      this.#letGo(address)
-    }
+    for (const brokerId of [...this.#addresses.keys()]) if (!present.has(brokerId)) this.#remove(brokerId)
     return news
   }
 

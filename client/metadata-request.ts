@@ -9,7 +9,8 @@ import { metadataHedgeMs, metadataTimeoutMs } from './limits.ts'
  * metadataHedgeMs, so that a hanging broker does not hide the others.
  */
 export function askForMetadata (ports: { readonly net: Net, readonly clock: Clock },
-  candidates: readonly string[], request: Sent<GetMetadataRequest>): Promise<GetMetadataResponse> {
+  candidates: readonly string[], request: Sent<GetMetadataRequest>,
+  onFailure: (address: string, error: unknown) => void): Promise<GetMetadataResponse> {
   const { net, clock } = ports
   return new Promise((resolve, reject) => {
     let next = 0
@@ -24,9 +25,10 @@ export function askForMetadata (ports: { readonly net: Net, readonly clock: Cloc
       finish()
     }
 
-    function failed (error: unknown): void {
+    function failed (address: string, error: unknown): void {
       unanswered--
       if (done) return
+      onFailure(address, error)
       if (next < candidates.length) askNext()
       else if (unanswered === 0) end(() => { reject(error as Error) })
     }
@@ -37,9 +39,9 @@ export function askForMetadata (ports: { readonly net: Net, readonly clock: Cloc
       if (done || address === undefined) return
       unanswered++
       net.call(address, 'GetMetadata', request, metadataTimeoutMs).then(response => {
-        if (response.error !== undefined) failed(WireError.fromDetail(response.error))
+        if (response.error !== undefined) failed(address, WireError.fromDetail(response.error))
         else end(() => { resolve(response) })
-      }, failed)
+      }, (error: unknown) => { failed(address, error) })
       hedge = clock.setTimer(metadataHedgeMs, askNext)
     }
 

@@ -224,8 +224,11 @@ export class Metadata {
   }
 
   /** One question to whoever answers; another broker is the first to be asked each time. */
-  ask (topics: readonly string[], includeInternal: boolean): Promise<GetMetadataResponse> {
-    return askForMetadata(this.#ports, this.#addresses.candidates(), { topics, includeInternal })
+  async ask (topics: readonly string[], includeInternal: boolean): Promise<GetMetadataResponse> {
+    const response = await askForMetadata(this.#ports, this.#addresses.candidates(), { topics, includeInternal },
+      (address, error) => { if (this.#addresses.refused(address, error)) this.#controllerEpoch = -1 })
+    this.#addresses.belong(response.clusterUid)
+    return response
   }
 
   #apply (response: GetMetadataResponse): boolean {

@@ -2,14 +2,19 @@
 // of our own for the sake of speed (docs/decisions/0008); a few calls a second need none, so here the reference
 // implementation does it, and keeps the brokers' side honest in every cluster.
 import { fileURLToPath } from 'node:url'
-import type { Client, ServiceClientConstructor, ServiceError } from '@grpc/grpc-js'
+import type { Client, Metadata, ServiceClientConstructor, ServiceError } from '@grpc/grpc-js'
 import { ErrorDetail } from '../wire/adapters/descriptors.ts'
+import { clusterName } from '../wire/adapters/grpc-options.ts'
 import { WireError, type ErrorCode } from '../wire/errors.ts'
 import type { Net, RequestOf, ResponseOf, UnaryMethod } from '../wire/ports.ts'
 import type { Sent } from '../wire/messages.ts'
 
 /** What the operator needs of the network. */
-export type Calls = Pick<Net, 'call' | 'forget'>
+export interface Calls extends Pick<Net, 'forget'> {
+  /** As Net's; `cluster`, namespace/name, is the one that is meant: another's broker answers WRONG_BROKER. */
+  call<M extends UnaryMethod> (address: string, method: M, request: Sent<RequestOf<M>>, timeoutMs: number,
+    cluster: string): Promise<ResponseOf<M>>
+}
 
 const protoFolder = fileURLToPath(new URL('../proto', import.meta.url))
 /** Trailer of brokers that carries the ErrorDetail (wire/adapters/grpc-errors.ts). */
@@ -20,6 +25,7 @@ const answerBytesMax = 32 * 1024 * 1024
 interface Library {
   readonly AdminService: ServiceClientConstructor
   readonly credentials: ConstructorParameters<ServiceClientConstructor>[1]
+  readonly Metadata: typeof Metadata
 }
 
 /** Loaded at the first call: 100 ms that the start of the operator need not wait for. */
@@ -32,7 +38,8 @@ async function load (): Promise<Library> {
     AdminService: definition['millrace.v1.AdminService'] === undefined
       ? fail()
       : grpc.makeClientConstructor(definition['millrace.v1.AdminService'] as never, 'AdminService'),
-    credentials: grpc.credentials.createInsecure()
+    credentials: grpc.credentials.createInsecure(),
+    Metadata: grpc.Metadata
   }
 }
 
@@ -40,7 +47,7 @@ function fail (): never {
   throw new Error(`${protoFolder} does not define millrace.v1.AdminService`)
 }
 
-type UnaryCall = (request: object, options: { deadline: number },
+type UnaryCall = (request: object, metadata: Metadata, options: { deadline: number },
   callback: (error: ServiceError | null, response: object) => void) => void
 
 export class AdminCalls implements Calls {
@@ -54,13 +61,16 @@ export class AdminCalls implements Calls {
   }
 
   async call<M extends UnaryMethod> (address: string, method: M, request: Sent<RequestOf<M>>,
-    timeoutMs: number): Promise<ResponseOf<M>> {
+    timeoutMs: number, cluster: string): Promise<ResponseOf<M>> {
     this.#library ??= load()
-    const client = this.#client(await this.#library, address)
+    const library = await this.#library
+    const client = this.#client(library, address)
+    const metadata = new library.Metadata()
+    metadata.set(clusterName, cluster)
     const unary = (client as unknown as Record<string, UnaryCall | undefined>)[method]
     if (unary === undefined) throw new WireError('UNIMPLEMENTED', `the admin service has no ${method}`)
     return await new Promise<ResponseOf<M>>((resolve, reject) => {
-      unary.call(client, request, { deadline: this.#now() + timeoutMs }, (error, response) => {
+      unary.call(client, request, metadata, { deadline: this.#now() + timeoutMs }, (error, response) => {
         if (error === null) {
           resolve(withoutNull(response) as ResponseOf<M>)
           return

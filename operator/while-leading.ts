@@ -33,9 +33,9 @@ export function apiWhileLeading (api: KubeApi, isStale: () => boolean): KubeApi 
 /** Questions pass; orders are refused with `CANCELLED` while `isStale`. */
 export function callsWhileLeading (calls: Calls, isStale: () => boolean): Calls {
   return {
-    call: async (address, method, request, timeoutMs) => {
+    call: async (address, method, request, timeoutMs, cluster) => {
       if (isStale() && !questions.has(method)) throw new WireError('CANCELLED', reason)
-      return await calls.call(address, method, request, timeoutMs)
+      return await calls.call(address, method, request, timeoutMs, cluster)
     },
     forget: address => { calls.forget(address) }
   }

@@ -111,6 +111,8 @@ export const errorTable = {
     'Two pods use one broker id; stop one of them.'),
   WRONG_CLUSTER: entry(FAILED_PRECONDITION, false, 'the volume or the peer belongs to another cluster',
     'The data folder was used by another cluster; give this broker its own volume.'),
+  WRONG_BROKER: entry(FAILED_PRECONDITION, true, 'another cluster\'s broker has the address now',
+    'Pods come and go, and their addresses with them; the newest ones are asked for again.'),
   RECOVERY_REFUSED: entry(FAILED_PRECONDITION, false, 'the partition is not recovered outside the rules',
     'The message says what is missing; while a member of the in-sync set lives, wait for the others instead.'),
   // Topics

@@ -89,6 +89,8 @@ export interface Listener {
 export interface ListenOptions {
   /** Callers that answer no ping for so long are taken for gone: their calls end. */
   readonly keepaliveMs?: number
+  /** What its cluster is called. A caller that means another gets WRONG_BROKER; one that says nothing is served. */
+  readonly clusters?: readonly string[]
 }
 
 /** The network. Connections to one address are shared and opened again by themselves when used. */
@@ -101,6 +103,11 @@ export interface Net {
     timeoutMs: number): Promise<ResponseOf<M>>
   /** Rejects with a WireError ADDRESS_IN_USE when somebody listens there. */
   listen (address: string, services: Services, options?: ListenOptions): Promise<Listener>
+  /**
+   * Which cluster is meant, with every call that is begun from now on; '' says nothing. Addresses of pods pass to
+   * others: whoever has one now refuses what is not meant for it.
+   */
+  identify (cluster: string): void
   /** Lets go of the connection to an address that will not be used any more. */
   forget (address: string): void
   /** Breaks every connection and stream this side opened. */

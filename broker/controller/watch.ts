@@ -108,7 +108,7 @@ export class Watch {
       return 'alive'
     } catch (error) {
       if (!(error instanceof WireError)) throw error
-      if (error.code === 'CONNECTION_REFUSED') return 'gone'
+      if (error.code === 'CONNECTION_REFUSED' || error.code === 'WRONG_BROKER') return 'gone'
       return error.code === 'UNAVAILABLE' ? 'reset' : 'silent'
     }
   }

@@ -293,18 +293,19 @@ export class SessionAgent implements ControllerLink {
       })
       this.#link = link
       this.#interrupt = () => { link.drop() }
-      if (where.via !== undefined) void this.#straighten(link, where.address)
+      if (where.via !== undefined) void this.#straighten(link, where)
     })
   }
 
   /** Goes back to the controller itself as soon as it can be reached again. */
-  async #straighten (link: Link, address: string): Promise<void> {
+  async #straighten (link: Link, { address, controller }: Whereabouts): Promise<void> {
     const { clock, net } = this.#options
     while (this.#link === link) {
       await pause(clock, straightenMs)
       try {
-        await net.call(address, 'AskController', { brokerId: this.self.brokerId }, limits.askControllerMs)
-        if (this.#link === link) link.drop()
+        const { brokerId } = await net.call(address, 'AskController', { brokerId: this.self.brokerId },
+          limits.askControllerMs)
+        if (this.#link === link && brokerId === controller) link.drop()
       } catch (error) {
         // Still cut off.
         if (!(error instanceof WireError)) throw error

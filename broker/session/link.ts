@@ -195,7 +195,9 @@ export class Link {
 
   #closed (error: WireError | undefined): void {
     const refusal = this.#refusal
-    if (refusal !== undefined) this.#end(refusal.code === 'NOT_CONTROLLER' ? 'resigned' : 'rejected', refusal)
+    // Nobody of this cluster is at the address: its process is gone.
+    if (error?.code === 'WRONG_BROKER') this.#end('refused', error)
+    else if (refusal !== undefined) this.#end(refusal.code === 'NOT_CONTROLLER' ? 'resigned' : 'rejected', refusal)
     else if (error?.code === 'CONNECTION_REFUSED') this.#end('refused', error)
     else this.#end(this.#fellSilent() ? 'silent' : 'broken', error)
   }

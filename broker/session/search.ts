@@ -159,10 +159,11 @@ export class Search {
       const answer = await net.call(broker.peerAddress, 'AskController', { brokerId: self.brokerId },
         limits.askControllerMs)
       this.#silentSince.delete(broker.brokerId)
-      return answer
+      // Another broker has the address now: the one that was asked is not there.
+      return answer.brokerId === broker.brokerId ? answer : 'refused'
     } catch (error) {
       if (!(error instanceof WireError)) throw error
-      if (error.code === 'CONNECTION_REFUSED') {
+      if (error.code === 'CONNECTION_REFUSED' || error.code === 'WRONG_BROKER') {
         this.#silentSince.delete(broker.brokerId)
         return 'refused'
       }

@@ -4,7 +4,10 @@ import type { Listener } from '../schema/listeners.ts'
 import type { Cluster } from '../schema/resources.ts'
 import { listenerLabel, names, owned, selectorLabels } from './names.ts'
 
-/** Of one listener, by ordinal of the pod. `{node}` is the address of the pod's node; unknown ones are left out. */
+/**
+ * Of one listener, by ordinal of the pod. `{pod}` is the pod's address, `{node}` that of its node; unknown ones are
+ * left out.
+ */
 export interface ListenerAddresses {
   readonly name: string
   readonly port: number
@@ -43,11 +46,9 @@ interface ServiceFields {
  *
  * @param service as stored, for an external listener
  */
-export function advertisedAddress (cluster: Cluster, listener: Listener, ordinal: number,
-  service: KubeObject | undefined): string {
+export function advertisedAddress (listener: Listener, ordinal: number, service: KubeObject | undefined): string {
   const { spec, status } = (service ?? {}) as ServiceFields
-  const { name, namespace = 'default' } = cluster.metadata
-  let [host, port] = [`${names.pod(name, ordinal)}.${names.headlessService(name)}.${namespace}.svc`, listener.port]
+  let [host, port] = ['{pod}', listener.port]
   if (listener.type === 'nodePort') {
     host = '{node}'
     port = spec?.ports?.[0]?.nodePort ?? 0
@@ -66,7 +67,7 @@ export function listenerAddresses (cluster: Cluster, brokers: number,
   serviceOf: (listener: Listener, ordinal: number) => KubeObject | undefined): ListenerAddresses[] {
   return (cluster.spec.listeners ?? []).map(listener => {
     const known = Array.from({ length: brokers }, (_, ordinal) =>
-      [String(ordinal), advertisedAddress(cluster, listener, ordinal, serviceOf(listener, ordinal))] as const)
+      [String(ordinal), advertisedAddress(listener, ordinal, serviceOf(listener, ordinal))] as const)
     const addresses = Object.fromEntries(known.filter(([, address]) => address !== ''))
     return { name: listener.name, port: listener.port, addresses }
   })

@@ -137,15 +137,20 @@ function probe (path: string, timing: object): object {
   return { httpGet: { path, port: 'metrics' }, ...timing }
 }
 
-/** Addresses are said, never guessed: brokers tell them to the controller when they register. */
+/**
+ * Addresses are said, never guessed: brokers tell them to the controller when they register. Those of pods, not their
+ * names: a name goes on standing for a pod's former address for as long as DNS remembers it
+ * (docs/decisions/0018-addresses-of-pods.md).
+ */
 function environment (cluster: Cluster, clusterUid: string): object[] {
   const name = cluster.metadata.name
-  const host = `$(MILLRACE_POD_NAME).${names.headlessService(name)}.$(MILLRACE_NAMESPACE).svc`
+  const host = '$(MILLRACE_POD_IP)'
   return [
     { name: 'MILLRACE_CLUSTER', value: name },
     { name: 'MILLRACE_CLUSTER_UID', value: clusterUid },
     { name: 'MILLRACE_NAMESPACE', valueFrom: { fieldRef: { fieldPath: 'metadata.namespace' } } },
     { name: 'MILLRACE_POD_NAME', valueFrom: { fieldRef: { fieldPath: 'metadata.name' } } },
+    { name: 'MILLRACE_POD_IP', valueFrom: { fieldRef: { fieldPath: 'status.podIP' } } },
     { name: 'MILLRACE_NODE_IP', valueFrom: { fieldRef: { fieldPath: 'status.hostIP' } } },
     { name: 'MILLRACE_RACK', valueFrom: { fieldRef: { fieldPath: rackField(cluster.spec.topologyKey) } } },
     { name: 'MILLRACE_DATA', value: dataFolder },

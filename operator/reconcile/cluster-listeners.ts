@@ -55,16 +55,19 @@ function missingAddresses ({ cluster, replicas = 0 }: ClusterContext,
       .map(ordinal => names.listenerService(cluster.metadata.name, name, ordinal))).slice(0, namedMax)
 }
 
-/** As people give them to clients: `{node}` is where the pod runs now. */
+/** As people give them to clients, to begin with: `{node}` is where the pod runs now, `{pod}` is shown as its name. */
 export function shownListeners (context: ClusterContext): NonNullable<ClusterStatus['listeners']> {
   const { caches, cluster } = context
+  const { name, namespace = '' } = cluster.metadata
   const nodes = new Map(caches.podsOf(cluster).map(({ metadata, ...pod }) =>
     [metadata.name, (pod['status'] as { hostIP?: string } | undefined)?.hostIP ?? '']))
-  return addressesOf(context).map(({ name, addresses }) => ({
-    name,
-    addresses: Object.entries(addresses).flatMap(([ordinal, address]) => {
+  return addressesOf(context).map(({ name: listener, addresses }) => ({
+    name: listener,
+    addresses: Object.entries(addresses).flatMap(([ordinal, template]) => {
+      const pod = names.pod(name, Number(ordinal))
+      const address = template.replaceAll('{pod}', `${pod}.${names.headlessService(name)}.${namespace}.svc`)
       if (!address.includes('{node}')) return [address]
-      const node = nodes.get(names.pod(cluster.metadata.name, Number(ordinal))) ?? ''
+      const node = nodes.get(pod) ?? ''
       return node === '' ? [] : [address.replaceAll('{node}', node.includes(':') ? `[${node}]` : node)]
     }).slice(0, addressesShownMax)
   }))

@@ -16,7 +16,9 @@ export type AdminMethod = 'ApplyTopic' | 'DeleteTopic' | 'DescribeCluster' | 'Mo
   'MaintainBrokers' | 'RecoverPartition' | 'DrainBrokers' | 'PlanBrokers' | 'RemoveBroker' | 'RestoreTables'
 
 /** The controller that was remembered is not there, or is not the controller: look again. */
-const lookAgain: ReadonlySet<string> = new Set(['NOT_CONTROLLER', 'CONNECTION_REFUSED', 'UNAVAILABLE', 'TIMED_OUT'])
+const lookAgain: ReadonlySet<string> = new Set([
+  'NOT_CONTROLLER', 'WRONG_BROKER', 'CONNECTION_REFUSED', 'UNAVAILABLE', 'TIMED_OUT'
+])
 
 /** The controller cannot be asked now; everybody waits for a better moment. */
 export function isUnreachable (error: unknown): error is WireError {
@@ -54,7 +56,7 @@ export class ControllerClient {
       }
       tried.add(address)
       try {
-        const response = await this.#net.call(address, method, request, timeoutMs)
+        const response = await this.#net.call(address, method, request, timeoutMs, cluster)
         throwDetail((response as { error?: ErrorDetail | undefined }).error)
         this.#addresses.set(cluster, address)
         return response

@@ -38,3 +38,11 @@ test('the file of the ConfigMap: what it says, what it leaves out, what it may n
     expect(code(file)).toBe('INVALID_REQUEST')
   }
 })
+
+test('the address of a pod stands in brackets when it is one of IPv6', () => {
+  const told = (address: string): string =>
+    parseConfig({ ...environment, MILLRACE_ADVERTISE_PEER: address }, '{}').advertisePeer
+  expect(['10.0.0.9:9091', 'fd00::9:9091', '[fd00::9]:9091', 'b-1.example:9091'].map(told))
+    .toEqual(['10.0.0.9:9091', '[fd00::9]:9091', '[fd00::9]:9091', 'b-1.example:9091'])
+  expect(() => told(':9091')).toThrow('MILLRACE_ADVERTISE_PEER must be host:port')
+})

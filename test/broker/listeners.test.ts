@@ -20,6 +20,13 @@ describe('listeners of a broker', () => {
     expect(parseListeners(said, 0, {})[1]!.address).toBe('')
   })
 
+  it('have the address of their own pod, where that is told', () => {
+    const inside = [{ name: 'inside', port: 9096, addresses: { 0: '{pod}:9096' } }]
+    expect(parseListeners(inside, 0, { MILLRACE_POD_IP: '10.0.0.9' })[0]!.address).toBe('10.0.0.9:9096')
+    expect(parseListeners(inside, 0, { MILLRACE_POD_IP: 'fd00::9' })[0]!.address).toBe('[fd00::9]:9096')
+    expect(parseListeners(inside, 0, {})[0]!.address).toBe('')
+  })
+
   it('have a node of IPv6 in brackets', () => {
     expect(parseListeners(said, 0, { MILLRACE_NODE_IP: 'fd00::1' })[1]!.address).toBe('[fd00::1]:31000')
   })

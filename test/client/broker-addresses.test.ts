@@ -1,15 +1,21 @@
 import { beforeEach, describe, expect, it } from 'vitest'
 import { BrokerAddresses } from '../../client/broker-addresses.ts'
+import { WireError } from '../../wire/errors.ts'
 import type { BrokerInfo } from '../../wire/messages.ts'
 import type { Net } from '../../wire/ports.ts'
 import { SeededRng } from './fake-clock.ts'
 
 let forgotten: string[]
+let identified: string[]
 let addresses: BrokerAddresses
 
 beforeEach(() => {
   forgotten = []
-  const net = { forget: (address: string) => { forgotten.push(address) } } as unknown as Net
+  identified = []
+  const net = {
+    forget: (address: string) => { forgotten.push(address) },
+    identify: (cluster: string) => { identified.push(cluster) }
+  } as unknown as Net
   addresses = new BrokerAddresses(net, new SeededRng(1), ['boot:1', 'a:1'])
 })
 
@@ -48,5 +54,27 @@ describe('addresses of brokers', () => {
     addresses.update([broker(0, 'x:1')], true)
     expect([addresses.get(0), addresses.get(1)]).toEqual(['x:1', undefined])
     expect(forgotten).toEqual(['y:1'])
+  })
+
+  it('are of the cluster that answered first, and asked for in its name', () => {
+    addresses.belong('')
+    addresses.belong('not a\nname')
+    addresses.belong('uid-1')
+    addresses.belong('uid-2')
+    expect(identified).toEqual(['uid-1'])
+  })
+
+  it('are forgotten when another cluster is where a client begins, and only then', () => {
+    addresses.belong('uid-1')
+    addresses.update([broker(0, 'b:1'), broker(1, 'c:1')], true)
+    const wrong = new WireError('WRONG_BROKER')
+    expect([addresses.refused('b:1', wrong), addresses.refused('boot:1', new WireError('UNAVAILABLE'))])
+      .toEqual([false, false])
+    expect(addresses.candidates()).toHaveLength(4)
+    expect(addresses.refused('boot:1', wrong)).toBe(true)
+    expect(addresses.candidates().sort()).toEqual(['a:1', 'boot:1'])
+    expect(forgotten).toEqual(['b:1', 'c:1'])
+    addresses.belong('uid-2')
+    expect(identified).toEqual(['uid-1', '', 'uid-2'])
   })
 })

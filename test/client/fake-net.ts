@@ -145,6 +145,7 @@ export class FakeNet implements Net {
     })
   }
 
+  identify (): void {}
   forget (_address: string): void {}
 
   close (): Promise<void> {

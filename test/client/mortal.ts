@@ -22,6 +22,7 @@ export function mortal (net: Net): Net & { die (): void, hold (method: string): 
       return await net.call(address, method, request, timeoutMs)
     },
     listen: (address, services) => net.listen(address, services),
+    identify: cluster => { net.identify(cluster) },
     forget: () => {},
     close: () => Promise.resolve(),
     /** Until the function that it gives is called. */

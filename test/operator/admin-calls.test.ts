@@ -34,7 +34,7 @@ describe('the operator\'s calls to a broker', () => {
         })
       }
     })
-    const answer = await calls().call(address, 'ApplyTopic', { name: 'orders', partitions: 12 }, 5_000)
+    const answer = await calls().call(address, 'ApplyTopic', { name: 'orders', partitions: 12 }, 5_000, 'ns/events')
     expect(answer.error).toBeUndefined()
     expect(answer.topic).toMatchObject({ orphaned: false, topic: { name: 'orders', partitions: 12, retentionMs: -1 } })
   })
@@ -45,7 +45,7 @@ describe('the operator\'s calls to a broker', () => {
         DescribeCluster: () => Promise.reject(new WireError('NOT_CONTROLLER', 'nöt me', { controllerAddress: 'c:1' }))
       }
     })
-    const error = await failure(calls().call(address, 'DescribeCluster', {}, 5_000))
+    const error = await failure(calls().call(address, 'DescribeCluster', {}, 5_000, 'ns/events'))
     expect(error).toMatchObject({ code: 'NOT_CONTROLLER', message: 'nöt me', detail: { controllerAddress: 'c:1' } })
   })
 
@@ -53,17 +53,26 @@ describe('the operator\'s calls to a broker', () => {
     const services: Services = { unary: { DescribeCluster: () => Promise.resolve({ controller: 2 }) } }
     const first = await broker(services)
     const client = calls()
-    expect((await client.call(first.address, 'DescribeCluster', {}, 5_000)).controller).toBe(2)
+    expect((await client.call(first.address, 'DescribeCluster', {}, 5_000, 'ns/events')).controller).toBe(2)
     await first.close(0)
-    expect((await failure(client.call(first.address, 'DescribeCluster', {}, 5_000))).code)
+    expect((await failure(client.call(first.address, 'DescribeCluster', {}, 5_000, 'ns/events'))).code)
       .toMatch(/CONNECTION_REFUSED|UNAVAILABLE/)
     await broker(services, first.address)
-    expect((await client.call(first.address, 'DescribeCluster', {}, 5_000)).controller).toBe(2)
+    expect((await client.call(first.address, 'DescribeCluster', {}, 5_000, 'ns/events')).controller).toBe(2)
+  })
+
+  it('are refused by a broker of another cluster, which has the address now', async () => {
+    const listener = await new GrpcNet().listen('127.0.0.1:0',
+      { unary: { DescribeCluster: () => Promise.resolve({ controller: 2 }) } }, { clusters: ['ns/events', 'uid'] })
+    cleanups.push(async () => { await listener.close(0) })
+    expect((await calls().call(listener.address, 'DescribeCluster', {}, 5_000, 'ns/events')).controller).toBe(2)
+    expect((await failure(calls().call(listener.address, 'DescribeCluster', {}, 5_000, 'ns/others'))).code)
+      .toBe('WRONG_BROKER')
   })
 
   it('end when the time is over, and refuse what is no admin call', async () => {
     const { address } = await broker({ unary: { DescribeCluster: () => new Promise(() => {}) } })
-    expect((await failure(calls().call(address, 'DescribeCluster', {}, 50))).code).toBe('TIMED_OUT')
-    expect((await failure(calls().call(address, 'GetMetadata', {}, 50))).code).toBe('UNIMPLEMENTED')
+    expect((await failure(calls().call(address, 'DescribeCluster', {}, 50, 'ns/events'))).code).toBe('TIMED_OUT')
+    expect((await failure(calls().call(address, 'GetMetadata', {}, 50, 'ns/events'))).code).toBe('UNIMPLEMENTED')
   })
 })

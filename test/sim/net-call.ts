@@ -121,13 +121,16 @@ export class Call {
   readonly method: Method
   readonly opener: End
   acceptor: End | undefined
+  readonly #cluster: string
   readonly #up: Pipe
   readonly #down: Pipe
   #started = false
 
-  constructor (connection: Connection, method: Method) {
+  /** @param cluster that it is meant for; '': not said */
+  constructor (connection: Connection, method: Method, cluster: string) {
     this.connection = connection
     this.method = method
+    this.#cluster = cluster
     const { request, response } = rpcs[method]
     this.opener = new End(this, connection.opener, response as Messages, request as Messages)
     this.#up = new Pipe(connection, connection.opener, `${method} >`,
@@ -172,6 +175,10 @@ export class Call {
     if (this.acceptor === undefined) {
       const { request, response } = rpcs[this.method]
       const end = this.acceptor = new End(this, side, request as Messages, response as Messages)
+      if (this.#cluster !== '' && listener.clusters.length > 0 && !listener.clusters.includes(this.#cluster)) {
+        end.destroy(new WireError('WRONG_BROKER', `${this.connection.address} is not of ${this.#cluster}`))
+        return
+      }
       const handlers = accept(this.method, listener.services, end, this.opener.side.host, this.connection.network)
       if (handlers === undefined) {
         end.destroy(new WireError('UNIMPLEMENTED', `${this.connection.address} does not serve ${this.method}`))

@@ -9,6 +9,8 @@ export class SimListener implements Listener {
   readonly address: string
   readonly process: SimProcess
   readonly services: Services
+  /** Empty: it serves everybody. */
+  readonly clusters: readonly string[]
   readonly connections = new Set<Connection>()
   readonly #network: SimNetwork
   readonly #host: string
@@ -16,12 +18,14 @@ export class SimListener implements Listener {
   #closing: Promise<void> | undefined
   #closed: (() => void) | undefined
 
-  constructor (network: SimNetwork, process: SimProcess, host: string, port: number, services: Services) {
+  constructor (network: SimNetwork, process: SimProcess, host: string, port: number, services: Services,
+    clusters: readonly string[]) {
     this.#network = network
     this.#host = host
     this.#port = port
     this.process = process
     this.services = services
+    this.clusters = clusters
     this.address = `${host}:${port}`
     network.host(host).listeners.set(port, this)
   }

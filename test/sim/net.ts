@@ -5,7 +5,7 @@ import { parseAddress } from '../../wire/adapters/address.ts'
 import { WireError } from '../../wire/errors.ts'
 import type { Sent } from '../../wire/messages.ts'
 import type {
-  Listener, Method, Net, RequestOf, ResponseOf, Services, Stream, StreamHandlers, StreamMethod, UnaryMethod
+  Listener, ListenOptions, Method, Net, RequestOf, ResponseOf, Services, Stream, StreamHandlers, StreamMethod, UnaryMethod
 } from '../../wire/ports.ts'
 import { Call } from './net-call.ts'
 import { Connection, Side } from './net-connection.ts'
@@ -25,6 +25,7 @@ export class SimNet implements Net {
   readonly #process: SimProcess
   readonly #host: string
   readonly #connections = new Map<string, Connection>()
+  #cluster = ''
   #closed = false
 
   constructor (network: SimNetwork, process: SimProcess, host: string) {
@@ -63,12 +64,15 @@ export class SimNet implements Net {
     }
   }
 
-  listen (address: string, services: Services): Promise<Listener> {
+  identify (cluster: string): void { this.#cluster = cluster }
+
+  listen (address: string, services: Services, { clusters = [] }: ListenOptions = {}): Promise<Listener> {
     return new Promise((resolve) => {
       const { port } = parseAddress(address)
       const host = this.#network.host(this.#host)
       if (host.listeners.has(port)) throw new WireError('ADDRESS_IN_USE', `another process listens at ${address}`)
-      resolve(new SimListener(this.#network, this.#process, this.#host, port === 0 ? host.nextPort++ : port, services))
+      resolve(new SimListener(this.#network, this.#process, this.#host, port === 0 ? host.nextPort++ : port, services,
+        clusters))
     })
   }
 
@@ -84,7 +88,7 @@ export class SimNet implements Net {
   }
 
   #begin (address: string, method: Method, handlers: StreamHandlers<object>): Stream<object> {
-    const call = new Call(this.#connect(address), method)
+    const call = new Call(this.#connect(address), method, this.#cluster)
     call.opener.handlers = handlers
     call.pipeFrom(call.opener).send({ kind: 'open', bytes: undefined, error: undefined, atMs: 0 })
     return call.opener

@@ -13,7 +13,7 @@ import { fromBreak, fromTrailers } from './grpc-errors.ts'
 import { Deframer, frame } from './grpc-frame.ts'
 import { keepAlive } from './grpc-keepalive.ts'
 import {
-  connectionWindowBytes, frameBytesMax, headerBytesMax, sessionMemoryMegabytes, streamWindowBytes
+  clusterName, connectionWindowBytes, frameBytesMax, headerBytesMax, sessionMemoryMegabytes, streamWindowBytes
 } from './grpc-options.ts'
 import type { GrpcNetOptions } from './grpc-options.ts'
 import { GrpcStream } from './grpc-stream.ts'
@@ -24,6 +24,7 @@ type Break = (error: WireError) => void
 export class GrpcConnection {
   readonly address: string
   readonly #options: GrpcNetOptions
+  readonly #cluster: () => string
   readonly #session: ClientHttp2Session
   readonly #changed: (connection: GrpcConnection) => void
   readonly #calls = new Set<Break>()
@@ -31,10 +32,15 @@ export class GrpcConnection {
   #broken: Error | undefined
   #released = false
 
-  /** @param changed is called when `released` has become true and when `idle` has after that. */
-  constructor (address: string, options: GrpcNetOptions, changed: (connection: GrpcConnection) => void) {
+  /**
+   * @param cluster that the next call is meant for
+   * @param changed is called when `released` has become true and when `idle` has after that.
+   */
+  constructor (address: string, options: GrpcNetOptions, cluster: () => string,
+    changed: (connection: GrpcConnection) => void) {
     this.address = address
     this.#options = options
+    this.#cluster = cluster
     this.#changed = changed
     this.#session = connect(`http://${address}`, {
       settings: {
@@ -141,9 +147,14 @@ export class GrpcConnection {
 
   /** Throws WireError UNAVAILABLE when the session takes no more. */
   #request (path: string, options?: ClientSessionRequestOptions): ClientHttp2Stream {
+    const cluster = this.#cluster()
     try {
       return this.#session.request({
-        ':method': 'POST', ':path': path, te: 'trailers', 'content-type': 'application/grpc+proto'
+        ':method': 'POST',
+        ':path': path,
+        te: 'trailers',
+        'content-type': 'application/grpc+proto',
+        ...cluster !== '' && { [clusterName]: cluster }
       }, options)
     } catch (error) {
       this.release()

@@ -4,13 +4,13 @@ import { constants, createServer } from 'node:http2'
 import type { Http2Server, IncomingHttpHeaders, ServerHttp2Session, ServerHttp2Stream } from 'node:http2'
 import type { AddressInfo, Socket } from 'node:net'
 import { WireError } from '../errors.ts'
-import type { CallContext, Listener, Method, Services } from '../ports.ts'
+import type { CallContext, Listener, ListenOptions, Method, Services } from '../ports.ts'
 import { parseAddress } from './address.ts'
 import { rpcs } from './descriptors.ts'
 import { GrpcCall } from './grpc-call.ts'
 import { keepAlive } from './grpc-keepalive.ts'
 import {
-  connectionWindowBytes, frameBytesMax, headerBytesMax, sessionMemoryMegabytes, streamWindowBytes
+  clusterName, connectionWindowBytes, frameBytesMax, headerBytesMax, sessionMemoryMegabytes, streamWindowBytes
 } from './grpc-options.ts'
 import type { GrpcNetOptions } from './grpc-options.ts'
 
@@ -19,8 +19,8 @@ const methods = new Map<string, Method>(
 
 /** Rejects with WireError ADDRESS_IN_USE, or INVALID_REQUEST when nobody may listen there. */
 export async function listen (address: string, services: Services, options: GrpcNetOptions,
-  keepaliveMs: number): Promise<Listener> {
-  const listener = new GrpcListener(services, options, keepaliveMs)
+  terms: Required<ListenOptions>): Promise<Listener> {
+  const listener = new GrpcListener(services, options, terms)
   await listener.listen(address)
   return listener
 }
@@ -28,7 +28,7 @@ export async function listen (address: string, services: Services, options: Grpc
 class GrpcListener implements Listener {
   readonly #services: Services
   readonly #options: GrpcNetOptions
-  readonly #keepaliveMs: number
+  readonly #terms: Required<ListenOptions>
   readonly #server: Http2Server
   readonly #sessions = new Set<ServerHttp2Session>()
   readonly #sockets = new Set<Socket>()
@@ -37,10 +37,10 @@ class GrpcListener implements Listener {
   #closing: Promise<void> | undefined
   address = ''
 
-  constructor (services: Services, options: GrpcNetOptions, keepaliveMs: number) {
+  constructor (services: Services, options: GrpcNetOptions, terms: Required<ListenOptions>) {
     this.#services = services
     this.#options = options
-    this.#keepaliveMs = keepaliveMs
+    this.#terms = terms
     this.#server = createServer({
       settings: {
         initialWindowSize: streamWindowBytes,
@@ -99,7 +99,7 @@ class GrpcListener implements Listener {
   #accept (session: ServerHttp2Session): void {
     this.#sessions.add(session)
     if (!session.destroyed) session.setLocalWindowSize(connectionWindowBytes)
-    keepAlive(session, this.#keepaliveMs, () => { session.destroy() })
+    keepAlive(session, this.#terms.keepaliveMs, () => { session.destroy() })
     let calls = 0
     session.on('stream', stream => {
       calls++
@@ -122,10 +122,21 @@ class GrpcListener implements Listener {
     const call = new GrpcCall(http, this.#options)
     this.#calls.add(call)
     http.once('close', () => { this.#calls.delete(call) })
+    const meant = headers[clusterName]
+    if (meant !== undefined && !isOneOf(this.#terms.clusters, meant)) {
+      call.fail(new WireError('WRONG_BROKER', `this is a broker of ${this.#terms.clusters[0]}, not of ${
+        String(meant).slice(0, 100)}`))
+      return
+    }
     if (method === undefined || !call.serve(method, this.#services, contextOf(http))) {
       call.fail(new WireError('UNIMPLEMENTED', `there is no ${path.slice(0, 100)} here`))
     }
   }
+}
+
+/** A listener that belongs to no cluster serves everybody. */
+function isOneOf (clusters: readonly string[], meant: string | string[]): boolean {
+  return clusters.length === 0 || clusters.includes(String(meant))
 }
 
 function contextOf ({ session }: ServerHttp2Stream): CallContext {

@@ -1,7 +1,7 @@
 // Net over gRPC, plaintext: connections by grpc-connection.ts, listeners by grpc-listener.ts.
 import { WireError } from '../errors.ts'
 import type { Sent } from '../messages.ts'
-import type { Listener, Net, RequestOf, ResponseOf, Services, Stream, StreamHandlers, StreamMethod,
+import type { Listener, ListenOptions, Net, RequestOf, ResponseOf, Services, Stream, StreamHandlers, StreamMethod,
   UnaryMethod } from '../ports.ts'
 import { parseAddress } from './address.ts'
 import { GrpcConnection } from './grpc-connection.ts'
@@ -20,6 +20,7 @@ export class GrpcNet implements Net {
   readonly #connections = new Map<string, GrpcConnection>()
   /** Let go of, with calls still open. */
   readonly #released = new Set<GrpcConnection>()
+  #cluster = ''
   #closed = false
 
   constructor (options: Partial<GrpcNetOptions> = {}) {
@@ -41,9 +42,12 @@ export class GrpcNet implements Net {
     return await this.#connect(address).call(method, request, timeoutMs)
   }
 
-  async listen (address: string, services: Services, { keepaliveMs = listenerKeepaliveMs } = {}): Promise<Listener> {
-    return await listen(address, services, this.#options, keepaliveMs)
+  async listen (address: string, services: Services,
+    { keepaliveMs = listenerKeepaliveMs, clusters = [] }: ListenOptions = {}): Promise<Listener> {
+    return await listen(address, services, this.#options, { keepaliveMs, clusters })
   }
+
+  identify (cluster: string): void { this.#cluster = cluster }
 
   /** Calls that are open go on; the next one opens a new connection. */
   forget (address: string): void {
@@ -62,7 +66,7 @@ export class GrpcNet implements Net {
     let connection = this.#connections.get(address)
     if (connection === undefined) {
       parseAddress(address)
-      connection = new GrpcConnection(address, this.#options, this.#changed)
+      connection = new GrpcConnection(address, this.#options, () => this.#cluster, this.#changed)
       this.#connections.set(address, connection)
     }
     if (connection.full) throw new WireError('BROKER_BUSY', `too many open calls to ${address}`)

@@ -38,5 +38,7 @@ export const connectionWindowBytes = 16 * MiB
 export const frameBytesMax = 1 * MiB
 /** What Node keeps for one connection, in megabytes: messages that wait for a slow reader among it. */
 export const sessionMemoryMegabytes = 256
+/** Header that says which cluster a call is meant for. */
+export const clusterName = 'millrace-cluster'
 /** Names of headers and their values, all together. */
 export const headerBytesMax = 16 * KiB

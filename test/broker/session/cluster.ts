@@ -82,6 +82,7 @@ export class TestCluster {
     const host = options.host ?? `b${brokerId}`
     const process = this.scheduler.process(host)
     const net = new SimNet(this.network, process, host)
+    net.identify('ns/events')
     const self: Self = {
       clusterName: 'events',
       clusterUid: 'cluster-uid',
@@ -128,7 +129,7 @@ export class TestCluster {
       const admin = adminServices(agent)
       void net.listen(`${host}:${peerPort}`, {
         streams: { ...session.streams }, unary: { ...session.unary, ...admin.unary }
-      })
+      }, { clusters: ['ns/events'] })
         .then(() => { agent.start() })
     })
     return broker

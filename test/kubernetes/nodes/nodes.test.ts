@@ -264,6 +264,13 @@ describe('under load', () => {
     }, async () => { await nodes.kubectl('uncordon', node.name) })
   })
 
+  step('the API server is killed for a minute', async () => {
+    await trial.round('API server killed', async () => {
+      await nodes.killApi()
+      await pause(apiOutageMs)
+    }, async () => { await nodes.resumeApi() })
+  })
+
   step('every broker is restarted for another image', async () => {
     const before = await uids()
     await trial.round('rolled', async () => {
@@ -273,13 +280,6 @@ describe('under load', () => {
         ({ body }) => (body as Any).items.length === 3 &&
           (body as Any).items.every(({ metadata }: Any) => metadata.uid !== before[metadata.name]), 180_000)
     })
-  })
-
-  step('the API server is killed for a minute', async () => {
-    await trial.round('API server killed', async () => {
-      await nodes.killApi()
-      await pause(apiOutageMs)
-    }, async () => { await nodes.resumeApi() })
   })
 
   step('a node is lost for ever with its disk: one command, and its broker catches up on another node', async () => {

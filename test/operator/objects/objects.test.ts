@@ -142,6 +142,18 @@ describe('pod template', () => {
     expect(current.metadata.labels).toEqual(selectorLabels('events'))
   })
 
+  it('has brokers tell the addresses of their pods: names stand for former ones for a while', () => {
+    const [container] = current.spec['containers'] as { env: { name: string, value?: string }[] }[]
+    const valueOf = (name: string): string | undefined => container!.env.find(each => each.name === name)?.value
+    expect(valueOf('MILLRACE_ADVERTISE_CLIENT')).toBe('$(MILLRACE_POD_IP):9090')
+    expect(valueOf('MILLRACE_ADVERTISE_PEER')).toBe('$(MILLRACE_POD_IP):9091')
+    // Kubernetes puts in what was defined before.
+    const order = container!.env.map(({ name }) => name)
+    expect(order.indexOf('MILLRACE_POD_IP')).toBeLessThan(order.indexOf('MILLRACE_ADVERTISE_CLIENT'))
+    expect(container!.env.find(({ name }) => name === 'MILLRACE_POD_IP'))
+      .toMatchObject({ valueFrom: { fieldRef: { fieldPath: 'status.podIP' } } })
+  })
+
   it('reads the rack from the label of the topology', () => {
     const env = (key: string): unknown => {
       const [container] = podTemplate(clusterOf({ topologyKey: key }), options).spec['containers'] as
@@ -161,7 +173,7 @@ describe('what brokers tell clients of a listener', () => {
   const balanced = (ingress: object): KubeObject => ({ ...service, status: { loadBalancer: { ingress: [ingress] } } })
 
   it.each<[string, Listener['type'], string | undefined, KubeObject | undefined, string]>([
-    ['the name of the pod', 'internal', undefined, undefined, 'events-2.events-brokers.streams.svc:9094'],
+    ['the address of the pod', 'internal', undefined, undefined, '{pod}:9094'],
     ['another name inside', 'internal', 'b{broker}.mesh', undefined, 'b2.mesh:9094'],
     ['node and its port', 'nodePort', undefined, onNode, '{node}:31234'],
     ['nothing before there is one', 'nodePort', undefined, service, ''],
@@ -175,7 +187,7 @@ describe('what brokers tell clients of a listener', () => {
     ['what is said, at once', 'loadBalancer', 'b{broker}.example', service, 'b2.example:9094']
   ])('%s', (_what, type, advertised, stored, address) => {
     const listener = { name: 'x', type, port: 9094, ...advertised !== undefined && { advertised } }
-    expect(advertisedAddress(full, listener, 2, stored)).toBe(address)
+    expect(advertisedAddress(listener, 2, stored)).toBe(address)
   })
 })
 

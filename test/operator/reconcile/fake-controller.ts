@@ -72,6 +72,7 @@ export class FakeController implements Net {
 
   open (): Stream<never> { throw new Error('no streams here') }
   async listen (): Promise<Listener> { throw new Error('nobody listens here') }
+  identify (): void {}
   forget (): void {}
   async close (): Promise<void> {}
 

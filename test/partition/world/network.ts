@@ -131,6 +131,7 @@ export class TestNet implements Net {
   }
 
   call (): Promise<never> { return Promise.reject(new WireError('UNAVAILABLE')) }
+  identify (): void {}
   forget (): void {}
   close (): Promise<void> { return Promise.resolve() }
 }

@@ -1,0 +1,72 @@
+// Pods come back under other addresses, and others get the ones that they had.
+import { expect, test } from 'vitest'
+import { sessionServices } from '../../../broker/rpc/session.ts'
+import { SimNet } from '../../sim/net.ts'
+import { TestCluster } from './cluster.ts'
+
+/** A broker of another cluster, which has a controller and is glad to tell where. */
+async function stranger (cluster: TestCluster, host: string, controllerEpoch: number): Promise<() => number> {
+  let asked = 0
+  const process = cluster.scheduler.process(`stranger at ${host}`)
+  const net = new SimNet(cluster.network, process, host)
+  const { streams, unary } = sessionServices({
+    session: stream => {
+      asked += 1
+      stream.send({ registered: { controllerEpoch, controller: 7 } })
+      return { message: () => {}, close: () => {} }
+    },
+    askController: () => {
+      asked += 1
+      return { brokerId: 7, controllerEpoch, controller: 7, controllerAddress: `${host}:9091`, connected: true }
+    },
+    announceController: () => {
+      asked += 1
+      return { controllerEpoch, brokerId: 7, incarnation: '0123456789abcdef' }
+    }
+  })
+  await cluster.run(net.listen(`${host}:9091`, { streams: streams!, unary: unary! }, { clusters: ['ns/others'] }))
+  return () => asked
+}
+
+test.each([1, 2, 3, 4])('a broker of another cluster gets the address of the dead controller (seed %d)', async seed => {
+  const cluster = TestCluster.start({ brokers: 3, seed })
+  await cluster.settled()
+  const topicId = await cluster.applyTopic({ name: 'orders' })
+  await cluster.until(() => cluster.agreesOn(topicId))
+  const victim = cluster.controllers()[0]!.self.brokerId
+  cluster.kill(victim)
+  const asked = await stranger(cluster, `b${victim}`, 9)
+  const took = await cluster.until(() => cluster.agreesOn(topicId) &&
+    cluster.rows(topicId).every(({ leader }) => leader !== victim && leader >= 0))
+  expect(took).toBeLessThan(900)
+  expect(asked()).toBe(0)
+  expect(cluster.tables().get('events-0')?.controllerEpoch).toBe(2)
+  // It has not been told of the stranger's epoch, nor has anybody else.
+  for (const { volume } of cluster.live()) expect(volume.controllerEpoch).toBe(2)
+})
+
+test('all pods get other addresses at once, and a stranger has one of the old', async () => {
+  const cluster = TestCluster.start({ brokers: 3 })
+  await cluster.settled()
+  for (const id of [0, 1, 2]) cluster.kill(id)
+  const asked = await stranger(cluster, 'b1', 9)
+  for (const id of [0, 1, 2]) cluster.boot(id, { host: `c${id}` })
+  await cluster.settled()
+  expect(asked()).toBe(0)
+  expect([...cluster.tables().get('events-0')!.brokers.values()].map(({ peerAddress }) => peerAddress))
+    .toEqual(['c0:9091', 'c1:9091', 'c2:9091'])
+})
+
+test.each([1, 2, 3, 4])('two brokers of a cluster get each other\'s addresses (seed %d)', async seed => {
+  const cluster = TestCluster.start({ brokers: 3, seed })
+  await cluster.settled()
+  const topicId = await cluster.applyTopic({ name: 'orders' })
+  await cluster.until(() => cluster.agreesOn(topicId))
+  const controller = cluster.controllers()[0]!.self.brokerId
+  const other = (controller + 1) % 3
+  for (const id of [controller, other]) cluster.kill(id)
+  cluster.boot(controller, { host: `b${other}` })
+  cluster.boot(other, { host: `b${controller}` })
+  await cluster.settled()
+  await cluster.until(() => cluster.agreesOn(topicId) && cluster.rows(topicId).every(({ leader }) => leader >= 0))
+})
