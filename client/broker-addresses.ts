@@ -52,7 +52,8 @@ export class BrokerAddresses {
    * and made again: then nothing is known but where to begin.
    */
   refused (address: string, error: unknown): boolean {
-    if (!(error instanceof WireError) || error.code !== 'WRONG_BROKER' || !this.#bootstrap.includes(address)) return false
+    const isElsewhere = error instanceof WireError && error.code === 'WRONG_BROKER'
+    if (!isElsewhere || !this.#bootstrap.includes(address)) return false
     this.#cluster = ''
     this.#net.identify('')
     for (const brokerId of [...this.#addresses.keys()]) this.#remove(brokerId)

@@ -2,6 +2,7 @@
 // broker that had lost the controller made every reader of a topic made since then fail for good).
 import { expect, test } from 'vitest'
 import { Metadata } from '../../client/metadata.ts'
+import { WireError } from '../../wire/errors.ts'
 import type { GetMetadataResponse } from '../../wire/messages.ts'
 import { noCodec } from '../../wire/compression.ts'
 import type { Net } from '../../wire/ports.ts'
@@ -26,9 +27,14 @@ function answer (controller: number, known: boolean, topicId = first): GetMetada
   }
 }
 
+const broker = {
+  brokerId: 0, volumeId: '', brokerEpoch: 1, incarnation: '', fenced: false, stopping: false, peerAddress: '', rack: '',
+  draining: false, listeners: [], maintenance: false
+}
+
 function follow (say: () => GetMetadataResponse) {
   const clock = new FakeClock()
-  const net = { call: () => Promise.resolve(say()) } as unknown as Net
+  const net = { call: () => Promise.resolve(say()), identify: () => {} } as unknown as Net
   const idle = { onWaiting: () => {}, codecs: noCodec, tell: () => {}, tracing: undefined }
   const metadata = new Metadata({ net, clock, rng: new SimRng(1), ...idle }, ['b:1'])
   metadata.track('t')
@@ -102,4 +108,38 @@ test('what a broker without a session knew counts until another broker answers',
   metadata.requestRefresh()
   await clock.advance(100)
   expect(metadata.topic('t')?.topicId).toBe(second)
+})
+
+test('another cluster\'s broker at the address of a pod is not believed; at a bootstrap address it is', async () => {
+  const clock = new FakeClock()
+  let meant = ''
+  const served = new Map([['b:1', 'u'], ['pod:1', 'u']])
+  const net = {
+    call: (address: string) => {
+      const cluster = served.get(address)
+      if (cluster === undefined) return Promise.reject(new WireError('CONNECTION_REFUSED'))
+      if (meant !== '' && meant !== cluster) return Promise.reject(new WireError('WRONG_BROKER'))
+      const said = answer(0, true, cluster === 'u' ? first : second)
+      const brokers = [{ ...broker, clientAddress: cluster === 'u' ? 'pod:1' : 'pod:2' }]
+      return Promise.resolve({ ...said, clusterUid: cluster, controllerEpoch: cluster === 'u' ? 5 : 1, brokers })
+    },
+    identify: (cluster: string) => { meant = cluster },
+    forget: () => {}
+  } as unknown as Net
+  const idle = { onWaiting: () => {}, codecs: noCodec, tell: () => {}, tracing: undefined }
+  const metadata = new Metadata({ net, clock, rng: new SimRng(1), ...idle }, ['b:1'])
+  metadata.track('t')
+  await clock.advance(1_000)
+  expect([meant, metadata.topic('t')?.topicId, metadata.leader('t', 0)?.address]).toEqual(['u', first, 'pod:1'])
+
+  served.delete('b:1')
+  served.set('pod:1', 'v')
+  metadata.requestRefresh()
+  await clock.advance(20_000)
+  expect([meant, metadata.topic('t')?.topicId]).toEqual(['u', first])
+
+  served.set('b:1', 'v')
+  metadata.requestRefresh()
+  await clock.advance(20_000)
+  expect([meant, metadata.topic('t')?.topicId, metadata.leader('t', 0)?.address]).toEqual(['v', second, 'pod:2'])
 })

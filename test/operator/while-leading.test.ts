@@ -45,6 +45,8 @@ it('gives no order to a controller while it may not, and still asks', async () =
   for (const method of orders) {
     await expect(calls.call('b:1', method, {} as never, 1, 'ns/events')).rejects.toMatchObject({ code: 'CANCELLED' })
   }
-  for (const method of ['DescribeCluster', 'PlanBrokers'] as const) await calls.call('b:1', method, {} as never, 1, 'ns/events')
+  for (const method of ['DescribeCluster', 'PlanBrokers'] as const) {
+    await calls.call('b:1', method, {} as never, 1, 'ns/events')
+  }
   expect(asked).toEqual(['DescribeCluster', 'PlanBrokers'])
 })

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import type { NetHarness } from '../wire/net.conformance.ts'
 import { netConformance, Recorder } from '../wire/net.conformance.ts'
+import { netClusterConformance } from '../wire/net-cluster.conformance.ts'
 import type { WireError } from '../../wire/errors.ts'
 import type { Listener, Services, Stream } from '../../wire/ports.ts'
 import type { ReplicateResponse, SessionRequest, SessionResponse } from '../../wire/messages.ts'
@@ -34,7 +35,7 @@ function simulate () {
   return { scheduler, network, until, run, boot }
 }
 
-netConformance('SimNet', async (): Promise<NetHarness> => {
+const harness = async (): Promise<NetHarness> => {
   const { until, run, boot, scheduler } = simulate()
   // `run` of a promise that needs no event still has to let microtasks go by.
   scheduler.schedule(0, undefined, 'begin', () => {})
@@ -42,7 +43,10 @@ netConformance('SimNet', async (): Promise<NetHarness> => {
     server: boot('server').net, client: boot('client').net,
     listenAddress: 'server:0', deadAddress: 'server:9', until, run, close: async () => {}
   }
-})
+}
+
+netConformance('SimNet', harness)
+netClusterConformance('SimNet', harness)
 
 describe('SimNet under faults', () => {
   async function sessions () {

@@ -5,7 +5,8 @@ import { parseAddress } from '../../wire/adapters/address.ts'
 import { WireError } from '../../wire/errors.ts'
 import type { Sent } from '../../wire/messages.ts'
 import type {
-  Listener, ListenOptions, Method, Net, RequestOf, ResponseOf, Services, Stream, StreamHandlers, StreamMethod, UnaryMethod
+  Listener, ListenOptions, Method, Net, RequestOf, ResponseOf, Services, Stream, StreamHandlers, StreamMethod,
+  UnaryMethod
 } from '../../wire/ports.ts'
 import { Call } from './net-call.ts'
 import { Connection, Side } from './net-connection.ts'

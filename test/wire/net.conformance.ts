@@ -92,38 +92,6 @@ export function netConformance (name: string, make: () => Promise<NetHarness>): 
       return { address, streams, seen }
     }
 
-    describe('a cluster that is meant', () => {
-      const services: Services = {
-        unary: { DescribeCluster: () => Promise.resolve({ controller: 3 }) },
-        streams: { Session: () => new Recorder<unknown>() }
-      }
-      const listenAs = async (clusters: readonly string[]): Promise<string> => {
-        const listener = await harness.run(harness.server.listen(harness.listenAddress, services, { clusters }))
-        listeners.push(listener)
-        return listener.address
-      }
-      const describeAt = async (address: string): Promise<number> =>
-        (await harness.run(harness.client.call(address, 'DescribeCluster', {}, 5_000))).controller
-
-      it('is served by its own brokers, by any name of it; another\'s refuse', async () => {
-        const address = await listenAs(['ns/events', 'uid-1'])
-        for (const name of ['', 'ns/events', 'uid-1']) {
-          harness.client.identify(name)
-          expect(await describeAt(address)).toBe(3)
-        }
-        harness.client.identify('ns/others')
-        expect((await rejection(describeAt(address))).code).toBe('WRONG_BROKER')
-        const { seen } = open(address, 'Session')
-        await harness.until(() => seen.closes.length > 0)
-        expect(seen.closes[0]?.code).toBe('WRONG_BROKER')
-      })
-
-      it('is nothing to a listener that belongs to none', async () => {
-        harness.client.identify('ns/others')
-        expect(await describeAt(await listenAs([]))).toBe(3)
-      })
-    })
-
     describe('call', () => {
       it('carries every field there and back, unset ones as zero values', async () => {
         const { address } = await listen({

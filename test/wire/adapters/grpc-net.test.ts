@@ -2,8 +2,9 @@ import { createServer } from 'node:net'
 import type { AddressInfo } from 'node:net'
 import { GrpcNet } from '../../../wire/adapters/grpc-net.ts'
 import { netConformance } from '../net.conformance.ts'
+import { netClusterConformance } from '../net-cluster.conformance.ts'
 
-netConformance('gRPC', async () => {
+const harness = async () => {
   const server = new GrpcNet()
   const client = new GrpcNet()
   return {
@@ -18,7 +19,10 @@ netConformance('gRPC', async () => {
       await server.close()
     }
   }
-})
+}
+
+netConformance('gRPC', harness)
+netClusterConformance('gRPC', harness)
 
 async function until (condition: () => boolean): Promise<void> {
   const giveUpAt = performance.now() + 10_000
