@@ -2,9 +2,10 @@ import { createServer } from 'node:net'
 import type { AddressInfo } from 'node:net'
 import { GrpcNet } from '../../../wire/adapters/grpc-net.ts'
 import { netConformance } from '../net.conformance.ts'
+import type { NetHarness } from '../net.conformance.ts'
 import { netClusterConformance } from '../net-cluster.conformance.ts'
 
-const harness = async () => {
+const harness = async (): Promise<NetHarness> => {
   const server = new GrpcNet()
   const client = new GrpcNet()
   return {
