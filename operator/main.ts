@@ -9,6 +9,7 @@ import { parseConfig, type OperatorConfig } from './config.ts'
 import { serveHealth } from './health.ts'
 import { loadCredentials } from './kube/credentials.ts'
 import { isEverydayAnswer } from './kube/api.ts'
+import { Outage } from './kube/outage.ts'
 import { HttpApi } from './kube/http-api.ts'
 import { LeaderLease } from './kube/lease.ts'
 import { operatorMetrics, type OperatorMetrics } from './metrics.ts'
@@ -42,10 +43,15 @@ async function main (): Promise<void> {
     onWrite: (verb, kind) => { metrics.writes.inc({ verb, kind: kind.kind }) },
     onAnswer: error => {
       metrics.requests.inc()
+      if (error === undefined) outage.answered()
       if (error !== undefined && !isEverydayAnswer(error)) metrics.errors.inc()
     }
   })
   const isStale = (): boolean => lease.isStale
+  const outage = new Outage(clock, () => {
+    log.info('the API server answers again')
+    operator.resume()
+  })
   const operator = new Operator({
     api: apiWhileLeading(api, isStale),
     net: callsWhileLeading(new AdminCalls(() => clock.wallTime()), isStale),
@@ -74,7 +80,7 @@ async function main (): Promise<void> {
       log.info('leading')
       operator.lead().catch(fail)
     },
-    onLost: () => { fail(new Error('the Lease is lost: another operator leads, or the API server is away')) }
+    onLost: () => { fail(new Error('the Lease is lost: another operator leads, or the API server was away')) }
   })
   const metrics = measure(operator, lease)
   stopOnSignals(operator, lease, log, credentials.namespace)

@@ -128,6 +128,13 @@ export class Operator {
     this.#resyncLater()
   }
 
+  /** The API server answers again after a while without: whatever has waited longer and longer for it goes on. */
+  resume (): void {
+    for (const reflector of this.caches.all) reflector.retrySoon()
+    this.clusterQueue.retryNow()
+    this.topicQueue.retryNow()
+  }
+
   /** Lets the work under way end; takes up no more. */
   async stop (): Promise<void> {
     this.#stopped = true

@@ -10,6 +10,8 @@ import { kinds, type KubeObject } from './types.ts'
 const leaseDurationMs = 15_000
 const renewDeadlineMs = 10_000
 const retryPeriodMs = 2_000
+/** Statuses of a server that is not well, or not yet. */
+const serverErrors = 500
 
 export interface LeaseOptions {
   readonly api: KubeApi
@@ -22,7 +24,10 @@ export interface LeaseOptions {
   readonly identity: string
   /** Holds the Lease; called once. */
   readonly onAcquired: () => void
-  /** Held it and could not renew it: stop acting and exit. Called once. */
+  /**
+   * Held it and could not renew it: exit. Called once, and not before the API server answers: until then a new process
+   * could do nothing either, and would be started later each time. Meanwhile `isStale` keeps this one from writing.
+   */
   readonly onLost: () => void
 }
 
@@ -41,6 +46,7 @@ export class LeaderLease {
   #renewedAt = 0
   #seen: { readonly version: string, readonly at: number } | undefined
   #round: Promise<void> = Promise.resolve()
+  #isLost = false
   #stopped = false
 
   constructor (options: LeaseOptions) {
@@ -54,7 +60,7 @@ export class LeaderLease {
    * did not answer. True before the next turn notices, which is when it matters.
    */
   get isStale (): boolean {
-    return this.#held !== undefined && this.#options.clock.now() - this.#renewedAt >= renewDeadlineMs
+    return this.#isLost || this.#held !== undefined && this.#options.clock.now() - this.#renewedAt >= renewDeadlineMs
   }
 
   start (): void {
@@ -88,20 +94,32 @@ export class LeaderLease {
   async #turn (): Promise<void> {
     const { clock, rng, log, onAcquired, onLost } = this.#options
     const wasLeader = this.isLeader
+    let isAnswered = true
     try {
-      await this.#acquireOrRenew()
+      await (this.#isLost ? this.#look() : this.#acquireOrRenew())
     } catch (error) {
       if (!isKubeError(error)) throw error
+      isAnswered = error.status > 0 && error.status < serverErrors
       log.warn({ reason: error.reason, err: error.message }, 'Lease cannot be read or written')
     }
     if (wasLeader && (!this.isLeader || this.isStale)) {
-      this.#stopped = true
+      this.#isLost = true
       this.#held = undefined
+      if (!isAnswered) log.error({}, 'the API server does not answer, the Lease is lost: nothing is written any more')
+    }
+    if (this.#isLost && isAnswered) {
+      this.#stopped = true
       onLost()
     }
     if (this.#stopped) return
     if (!wasLeader && this.isLeader) onAcquired()
     this.#timer = clock.setTimer(retryPeriodMs * (1 + 0.2 * rng.fraction()), () => { this.#round = this.#turn() })
+  }
+
+  /** Whether the API server answers. */
+  async #look (): Promise<void> {
+    const { api, namespace, name } = this.#options
+    await api.get(kinds.lease, namespace, name)
   }
 
   async #acquireOrRenew (): Promise<void> {

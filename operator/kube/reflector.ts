@@ -9,6 +9,8 @@ import { keyOf, type Kind, type KubeObject, type ObjectMeta } from './types.ts'
 const pageSize = 500
 const backoffMsMin = 200
 const backoffMsMax = 30_000
+/** Many come back at once when a server does. */
+const soonMsMax = 500
 /** API servers send a bookmark about once a minute: two missed and a half. */
 const silenceMsMax = 150_000
 /** A list now and then repairs what a faulty watch has left out. */
@@ -52,6 +54,8 @@ export class Reflector<T extends KubeObject> {
   #openedAt = -Infinity
   #backoffMs = backoffMsMin
   #timer: Timer | undefined
+  /** What it pauses before. */
+  #again: (() => void) | undefined
   #watchdog: Timer | undefined
   #stopWatch: (() => void) | undefined
   #stopped = false
@@ -79,6 +83,13 @@ export class Reflector<T extends KubeObject> {
     this.#timer?.cancel()
     this.#watchdog?.cancel()
     this.#stopWatch?.()
+  }
+
+  /** The server answers again: a pause that has grown long while it did not is over within a moment. */
+  retrySoon (): void {
+    if (this.#again === undefined || this.#stopped) return
+    this.#backoffMs = backoffMsMin
+    this.#pause(soonMsMax * this.#options.rng.fraction(), this.#again)
   }
 
   get isSynced (): boolean { return this.#isSynced }
@@ -205,7 +216,16 @@ export class Reflector<T extends KubeObject> {
     this.#restarts++
     const pauseMs = Math.max(this.#backoffMs * (0.5 + this.#options.rng.fraction()), error?.retryAfterMs ?? 0)
     this.#backoffMs = Math.min(this.#backoffMs * 2, backoffMsMax)
-    this.#timer = this.#options.clock.setTimer(pauseMs, again)
+    this.#pause(pauseMs, again)
+  }
+
+  #pause (ms: number, again: () => void): void {
+    this.#timer?.cancel()
+    this.#again = again
+    this.#timer = this.#options.clock.setTimer(ms, () => {
+      this.#again = undefined
+      again()
+    })
   }
 
   #set (object: KubeObject): void {

@@ -28,6 +28,7 @@ export class Reflectors<T extends KubeObject> {
 
   start (): void { for (const each of this.#all) each.start() }
   stop (): void { for (const each of this.#all) each.stop() }
+  retrySoon (): void { for (const each of this.#all) each.retrySoon() }
 
   /** Resolves once the first list of every namespace is in. */
   get synced (): Promise<void> { return Promise.all(this.#all.map(async each => { await each.synced })).then(() => {}) }

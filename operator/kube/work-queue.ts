@@ -61,6 +61,18 @@ export class WorkQueue {
     this.#failures.delete(key)
   }
 
+  /** What they failed for is over: keys that wait because they failed wait no longer. */
+  retryNow (): void {
+    for (const key of [...this.#failures.keys()]) {
+      this.#failures.delete(key)
+      const delayed = this.#delayed.get(key)
+      if (delayed === undefined) continue
+      delayed.timer.cancel()
+      this.#delayed.delete(key)
+      this.add(key)
+    }
+  }
+
   failures (key: string): number {
     return this.#failures.get(key) ?? 0
   }

@@ -98,7 +98,7 @@ describe('lease', () => {
     expect(api.stored.metadata.labels).toEqual({ a: 'b' })
   })
 
-  it('gives up after 10 s without a renewal', async () => {
+  it('gives up after 10 s without a renewal, and says so when the API server answers', async () => {
     const { api, clock, lease, seen } = setUp()
     lease.start()
     await settle()
@@ -106,8 +106,18 @@ describe('lease', () => {
     await clock.advance(9_000)
     expect(seen).toEqual(['acquired'])
     await clock.advance(4_000)
-    expect(seen).toEqual(['acquired', 'lost'])
-    expect(lease.isLeader).toBe(false)
+    expect([lease.isLeader, lease.isStale, seen]).toEqual([false, true, ['acquired']])
+    // A process that is started anew could do nothing either: it leaves when there is something to do.
+    await clock.advance(300_000)
+    api.onCall = () => new KubeError(503, 'ServiceUnavailable', 'not yet')
+    await clock.advance(10_000)
+    expect([lease.isLeader, lease.isStale, seen]).toEqual([false, true, ['acquired']])
+    const writes = api.writes.length
+    api.onCall = () => undefined
+    await clock.advance(2_500)
+    expect([lease.isLeader, lease.isStale, seen]).toEqual([false, true, ['acquired', 'lost']])
+    await clock.advance(60_000)
+    expect([api.writes.length, seen]).toEqual([writes, ['acquired', 'lost']])
   })
 
   it('is stale when its process stood still for 10 s, before any request of its own has told it', async () => {

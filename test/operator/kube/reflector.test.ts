@@ -107,6 +107,22 @@ describe('reflector', () => {
     expect(reflector.isSynced).toBe(true)
   })
 
+  it('goes on within a moment when the server is known to answer again', async () => {
+    const { api, clock, reflector } = setUp()
+    api.lists = [new KubeError(0, 'ConnectionRefused', 'no')]
+    reflector.start()
+    await clock.advance(60_000)
+    api.lists = [{ items: [pod('a', '5')], resourceVersion: '10', continue: '' }]
+    const asked = api.listQueries.length
+    reflector.retrySoon()
+    await clock.advance(500)
+    expect([reflector.isSynced, api.listQueries.length]).toEqual([true, asked + 1])
+    // One that pauses before nothing does nothing.
+    reflector.retrySoon()
+    await clock.advance(1_000)
+    expect([api.listQueries.length, api.watches.length]).toEqual([asked + 1, 1])
+  })
+
   it('waits as long as the server asks (429, Retry-After)', async () => {
     const { api, clock, reflector } = setUp()
     reflector.start()

@@ -77,6 +77,25 @@ describe('work queue', () => {
     expect(queue.failures('a')).toBe(0)
   })
 
+  it('tries at once what failed, when told that the reason is over; what merely comes later comes later', async () => {
+    const clock = new FakeClock()
+    const queue = new WorkQueue(clock)
+    const at: string[] = []
+    queue.start(1, async key => {
+      at.push(`${key} ${clock.now()}`)
+      if (key === 'failing') queue.addRateLimited(key)
+    })
+    queue.add('failing')
+    queue.addAfter('later', 900_000)
+    await clock.advance(100_000)
+    const before = at.length
+    queue.retryNow()
+    await clock.advance(1)
+    expect(at.slice(before)).toEqual(['failing 100000'])
+    await clock.advance(5)
+    expect(at.slice(before)).toEqual(['failing 100000', 'failing 100005'])
+  })
+
   it('keeps the earliest of several delays', async () => {
     const clock = new FakeClock()
     const queue = new WorkQueue(clock)
