@@ -3,6 +3,7 @@
 import { WireError } from '../wire/errors.ts'
 import { groupExpiryMsDefault, groupExpiryMsMin, learnerBytesPerSecondDefault } from './limits.ts'
 import { parseListeners, type ListenerConfig } from './listeners.ts'
+import { rackOf } from './racks.ts'
 
 export interface BrokerConfig {
   /** Name of the Cluster object. */
@@ -22,6 +23,7 @@ export interface BrokerConfig {
   /** host:port that others dial; empty: as listened to. */
   readonly advertiseClient: string
   readonly advertisePeer: string
+  /** What its node is in, as spec.topologyKey names it; empty: not known. */
   readonly rack: string
   /** How many brokers the Cluster asks for; internal topics wait a moment for them at the first start. */
   readonly brokersExpected: number
@@ -68,6 +70,7 @@ interface ConfigFile {
   groupExpiryMs?: unknown
   logLevel?: unknown
   listeners?: unknown
+  racks?: unknown
 }
 
 const logLevels: readonly unknown[] = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']
@@ -118,7 +121,7 @@ export function parseConfig (env: Environment, file: string): BrokerConfig {
     listenMetrics: address(env, 'MILLRACE_LISTEN_METRICS', '0.0.0.0:9100'),
     advertiseClient: address(env, 'MILLRACE_ADVERTISE_CLIENT', ''),
     advertisePeer: address(env, 'MILLRACE_ADVERTISE_PEER', ''),
-    rack: env.MILLRACE_RACK ?? '',
+    rack: rackOf(settings.racks, env),
     brokersExpected: brokers,
     learnerBytesPerSecond: learnerBytesPerSecond as number,
     groupExpiryMs: groupExpiryMs as number,

@@ -169,6 +169,10 @@ export const progressExpiryMs = 30_000
 /** Learners whose progress is remembered. */
 export const learnersRememberedMax = 20_000
 
+// Racks
+/** Characters; a PartitionTable holds no longer ones, and values of labels have 63, names of nodes 253. */
+export const rackLengthMax = 253
+
 // Groups
 export const groupIdLengthMax = 255
 export const groupsPerPartitionMax = 10_000

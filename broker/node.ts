@@ -48,7 +48,7 @@ export type NodeConfig = Pick<BrokerConfig, 'cluster' | 'clusterUid' | 'brokerId
   }
 
 /** What changes while a broker runs. */
-export type LiveSettings = Pick<BrokerConfig, 'learnerBytesPerSecond' | 'groupExpiryMs' | 'listeners'>
+export type LiveSettings = Pick<BrokerConfig, 'learnerBytesPerSecond' | 'groupExpiryMs' | 'listeners' | 'rack'>
 
 interface Parts {
   readonly volume: Volume
@@ -135,16 +135,20 @@ export class BrokerNode {
   }
 
   /** Takes over what needs no restart. */
-  apply ({ learnerBytesPerSecond, groupExpiryMs, listeners }: LiveSettings): void {
+  apply ({ learnerBytesPerSecond, groupExpiryMs, listeners, rack }: LiveSettings): void {
     const { agent, host, groups } = this.#parts ?? {}
     host?.learnerThrottle.limit(learnerBytesPerSecond)
     groups?.rememberFor(groupExpiryMs)
     // Those that this process listens at: another list of listeners comes with a restart.
     const names = new Set(this.#config.listeners?.map(({ name }) => name))
-    const addresses = advertised(listeners.filter(({ name }) => names.has(name)))
-    if (agent !== undefined && JSON.stringify(agent.self.listeners) !== JSON.stringify(addresses)) {
-      agent.advertise(addresses)
+    if (agent === undefined) return
+    const known = { listeners: agent.self.listeners, rack: agent.self.rack }
+    const told = {
+      listeners: advertised(listeners.filter(({ name }) => names.has(name))),
+      // Nobody can say it any more, as when the operator may not read Nodes: it still stands where it stood.
+      rack: rack === '' ? known.rack : rack
     }
+    if (JSON.stringify(known) !== JSON.stringify(told)) agent.advertise(told)
   }
 
   /** Empty when this broker serves, otherwise what it waits for. */

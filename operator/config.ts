@@ -7,6 +7,8 @@ export interface OperatorConfig {
   readonly listenMetrics: { readonly host: string, readonly port: number }
   /** Namespaces that are watched; empty: all. */
   readonly namespaces: readonly string[]
+  /** It may list and watch Nodes: brokers are told in which rack they are. */
+  readonly readsNodes: boolean
   /** Image of the brokers whose Cluster names none. */
   readonly image: string
   /** Holder of the Lease. A pod's name: its restarted container takes the Lease back at once. */
@@ -21,6 +23,7 @@ export function parseConfig (env: Environment, version: string): OperatorConfig 
   return {
     listenMetrics: parseAddress('MILLRACE_LISTEN_METRICS', env.MILLRACE_LISTEN_METRICS ?? '0.0.0.0:9100'),
     namespaces: (env.MILLRACE_NAMESPACES ?? '').split(',').map(name => name.trim()).filter(name => name !== ''),
+    readsNodes: parseBoolean('MILLRACE_READ_NODES', env.MILLRACE_READ_NODES ?? 'true'),
     image: env.MILLRACE_IMAGE ?? `millrace:${version}`,
     identity: env.MILLRACE_POD_NAME ?? `${hostname()}_${randomBytes(4).toString('hex')}`,
     logLevel: env.MILLRACE_LOG_LEVEL ?? 'warn'
@@ -32,4 +35,9 @@ function parseAddress (name: string, value: string): { host: string, port: numbe
   const port = Number(match?.[2])
   if (match === null || port > 65535) throw new Error(`${name} must be host:port, not '${value}'`)
   return { host: match[1]!.replace(/^\[(.*)\]$/, '$1'), port }
+}
+
+function parseBoolean (name: string, value: string): boolean {
+  if (value !== 'true' && value !== 'false') throw new Error(`${name} must be true or false, not '${value}'`)
+  return value === 'true'
 }

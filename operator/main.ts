@@ -59,6 +59,7 @@ async function main (): Promise<void> {
     rng,
     log,
     namespaces: config.namespaces,
+    readsNodes: config.readsNodes,
     image: config.image,
     version,
     instance: config.identity,
@@ -102,8 +103,8 @@ async function serve (config: OperatorConfig, operator: Operator, { registry }: 
 }
 
 function measure (operator: Operator, lease: LeaderLease): OperatorMetrics {
-  const byKind = (read: (reflector: typeof operator.caches.all[number]) => number): Record<string, number> =>
-    Object.fromEntries(operator.caches.all.map(reflector => [reflector.kind.kind, read(reflector)]))
+  const byKind = (read: (reflector: typeof operator.caches.measured[number]) => number): Record<string, number> =>
+    Object.fromEntries(operator.caches.measured.map(reflector => [reflector.kind.kind, read(reflector)]))
   return operatorMetrics(version, {
     queueDepth: () => ({ Cluster: operator.clusterQueue.depth, Topic: operator.topicQueue.depth }),
     watchSilenceSeconds: () => byKind(({ silenceMs }) => silenceMs / 1000),

@@ -8,6 +8,7 @@ import type { Log } from './kube/log.ts'
 import { keyOf, splitKey, type KubeObject } from './kube/types.ts'
 import { WorkQueue } from './kube/work-queue.ts'
 import { clusterLabel, clusterOfTable } from './objects/names.ts'
+import { concerns } from './objects/racks.ts'
 import type { Topic } from './schema/resources.ts'
 import { Caches } from './reconcile/caches.ts'
 import { reconcileCluster } from './reconcile/cluster.ts'
@@ -34,6 +35,8 @@ export interface OperatorOptions {
   readonly log: Log
   /** What is watched; empty: all of them. */
   readonly namespaces: readonly string[]
+  /** False: nobody has given the right to. */
+  readonly readsNodes?: boolean
   readonly image: string
   readonly version: string
   /** Names this process in Events. */
@@ -54,10 +57,10 @@ export class Operator {
   #stopped = false
 
   constructor (options: OperatorOptions) {
-    const { api, net, clock, rng, log, namespaces, image, version, instance } = options
+    const { api, net, clock, rng, log, namespaces, readsNodes = true, image, version, instance } = options
     const controllers = new ControllerClient(net, api)
     this.#options = options
-    this.caches = new Caches({ api, clock, rng, log, namespaces })
+    this.caches = new Caches({ api, clock, rng, log, namespaces, readsNodes })
     this.clusterQueue = new WorkQueue(clock)
     this.topicQueue = new WorkQueue(clock)
     this.#events = new KubeEvents({ api, clock, rng, log, instance })
@@ -71,6 +74,7 @@ export class Operator {
       deadlines: new Deadlines(clock),
       ending: new EndingNamespaces(api, this.caches),
       markedPods: new Map(),
+      racksSaid: new Map(),
       clock,
       log,
       image,
@@ -91,6 +95,7 @@ export class Operator {
   async synced (): Promise<void> {
     await Promise.all(this.caches.all.map(async reflector => { await reflector.answered }))
     const places = this.#places
+    this.#sayNodes()
     const unread = places.filter(namespace => !this.caches.isRead(namespace))
     await Promise.any(places.map(async namespace => { await this.caches.read(namespace) }))
     for (const namespace of unread) this.#takeUpLater(namespace)
@@ -102,6 +107,18 @@ export class Operator {
   get #places (): readonly string[] {
     const { namespaces } = this.#options
     return namespaces.length === 0 ? [''] : namespaces
+  }
+
+  /** Once: who cannot read Nodes does all else. What it costs a Cluster is told there (cluster-racks.ts). */
+  #sayNodes (): void {
+    const { log } = this.#options
+    const { nodes } = this.caches
+    const cost = 'brokers know by themselves only their host, and from Kubernetes 1.35 on zone and region'
+    if (nodes === undefined) log.info({}, `Nodes are not read (rbac.nodes of the chart): ${cost}`)
+    else if (!nodes.isSynced) {
+      log.warn({}, `Nodes may not be read (rbac.nodes of the chart gives the right): ${cost}`)
+      void nodes.synced.then(() => { log.info({}, 'Nodes can be read: brokers are told their racks from now on') })
+    }
   }
 
   #takeUpLater (namespace: string): void {
@@ -167,6 +184,7 @@ export class Operator {
       if (cluster === undefined) {
         views.forget(key)
         this.#surroundings.markedPods.delete(key)
+        this.#surroundings.racksSaid.delete(key)
       }
       // Topics read a cluster's spec, not its status. The generation moves at deletion too.
       const isSame = cluster !== undefined && cluster.metadata.uid === previous?.metadata.uid &&
@@ -186,6 +204,11 @@ export class Operator {
       this.#ownedChanged((pod ?? previous)!)
       const wasReady = previous !== undefined && isReady(previous)
       if (wasReady !== (pod !== undefined && isReady(pod))) this.#pokeOwner((pod ?? previous)!)
+    })
+    caches.nodes?.onChange((_key, node, previous) => {
+      for (const cluster of caches.clusters.values()) {
+        if (concerns(cluster, node, previous)) clusterQueue.add(keyOf(cluster))
+      }
     })
     // The controller writes a table for whatever it decides: leaders, in-sync sets, brokers, topics.
     caches.tables.onChange((_key, table, previous) => {

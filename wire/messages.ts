@@ -1017,9 +1017,14 @@ export interface SessionRequest_LearnerProgress {
   recordsLeft: number
 }
 
-/** Other addresses than those it registered with: a load balancer has one at last, a node port has changed. */
+/**
+ * Other addresses than those it registered with, or another rack: a load balancer has one at last, a node port has
+ * changed, the label of its node has.
+ */
 export interface SessionRequest_Addresses {
   listeners: ListenerAddress[]
+  /** Empty: as it was. */
+  rack: string
 }
 
 /** SIGTERM: move every leadership away, then answer MayStop. */

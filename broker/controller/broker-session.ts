@@ -1,8 +1,8 @@
 // The controller's side of one broker's session stream: who registered, what it reported, when it was
 // last heard, and the one ordered way of news to it.
 import type {
-  BrokerInfo, PartitionKey, PartitionRow, ReplicaReport, Sent, SessionRequest_Heartbeat, SessionRequest_Register,
-  SessionResponse, SessionResponse_RemoveReplica
+  BrokerInfo, PartitionKey, PartitionRow, ReplicaReport, Sent, SessionRequest_Addresses, SessionRequest_Heartbeat,
+  SessionRequest_Register, SessionResponse, SessionResponse_RemoveReplica
 } from '../../wire/messages.ts'
 import type { WireError } from '../../wire/errors.ts'
 import type { Stream } from '../../wire/ports.ts'
@@ -74,8 +74,8 @@ export class BrokerSession {
     this.report(register.replicas)
   }
 
-  readdress (listeners: BrokerInfo['listeners']): void {
-    this.#info = { ...this.info, listeners }
+  readdress ({ listeners, rack }: SessionRequest_Addresses): void {
+    this.#info = { ...this.info, listeners, ...rack !== '' && { rack } }
   }
 
   report (reports: readonly ReplicaReport[]): void {

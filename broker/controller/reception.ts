@@ -172,7 +172,8 @@ export class Reception {
         this.#options.progress(session.brokerId, message.progress?.learners ?? [])
         return
       case 'addresses':
-        session.readdress(message.addresses?.listeners ?? [])
+        if (message.addresses === undefined) return
+        session.readdress(message.addresses)
         this.#options.changed()
         return
       case 'stop':

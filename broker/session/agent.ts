@@ -9,7 +9,7 @@
 import { assert } from '../assert.ts'
 import { WireError } from '../../wire/errors.ts'
 import type {
-  AnnounceControllerRequest, AnnounceControllerResponse, AskControllerRequest, AskControllerResponse, ListenerAddress,
+  AnnounceControllerRequest, AnnounceControllerResponse, AskControllerRequest, AskControllerResponse,
   PartitionRow, ReplicaReport, Sent, SessionRequest, SessionResponse, SessionResponse_Push
 } from '../../wire/messages.ts'
 import type { Stream, StreamHandlers } from '../../wire/ports.ts'
@@ -130,11 +130,12 @@ export class SessionAgent implements ControllerLink {
     this.#wake()
   }
 
-  /** Clients of other listeners find this broker elsewhere from now on. */
-  advertise (listeners: readonly ListenerAddress[]): void {
-    this.self.listeners = listeners
+  /** Clients of other listeners find this broker elsewhere from now on, or its node is in another rack. */
+  advertise (told: Pick<Self, 'listeners' | 'rack'>): void {
+    this.self.listeners = told.listeners
+    this.self.rack = told.rack
     // Without a session they are a part of the next Register.
-    this.#link?.advertise(listeners)
+    this.#link?.advertise(told)
   }
 
   changeInSync (

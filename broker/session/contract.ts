@@ -23,7 +23,8 @@ export interface Self {
   readonly clientAddress: string
   /** host:port that brokers and the operator dial. */
   readonly peerAddress: string
-  readonly rack: string
+  /** What its node is in, by which replicas are spread; empty: not known. `advertise` changes it. */
+  rack: string
   /** Where clients of other listeners dial; `advertise` changes it. */
   listeners: readonly ListenerAddress[]
 }

@@ -1,7 +1,7 @@
 // One session stream from a broker to a controller, from its opening to its end.
 import { WireError } from '../../wire/errors.ts'
 import type {
-  BrokerInfo, ListenerAddress, PartitionRow, ReplicaReport, Sent, SessionRequest, SessionResponse, SessionResponse_Push
+  BrokerInfo, PartitionRow, ReplicaReport, Sent, SessionRequest, SessionResponse, SessionResponse_Push
 } from '../../wire/messages.ts'
 import type { Clock, Net, Stream } from '../../wire/ports.ts'
 import type { Volume } from '../log/contract.ts'
@@ -100,8 +100,8 @@ export class Link {
     this.#send({ stop: {} })
   }
 
-  advertise (listeners: readonly ListenerAddress[]): void {
-    this.#send({ addresses: { listeners } })
+  advertise ({ listeners, rack }: Pick<Self, 'listeners' | 'rack'>): void {
+    this.#send({ addresses: { listeners, rack } })
   }
 
   /** Hangs up. `ended` is called with 'dropped'. */

@@ -61,8 +61,9 @@ export const kinds = {
   networkPolicy: kind('networking.k8s.io/v1', 'NetworkPolicy', 'networkpolicies'),
   lease: kind('coordination.k8s.io/v1', 'Lease', 'leases'),
   event: kind('events.k8s.io/v1', 'Event', 'events'),
-  /** In no namespace itself. */
-  namespace: kind('v1', 'Namespace', 'namespaces')
+  // In no namespace themselves.
+  namespace: kind('v1', 'Namespace', 'namespaces'),
+  node: kind('v1', 'Node', 'nodes')
 } as const satisfies Record<string, Kind>
 
 export type KindName = keyof typeof kinds

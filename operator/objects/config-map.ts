@@ -4,6 +4,7 @@ import type { Cluster } from '../schema/resources.ts'
 import { hash } from './hash.ts'
 import type { ListenerAddresses } from './listeners.ts'
 import { configFile, names, owned } from './names.ts'
+import type { Racks } from './racks.ts'
 
 /** What broker/config.ts reads from MILLRACE_CONFIG, when it starts and again while it runs. */
 interface BrokerFile {
@@ -18,12 +19,14 @@ interface BrokerFile {
   /** How long groups that nobody uses are remembered; 0: for ever; left out: its default. */
   readonly groupExpiryMs?: number
   readonly listeners?: readonly ListenerAddresses[]
+  readonly racks?: Racks
 }
 
 /** As broker/limits.ts: shorter ones would forget groups that are being restarted. */
 const groupExpiryMsMin = 60_000
 
-function brokerFile (cluster: Cluster, brokers: number, listeners: readonly ListenerAddresses[]): BrokerFile {
+function brokerFile (cluster: Cluster, brokers: number, listeners: readonly ListenerAddresses[],
+  racks: Racks): BrokerFile {
   const { logLevel, rebalance, groupExpiry } = cluster.spec
   const bytesPerSecond = rebalance?.bytesPerSecond
   return {
@@ -31,7 +34,8 @@ function brokerFile (cluster: Cluster, brokers: number, listeners: readonly List
     logLevel,
     ...bytesPerSecond !== undefined && { learnerBytesPerSecond: zeroForNone(bytesPerSecondOf(bytesPerSecond)) },
     ...groupExpiry !== undefined && { groupExpiryMs: zeroForNone(groupExpiryMsOf(groupExpiry)) },
-    ...listeners.length > 0 && { listeners }
+    ...listeners.length > 0 && { listeners },
+    ...Object.keys(racks).length > 0 && { racks }
   }
 }
 
@@ -53,9 +57,9 @@ export function groupExpiryMsOf (text: string): number {
 
 /** @param brokers that are there, when those are more than there shall be */
 export function configMap (cluster: Cluster, brokers: number = cluster.spec.brokers,
-  listeners: readonly ListenerAddresses[] = []): KubeObject {
+  listeners: readonly ListenerAddresses[] = [], racks: Racks = {}): KubeObject {
   return owned(cluster, 'v1', 'ConfigMap', names.configMap(cluster.metadata.name), {
-    data: { [configFile]: `${JSON.stringify(brokerFile(cluster, brokers, listeners), undefined, 2)}\n` }
+    data: { [configFile]: `${JSON.stringify(brokerFile(cluster, brokers, listeners, racks), undefined, 2)}\n` }
   })
 }
 

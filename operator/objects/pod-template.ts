@@ -7,6 +7,7 @@ import {
   brokerContainer, configFile, configFolder, configHashAnnotation, dataFolder, dataVolume, names, ports, selectorLabels,
   templateHashAnnotation
 } from './names.ts'
+import { hostnameKey } from './racks.ts'
 
 /** distroless "nonroot". */
 const userId = 65532
@@ -98,7 +99,7 @@ function antiAffinity (cluster: string): object {
     preferredDuringSchedulingIgnoredDuringExecution: [{
       weight: 100,
       podAffinityTerm: {
-        topologyKey: 'kubernetes.io/hostname',
+        topologyKey: hostnameKey,
         labelSelector: { matchLabels: selectorLabels(cluster) }
       }
     }]
@@ -152,6 +153,7 @@ function environment (cluster: Cluster, clusterUid: string): object[] {
     { name: 'MILLRACE_POD_NAME', valueFrom: { fieldRef: { fieldPath: 'metadata.name' } } },
     { name: 'MILLRACE_POD_IP', valueFrom: { fieldRef: { fieldPath: 'status.podIP' } } },
     { name: 'MILLRACE_NODE_IP', valueFrom: { fieldRef: { fieldPath: 'status.hostIP' } } },
+    { name: 'MILLRACE_NODE_NAME', valueFrom: { fieldRef: { fieldPath: 'spec.nodeName' } } },
     { name: 'MILLRACE_RACK', valueFrom: { fieldRef: { fieldPath: rackField(cluster.spec.topologyKey) } } },
     { name: 'MILLRACE_DATA', value: dataFolder },
     { name: 'MILLRACE_CONFIG', value: `${configFolder}/${configFile}` },
@@ -166,9 +168,9 @@ function environment (cluster: Cluster, clusterUid: string): object[] {
 }
 
 /**
- * Where a pod can read the rack. Zone and region labels of the node are copied to its pods from
- * Kubernetes 1.35 on (KEP-4742); before, they read as empty and replicas are spread by broker alone.
+ * Where a pod can read the rack by itself: what it goes by where it is not told (racks.ts). Zone and region labels of
+ * the node are copied to its pods from Kubernetes 1.35 on (KEP-4742); any other reads as empty.
  */
 function rackField (topologyKey: string): string {
-  return topologyKey === 'kubernetes.io/hostname' ? 'spec.nodeName' : `metadata.labels['${topologyKey}']`
+  return topologyKey === hostnameKey ? 'spec.nodeName' : `metadata.labels['${topologyKey}']`
 }

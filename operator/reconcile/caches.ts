@@ -10,7 +10,7 @@ import { hash } from '../objects/hash.ts'
 import { appliedAnnotation, brokerPodSelector, clusterLabel, managedSelector } from '../objects/names.ts'
 import type { Cluster, Topic } from '../schema/resources.ts'
 import { NextLoop } from './steps.ts'
-import { onlyMetadata, trimPod, trimTopic } from './trim.ts'
+import { onlyMetadata, trimNode, trimPod, trimTopic } from './trim.ts'
 
 /** Kinds of which the operator makes objects, watched by its own label. */
 export const managedKinds = [
@@ -27,6 +27,8 @@ export interface CacheOptions {
   readonly log: Log
   /** Empty: all of them. */
   readonly namespaces: readonly string[]
+  /** Nodes are read only where the operator is said to have the right. */
+  readonly readsNodes: boolean
 }
 
 export class Caches {
@@ -37,12 +39,14 @@ export class Caches {
   readonly tables: Reflectors<KubeObject>
   /** Of the brokers: where the controller is, which their metadata say. */
   readonly leases: Reflectors<KubeObject>
+  /** Labels alone. Nothing waits for them beyond the first answer: who may not read them does without. */
+  readonly nodes: Reflectors<KubeObject> | undefined
   readonly managed: Readonly<Record<ManagedKind, Reflectors<KubeObject>>>
   readonly #api: KubeApi
 
   constructor (options: CacheOptions) {
     const make = <T extends KubeObject>(kind: KindName,
-      more: Pick<ReflectorsOptions<T>, 'labelSelector' | 'metadataOnly' | 'trim'> = {}): Reflectors<T> =>
+      more: Partial<Pick<ReflectorsOptions<T>, 'labelSelector' | 'metadataOnly' | 'trim' | 'namespaces'>> = {}): Reflectors<T> =>
       new Reflectors<T>({ ...options, kind: kinds[kind], ...more })
     const metadata = { metadataOnly: true, trim: onlyMetadata }
     this.#api = options.api
@@ -51,29 +55,41 @@ export class Caches {
     this.pods = make('pod', { labelSelector: brokerPodSelector, trim: trimPod })
     this.tables = make('partitionTable', metadata)
     this.leases = make('lease', { ...metadata, labelSelector: clusterLabel })
+    this.nodes = options.readsNodes
+      ? make('node', { metadataOnly: true, trim: trimNode, namespaces: [] })
+      : undefined
     this.managed = Object.fromEntries(managedKinds.map(kind =>
       [kind, make(kind, { labelSelector: managedSelector })])) as Record<ManagedKind, Reflectors<KubeObject>>
   }
 
   get all (): readonly Reflectors<never>[] {
-    const all = [this.clusters, this.topics, this.pods, this.tables, this.leases, ...Object.values(this.managed)]
-    return all as unknown as readonly Reflectors<never>[]
+    return [...this.#needed, ...this.nodes === undefined ? [] : [this.nodes as unknown as Reflectors<never>]]
+  }
+
+  /** Whose age tells something: of what may not be read nobody has heard for ever. */
+  get measured (): readonly Reflectors<never>[] {
+    return this.nodes?.isSynced === true ? this.all : this.#needed
+  }
+
+  get #needed (): readonly Reflectors<never>[] {
+    const needed = [this.clusters, this.topics, this.pods, this.tables, this.leases, ...Object.values(this.managed)]
+    return needed as unknown as readonly Reflectors<never>[]
   }
 
   /** Whether all that is watched of this namespace has been read: on a part of it nobody may act. */
   isRead (namespace: string): boolean {
-    return this.all.every(each => each.in(namespace)?.isSynced === true)
+    return this.#needed.every(each => each.in(namespace)?.isSynced === true)
   }
 
   /** Resolves when that is so. */
   async read (namespace: string): Promise<void> {
-    await Promise.all(this.all.map(async each => { await each.in(namespace)?.synced }))
+    await Promise.all(this.#needed.map(async each => { await each.in(namespace)?.synced }))
   }
 
   /** Kinds that are still to be read: all that are not where nothing is whole yet, else those that can be. */
   unread (namespaces: readonly string[]): string[] {
     const isBlind = !namespaces.some(namespace => this.isRead(namespace))
-    return this.all.filter(each => namespaces.some(namespace => {
+    return this.#needed.filter(each => namespaces.some(namespace => {
       const { isSynced, isRefused } = each.in(namespace)!
       return !isSynced && (isBlind || !isRefused)
     })).map(({ kind }) => kind.kind)

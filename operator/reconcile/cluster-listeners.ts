@@ -8,6 +8,7 @@ import { clusterLabel, listenerLabel, names } from '../objects/names.ts'
 import { addressesShownMax, type ClusterStatus } from '../schema/cluster.ts'
 import type { Listener } from '../schema/listeners.ts'
 import type { ClusterContext } from './cluster-context.ts'
+import { findRacks } from './cluster-racks.ts'
 
 export async function makeListeners (context: ClusterContext): Promise<void> {
   const { api, caches, cluster, replicas = 0 } = context
@@ -33,7 +34,7 @@ export async function makeListeners (context: ClusterContext): Promise<void> {
 export async function makeConfigMap (context: ClusterContext): Promise<void> {
   const { caches, cluster, replicas } = context
   const listeners = addressesOf(context)
-  await caches.ensure('configMap', configMap(cluster, replicas, listeners))
+  await caches.ensure('configMap', configMap(cluster, replicas, listeners, findRacks(context)))
   const missing = missingAddresses(context, listeners)
   if (missing.length > 0) context.notes.waiting = `no address yet: ${missing.join(', ')}`
 }

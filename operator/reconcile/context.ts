@@ -21,6 +21,8 @@ export interface Surroundings {
   readonly ending: EndingNamespaces
   /** By cluster: uids of the pods whose volumes are marked as its own. */
   readonly markedPods: Map<string, ReadonlySet<string>>
+  /** By cluster: what was said last of brokers whose rack nobody knows. */
+  readonly racksSaid: Map<string, string>
   readonly clock: Clock
   readonly log: Log
   /** Image of brokers whose Cluster names none. */

@@ -18,17 +18,23 @@ interface PodParts {
   readonly status?: Readonly<Record<string, unknown>>
 }
 
+/** Its name and its labels, of which a kubelet and a cloud leave dozens beside annotations. */
+export function trimNode ({ apiVersion, kind, metadata }: KubeObject): KubeObject {
+  const { annotations: _theirs, finalizers: _too, ...kept } = metadata
+  return { apiVersion, kind, metadata: kept }
+}
+
 /** Where it runs, how it is, and what restart-reason.ts compares. */
 export function trimPod (pod: KubeObject): KubeObject {
   const { spec = {}, status } = pod as PodParts
-  const { nodeSelector, tolerations, priorityClassName, imagePullSecrets } = spec
+  const { nodeName, nodeSelector, tolerations, priorityClassName, imagePullSecrets } = spec
   const containers = spec.containers?.map(({ name, image, resources }) => ({ name, image, resources }))
   const { apiVersion, kind, metadata } = pod
   return {
     apiVersion,
     kind,
     metadata,
-    spec: { containers, nodeSelector, tolerations, priorityClassName, imagePullSecrets },
+    spec: { containers, nodeName, nodeSelector, tolerations, priorityClassName, imagePullSecrets },
     ...status !== undefined && {
       status: {
         hostIP: status['hostIP'], conditions: status['conditions'], containerStatuses: status['containerStatuses']

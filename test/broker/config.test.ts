@@ -29,12 +29,14 @@ test('the file of the ConfigMap: what it says, what it leaves out, what it may n
   expect(parseConfig(environment, '{"logLevel":"debug","listeners":[{"name":"a","port":1024}]}')).toMatchObject({
     logLevel: 'debug', listeners: [{ name: 'a', listen: '0.0.0.0:1024', address: '' }]
   })
+  expect(parseConfig({ ...environment, MILLRACE_NODE_NAME: 'n1' }, '{"racks":{"n1":"hall-a"}}'))
+    .toMatchObject({ rack: 'hall-a' })
   for (const groupExpiryMs of [0, 60_000]) {
     expect(parseConfig(environment, JSON.stringify({ groupExpiryMs }))).toMatchObject({ groupExpiryMs })
   }
   for (const file of ['', '[]', '{"brokers":0}', '{"learnerBytesPerSecond":-1}', '{"learnerBytesPerSecond":"1Mi"}',
     '{"groupExpiryMs":1}', '{"groupExpiryMs":59999}', '{"groupExpiryMs":-1}', '{"logLevel":"loud"}',
-    '{"listeners":{}}']) {
+    '{"listeners":{}}', '{"racks":[]}']) {
     expect(code(file)).toBe('INVALID_REQUEST')
   }
 })

@@ -5,7 +5,7 @@ import { learnerBytesPerSecondDefault } from '../../broker/limits.ts'
 import { SimCluster } from '../sim/cluster.ts'
 
 const hourMs = 3_600_000
-const settings = { learnerBytesPerSecond: learnerBytesPerSecondDefault, listeners: [] }
+const settings = { learnerBytesPerSecond: learnerBytesPerSecondDefault, listeners: [], rack: '' }
 
 async function started (): Promise<{ cluster: SimCluster, node: BrokerNode }> {
   const cluster = new SimCluster({ seed: 1, brokers: 1 })
@@ -38,3 +38,17 @@ test('how long groups are remembered is taken over by a broker that runs', async
   await scheduler.run(scheduler.now + 5 * 60_000, () => groups.list().length === 0)
   expect(groups.list()).toEqual([])
 }, 60_000)
+
+test('so is another rack of its node; a rack that nobody tells any more stays', async () => {
+  const { cluster: { scheduler }, node } = await started()
+  const { agent } = node.parts!
+  const rack = (): string | undefined => agent.view.broker(0)?.rack
+  expect(rack()).toBe('zone-0')
+  const groupExpiryMs = hourMs
+  node.apply({ ...settings, groupExpiryMs, rack: 'hall-b' })
+  expect(await scheduler.run(scheduler.now + 10_000, () => rack() === 'hall-b')).toBe(true)
+  const before = agent.counters.registrations
+  node.apply({ ...settings, groupExpiryMs })
+  await scheduler.run(scheduler.now + 10_000)
+  expect([rack(), agent.self.rack, agent.counters.registrations]).toEqual(['hall-b', 'hall-b', before])
+})

@@ -38,7 +38,8 @@ describe('values', () => {
     ['operator.replicas=many'], ['operator.logLevel=loud'], ['image.digest=sha256:12'], ['watchNamespaces={A}'],
     ['watchNamespaces=shop'], ['watchNamespaces={a,a}'],
     ['operator.memory=1Gi'], ['replicas=3'], ['podMonitor.interval=soon'], ['prometheusRule.runbookUrl=docs'],
-    ['dashboards.namespace=A'], ['networkPolicy=false']
+    ['dashboards.namespace=A'], ['networkPolicy=false'],
+    ['rbac.nodes=true'], ['rbac.nodes=sometimes']
   ])('%s is refused', async value => {
     await expect(render(...image, '--set', value)).rejects.toThrow(/don't meet the specifications/)
   })
@@ -133,6 +134,31 @@ describe('the operator', () => {
     const [deployment] = await ofKind('Deployment', ...some)
     expect(deployment.spec.template.spec.containers[0].env)
       .toContainEqual({ name: 'MILLRACE_NAMESPACES', value: 'shop,stock' })
+  })
+
+  it.each<[string, readonly string[], boolean]>([
+    ['all namespaces', [], true],
+    ['all namespaces, never', ['--set', 'rbac.nodes=never'], false],
+    ['some namespaces', ['--set', 'watchNamespaces={shop}'], false],
+    ['some namespaces, always', ['--set', 'watchNamespaces={shop},rbac.nodes=always'], true]
+  ])('may list and watch Nodes, and asks for them, with %s: %s', async (_what, values, does) => {
+    const own = (objects: Any[]): Any[] => objects.filter(({ metadata }) => metadata.name.includes('nodes'))
+    const roles = own(await ofKind('ClusterRole', ...values))
+    const bindings = own(await ofKind('ClusterRoleBinding', ...values))
+    const [deployment] = await ofKind('Deployment', ...values)
+    expect(deployment.spec.template.spec.containers[0].env)
+      .toContainEqual({ name: 'MILLRACE_READ_NODES', value: String(does) })
+    expect([roles.length, bindings.length]).toEqual(does ? [1, 1] : [0, 0])
+    if (!does) return
+    expect(roles[0].rules).toEqual([{ apiGroups: [''], resources: ['nodes'], verbs: ['list', 'watch'] }])
+    // In no namespace: two releases of one name in two namespaces have one each.
+    expect(bindings[0].roleRef.name).toBe(roles[0].metadata.name)
+    expect(roles[0].metadata.name).toBe('millrace-nodes-default')
+    expect(bindings[0].subjects).toEqual([{ kind: 'ServiceAccount', name: 'millrace', namespace: 'default' }])
+  })
+
+  it('has no right that it was not given', async () => {
+    expect(await ofKind('ClusterRole', '--set', 'rbac.create=false')).toEqual([])
   })
 
   it('leaves its definitions when it is uninstalled', async () => {

@@ -10,7 +10,7 @@ import { media, type Any, type Client, type Reply } from '../local/kube/client.t
 import { ControlPlane } from './control-plane.ts'
 import { helm, type Helm } from './helm.ts'
 import { pathOf } from './objects.ts'
-import { ProcessNode } from './process-node.ts'
+import { nodeName, ProcessNode } from './process-node.ts'
 
 const namespace = 'default'
 const tag = 'tested'
@@ -73,6 +73,26 @@ describe('from the chart to the first record', () => {
   it('its brokers know the zone of their node, by which replicas are spread', async () => {
     const { body } = await client.get(pathOf('partitiontables.millrace.dev', namespace, 'events-0'))
     expect((body as Any).spec.brokers.map(({ id, rack }: Any) => [id, rack])).toEqual([[0, 'a'], [1, 'a'], [2, 'a']])
+  })
+
+  it('and so they do of a label that Kubernetes tells no pod; of another value of it without a restart', async () => {
+    const reply = await client.post(clusters(), {
+      apiVersion: 'millrace.dev/v1alpha1', kind: 'Cluster', metadata: { name: 'halls' },
+      spec: { brokers: 1, storage: { size: '1Gi' }, topologyKey: 'example.com/hall' }
+    })
+    expect(reply.status, reply.text).toBe(201)
+    await condition(clusters('halls'), 'Ready')
+    const table = pathOf('partitiontables.millrace.dev', namespace, 'halls-0')
+    const rack = async (): Promise<string> => ((await client.get(table)).body as Any).spec.brokers[0].rack
+    expect(await rack()).toBe('north')
+    const { metadata: { uid } } = (await client.get(pods('halls-0'))).body as Any
+    await client.patch(`/api/v1/nodes/${nodeName}`, media.merge, {
+      metadata: { labels: { 'example.com/hall': 'south' } }
+    })
+    await expect.poll(rack, { timeout: 60_000 }).toBe('south')
+    expect(((await client.get(pods('halls-0'))).body as Any).metadata.uid).toBe(uid)
+    await client.delete(clusters('halls'))
+    await client.eventually(pods('halls-0'), ({ status }) => status === 404, 60_000)
   })
 
   it('a Topic becomes ready', async () => {

@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { image } from '../chart/render.ts'
 import { type Any } from '../local/kube/client.ts'
 import { pathOf } from './objects.ts'
+import { nodeName } from './process-node.ts'
 import { RealWorld, single, tag } from './real-world.ts'
 
 const spaces = ['shop', 'stock', 'other'] as const
@@ -85,6 +86,21 @@ describe('watchNamespaces', () => {
     expect((await world.client.get(clusterRole)).status).toBe(200)
     for (const namespace of spaces) expect(await world.names(roles, namespace)).toEqual(['events-broker'])
     await nobodyWasRefused()
+  })
+
+  it('some, and Nodes all the same: brokers are told their racks, by a ClusterRole for that alone', async () => {
+    const racks = async (): Promise<unknown> => {
+      const { data } = (await world.client.get(pathOf('configmaps', 'shop', 'events-config'))).body as Any
+      return (JSON.parse(data['config.json']) as Any).racks
+    }
+    expect(await racks()).toEqual({ [nodeName]: 'a' })
+    await upgrade('--set', 'watchNamespaces={shop,stock}')
+    await expect.poll(racks, { timeout: 30_000 }).toBeUndefined()
+    await upgrade('--set', 'watchNamespaces={shop,stock},rbac.nodes=always')
+    await expect.poll(racks, { timeout: 30_000 }).toEqual({ [nodeName]: 'a' })
+    expect((await world.client.get(clusterRole)).status).toBe(404)
+    await nobodyWasRefused()
+    await upgrade('--set', 'watchNamespaces=null')
   })
 
   it('a right that is taken away is noticed: refusals are seen here', async () => {

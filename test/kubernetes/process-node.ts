@@ -95,7 +95,10 @@ function programOf ({ args = [] }: Container): { file: string, args: readonly st
 export async function makeNode (client: Client): Promise<void> {
   const reply = await client.post('/api/v1/nodes', {
     apiVersion: 'v1', kind: 'Node',
-    metadata: { name: nodeName, labels: { 'kubernetes.io/hostname': nodeName, 'topology.kubernetes.io/zone': 'a' } }
+    metadata: {
+      name: nodeName,
+      labels: { 'kubernetes.io/hostname': nodeName, 'topology.kubernetes.io/zone': 'a', 'example.com/hall': 'north' }
+    }
   })
   if (reply.status !== 201) throw new Error(reply.text)
   await beat(client)

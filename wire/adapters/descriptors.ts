@@ -787,7 +787,8 @@ const SessionRequest_Progress = new Codec<M.SessionRequest_Progress>({
 })
 
 const SessionRequest_Addresses = new Codec<M.SessionRequest_Addresses>({
-  listeners: { number: 1, type: ListenerAddress, repeated: true }
+  listeners: { number: 1, type: ListenerAddress, repeated: true },
+  rack: { number: 2, type: 'string' }
 })
 
 const SessionRequest = new Codec<M.SessionRequest>({

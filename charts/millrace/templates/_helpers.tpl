@@ -41,3 +41,8 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- printf "%s:%s" $repository (default .Chart.AppVersion .Values.image.tag) -}}
 {{- end -}}
 {{- end -}}
+
+{{/* true where the operator may read Nodes. */}}
+{{- define "millrace.readsNodes" -}}
+{{- or (eq .Values.rbac.nodes "always") (and (eq .Values.rbac.nodes "auto") (not .Values.watchNamespaces)) -}}
+{{- end -}}

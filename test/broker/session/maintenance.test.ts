@@ -71,11 +71,26 @@ test('the controller tells whose volume is low on space, and for how long, also 
   expect(await lowDisks()).toEqual([])
 })
 
+test('another rack reaches everybody without a new session; one that is not told any more stays', async () => {
+  const cluster = await started()
+  const { agent } = cluster.broker(2)
+  const before = agent.counters.registrations
+  const racks = (): string[] => cluster.live().map(({ agent: each }) => each.view.broker(2)?.rack ?? '?')
+  agent.advertise({ listeners: [], rack: 'hall-b' })
+  await cluster.until(() => racks().every(rack => rack === 'hall-b'))
+  expect(cluster.tables().get('events-0')!.brokers.get(2)!.rack).toBe('hall-b')
+  // As from a broker of an earlier version, which knows addresses alone.
+  agent.advertise({ listeners: [{ name: 'internet', address: 'b2.example:9094' }], rack: '' })
+  await cluster.until(() => cluster.live().every(({ agent: each }) => each.view.broker(2)?.listeners.length === 1))
+  expect(racks()).toEqual(['hall-b', 'hall-b', 'hall-b'])
+  expect(agent.counters.registrations).toBe(before)
+})
+
 test('another address of a listener reaches everybody without a new session', async () => {
   const cluster = await started()
   const { agent } = cluster.broker(2)
   const before = agent.counters.registrations
-  agent.advertise([{ name: 'internet', address: 'b2.example:9094' }])
+  agent.advertise({ listeners: [{ name: 'internet', address: 'b2.example:9094' }], rack: '' })
   await cluster.until(() => cluster.live().every(({ agent: each }) =>
     each.view.broker(2)?.listeners[0]?.address === 'b2.example:9094'))
   expect(agent.counters.registrations).toBe(before)

@@ -8,6 +8,9 @@ import { attempt, cniFolder, Daemon, run, until } from './tools.ts'
 
 const containerdMsMax = 20_000
 
+/** Of which Kubernetes tells pods nothing. */
+export const hallLabel = 'example.com/hall'
+
 export interface NodeOptions {
   readonly index: number
   readonly folder: string
@@ -55,8 +58,11 @@ export class Node {
     this.#kubelet = this.#start('kubelet', binary, 'kubelet', '--config', join(folder, 'kubelet.yaml'),
       '--kubeconfig', join(planeFolder, `${this.name}.kubeconfig`), '--root-dir', join(folder, 'kubelet'),
       '--hostname-override', this.name, '--node-ip', network.address(this.index),
-      '--node-labels', `topology.kubernetes.io/zone=zone-${this.index}`)
+      '--node-labels', `topology.kubernetes.io/zone=zone-${this.index},${hallLabel}=${this.hall}`)
   }
+
+  /** Fewer than nodes: two of three share one. */
+  get hall (): string { return `hall-${Math.ceil(this.index / 2)}` }
 
   async ctr (...args: readonly string[]): Promise<string> {
     return await run('ctr', '-a', this.#socket, '-n', 'k8s.io', ...args)

@@ -12,7 +12,7 @@ import { helm } from '../helm.ts'
 import { pathOf } from '../objects.ts'
 import { diskClass, Nodes } from './nodes.ts'
 import { claimOfNotes, clusterOfNotes } from './notes.ts'
-import { placement } from './placement.ts'
+import { clusterOfHalls, expectApart } from './placement.ts'
 import { plannerKubeconfig } from './planner.ts'
 import { until } from './tools.ts'
 import { Trial } from './trial.ts'
@@ -321,18 +321,7 @@ describe('under load', () => {
   })
 
   step('two replicas of a partition are never in one zone, though there are more brokers than zones', async () => {
-    await nodes.kubectlWith(`---
-apiVersion: millrace.dev/v1alpha1
-kind: Topic
-metadata: {name: apart}
-spec: {cluster: events, partitions: 12, replicas: 2, minInSync: 1, deletePolicy: Delete}
-`, 'apply', '-f', '-')
-    await condition('topic/apart', 'Ready')
-    const { zones, replicas } = await placement(nodes, 'apart')
-    for (const [broker, zone] of zones) expect(zone).toBe(`zone-${(await nodeOf(`events-${broker}`)).index}`)
-    expect([zones.size, replicas.length]).toEqual([4, 12])
-    for (const [one, other] of replicas) expect(zones.get(one!), `${one}, ${other}`).not.toBe(zones.get(other!))
-    await nodes.kubectl('delete', 'topic/apart', '--timeout=60s')
+    await expectApart(nodes, 'events', 4, async pod => `zone-${(await nodeOf(pod)).index}`)
   })
 
   step('a broker is taken away again', async () => {
@@ -350,6 +339,16 @@ spec: {cluster: events, partitions: 12, replicas: 2, minInSync: 1, deletePolicy:
     expect(anomalies).toEqual([])
     expect(failures).toEqual([])
     expect(ok).toBeGreaterThan(0)
+  })
+})
+
+describe('racks by a label of our own', () => {
+  step('two replicas of a partition are never in one hall, of which Kubernetes tells no pod', async () => {
+    await nodes.kubectlWith(clusterOfHalls, 'apply', '-f', '-')
+    await condition('cluster/halls', 'Ready')
+    const halls = await expectApart(nodes, 'halls', 3, async pod => (await nodeOf(pod)).hall)
+    expect([...halls].sort()).toEqual(['hall-1', 'hall-2'])
+    await nodes.kubectl('delete', 'cluster/halls', '--timeout=180s')
   })
 })
 

@@ -9,6 +9,7 @@ import { crdSuite } from './conformance/crd.ts'
 import { crudSuite } from './conformance/crud.ts'
 import { deleteSuite } from './conformance/delete.ts'
 import { discoverySuite } from './conformance/discovery.ts'
+import { nodeSuite } from './conformance/nodes.ts'
 import { patchSuite } from './conformance/patch.ts'
 import { celSuite } from './conformance/rules.ts'
 import { watchSuite } from './conformance/watch.ts'
@@ -35,5 +36,6 @@ export function kubeConformance (name: string, start: () => Promise<Target>, sto
     crdSuite(world)
     celSuite(world)
     builtinSuite(world)
+    nodeSuite(world)
   })
 }

@@ -86,6 +86,12 @@ describe('pod template', () => {
       .toEqual(podTemplate(clusterOf({ listeners: [nodes] }), options))
   })
 
+  it('does not change with the racks of nodes, which running brokers take over', () => {
+    const { data } = configMap(clusterOf(), 3, [], { a: 'hall-1' }) as unknown as { data: Record<string, string> }
+    expect(JSON.parse(data['config.json']!)).toEqual({ brokers: 3, logLevel: 'warn', racks: { a: 'hall-1' } })
+    expect(configMap(clusterOf(), 3, [], {})).toEqual(configMap(clusterOf()))
+  })
+
   it('tells brokers how long groups are remembered', () => {
     const file = (groupExpiry: string): unknown => {
       const { data } = configMap(clusterOf({ groupExpiry })) as unknown as { data: Record<string, string> }

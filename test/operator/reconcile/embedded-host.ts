@@ -28,6 +28,8 @@ export class EmbeddedHost implements WorldHost {
   readonly waitMs = 10_000
   /** The StatefulSet controller is away while this is true; `makePods` is called when it is back. */
   isAway = false
+  /** Where pods that are made now run; unset: on no node, so that they go at once when they are deleted. */
+  nodeOf: ((ordinal: number) => string) | undefined
   readonly #ahead: { ms: number }
   #areReady: () => boolean = () => true
   #stopWatching: (() => void)[] = []
@@ -123,7 +125,10 @@ export class EmbeddedHost implements WorldHost {
             controller: true
           }]
         },
-        spec: withVolume(template['spec'] as PodSpec, claim!.metadata.name, name)
+        spec: {
+          ...withVolume(template['spec'] as PodSpec, claim!.metadata.name, name),
+          ...this.nodeOf !== undefined && { nodeName: this.nodeOf(ordinal) }
+        }
       })
       if (this.#areReady()) {
         await this.kube.patch('pods', namespace, name, { status: readyStatus(true) }, { subresource: 'status' })

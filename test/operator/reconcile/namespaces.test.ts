@@ -29,6 +29,8 @@ function sets (): string[] {
 
 it('the Clusters of the namespaces that are watched, and no request goes anywhere else', async () => {
   world.namespaces = [namespace, stock]
+  // As the chart does: Nodes are in no namespace.
+  world.readsNodes = false
   const asked = new Set<string>()
   await world.startOperator(api => ({
     ...onWrites(api, async (_verb, _kind, write) => await write()),

@@ -5,7 +5,7 @@ import { podTemplate } from '../../../operator/objects/pod-template.ts'
 import { isReady } from '../../../operator/reconcile/cluster-context.ts'
 import { restartReason } from '../../../operator/reconcile/restart-reason.ts'
 import { stuckReason } from '../../../operator/reconcile/stuck.ts'
-import { onlyMetadata, trimPod, trimTopic } from '../../../operator/reconcile/trim.ts'
+import { onlyMetadata, trimNode, trimPod, trimTopic } from '../../../operator/reconcile/trim.ts'
 import type { Topic } from '../../../operator/schema/resources.ts'
 import { clusterOf } from '../objects/fixtures.ts'
 import { readyStatus } from '../scale/kubelet.ts'
@@ -55,6 +55,13 @@ describe('what is kept', () => {
     expect(trimTopic(topic)).toEqual({
       ...topic, metadata: { ...metadata, annotations: { 'millrace.dev/paused': 'true' } }
     })
+  })
+
+  it('of a node are its name and its labels', () => {
+    const kept = { name: 'n', uid: 'u', resourceVersion: '7', labels: { 'example.com/hall': 'a' } }
+    const metadata = { ...kept, annotations: { 'csi.volume.kubernetes.io/nodeid': 'x'.repeat(1_000) } }
+    expect(trimNode({ apiVersion: 'v1', kind: 'Node', metadata, status: {} }))
+      .toEqual({ apiVersion: 'v1', kind: 'Node', metadata: kept })
   })
 
   it('of a table is its metadata', () => {

@@ -9,6 +9,7 @@ import type { KubeObject as LocalObject } from '../../../local/kube/api.ts'
 import type { Faults } from '../../../local/kube/faults.ts'
 import type { KubeApi } from '../../../operator/kube/api.ts'
 import { HttpApi } from '../../../operator/kube/http-api.ts'
+import type { Log } from '../../../operator/kube/log.ts'
 import { Operator } from '../../../operator/operator.ts'
 import { silentLog } from '../silent-log.ts'
 import { FakeController } from './fake-controller.ts'
@@ -27,6 +28,9 @@ export class World {
   podsBecomeReady = true
   /** What the operator watches; empty: all. */
   namespaces: readonly string[] = []
+  /** Whether it is said to have the right to read Nodes. */
+  readsNodes = true
+  log: Log = silentLog
   operator: Operator | undefined
   api: KubeApi | undefined
   readonly #stopWatching: (() => void)[] = []
@@ -76,8 +80,9 @@ export class World {
       net: this.controller,
       clock,
       rng: new NodeRng(),
-      log: silentLog,
+      log: this.log,
       namespaces: this.namespaces,
+      readsNodes: this.readsNodes,
       image: 'millrace:0.1.0',
       version: '0.1.0',
       instance: 'operator-test'
