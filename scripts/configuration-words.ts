@@ -73,6 +73,7 @@ export const chartChanges: Readonly<Record<string, string>> = {
   serviceAccount: "the operator's pods are replaced",
   'serviceAccount.annotations': 'the object changes',
   rbac: 'objects come or go',
+  'rbac.nodes': "the operator's pods are replaced; a role comes or goes",
   networkPolicy: 'the object comes or goes',
   podDisruptionBudget: 'the object comes or goes',
   podMonitor: 'the objects come, change or go',

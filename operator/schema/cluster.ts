@@ -133,8 +133,9 @@ const spec = {
       pattern: durationPattern
     },
     topologyKey: {
-      description: 'Node label that brokers are spread over; replicas too by hostname, and by zone or region from ' +
-        'Kubernetes 1.35 on.',
+      description: 'Node label that brokers are spread over, and the replicas of a partition: by any label where the ' +
+        'operator may read Nodes (rbac.nodes of the chart), else by hostname, and from Kubernetes 1.35 on by zone or ' +
+        'region.',
       type: 'string',
       maxLength: 253,
       pattern: '^([a-z0-9.-]+/)?[A-Za-z0-9._-]+$',

@@ -91,8 +91,6 @@ describe('from the chart to the first record', () => {
     })
     await expect.poll(rack, { timeout: 60_000 }).toBe('south')
     expect(((await client.get(pods('halls-0'))).body as Any).metadata.uid).toBe(uid)
-    await client.delete(clusters('halls'))
-    await client.eventually(pods('halls-0'), ({ status }) => status === 404, 60_000)
   })
 
   it('a Topic becomes ready', async () => {
@@ -122,6 +120,11 @@ describe('from the chart to the first record', () => {
 
   it('nobody was refused anything: everybody has the rights that they need', () => {
     expect(node.refusals).toEqual([])
+  })
+
+  it('a Cluster that is deleted takes its brokers with it', async () => {
+    await client.delete(clusters('halls'))
+    await client.eventually(pods('halls-0'), ({ status }) => status === 404, 60_000)
   })
 })
 

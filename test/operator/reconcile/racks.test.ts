@@ -111,6 +111,12 @@ describe('brokers are told in which rack each node is', () => {
     expect(version('events-config')).toBe(before)
   })
 
+  it('a broker that was not placed yet is none of which nobody can know', async () => {
+    (world.host as EmbeddedHost).nodeOf = ordinal => ordinal === 0 ? 'node-2' : ''
+    await ready()
+    expect(notes()).toEqual([])
+  })
+
   it('not of hosts, which they know themselves', async () => {
     await ready({ topologyKey: 'kubernetes.io/hostname' })
     expect([told(), notes()]).toEqual([undefined, []])

@@ -8,7 +8,7 @@ import { clusters, topics } from './surroundings.ts'
 const waitMs = 240_000
 const events = { namespace: 'default', name: 'events' }
 /** Kinds that are watched, and the operator's Lease. */
-const kindsMax = 14
+const kindsMax = 15
 const pageSize = 500
 /** Of one Topic, as JSON, with a name of ten characters. */
 const topicBytesMax = 1_200
