@@ -20,6 +20,7 @@ export const matrix: Readonly<Record<string, readonly string[]>> = {
   'some namespaces': ['--set', 'watchNamespaces={default,kube-public}', ...monitoring],
   'some namespaces, and Nodes': ['--set', 'watchNamespaces={default},rbac.nodes=always'],
   'no Nodes': ['--set', 'rbac.nodes=never'],
+  'values taken away': ['--set', 'watchNamespaces=null,rbac.nodes=null'],
   'one operator': ['--set', 'operator.replicas=1'],
   'a digest': ['--set', `image.digest=sha256:${'0'.repeat(64)}`],
   'everything off': ['--set', 'crds.install=false,rbac.create=false,serviceAccount.create=false,' +

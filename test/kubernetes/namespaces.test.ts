@@ -100,7 +100,7 @@ describe('watchNamespaces', () => {
     await expect.poll(racks, { timeout: 30_000 }).toEqual({ [nodeName]: 'a' })
     expect((await world.client.get(clusterRole)).status).toBe(404)
     await nobodyWasRefused()
-    await upgrade('--set', 'watchNamespaces=null')
+    await upgrade()
   })
 
   it('a right that is taken away is noticed: refusals are seen here', async () => {

@@ -42,7 +42,8 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- end -}}
 {{- end -}}
 
-{{/* true where the operator may read Nodes. */}}
+{{/* true where the operator may read Nodes. With --reuse-values a release that did not have the value has none. */}}
 {{- define "millrace.readsNodes" -}}
-{{- or (eq .Values.rbac.nodes "always") (and (eq .Values.rbac.nodes "auto") (not .Values.watchNamespaces)) -}}
+{{- $nodes := default "auto" .Values.rbac.nodes -}}
+{{- or (eq $nodes "always") (and (eq $nodes "auto") (not .Values.watchNamespaces)) -}}
 {{- end -}}
