@@ -45,8 +45,9 @@ export class Caches {
   readonly #api: KubeApi
 
   constructor (options: CacheOptions) {
-    const make = <T extends KubeObject>(kind: KindName,
-      more: Partial<Pick<ReflectorsOptions<T>, 'labelSelector' | 'metadataOnly' | 'trim' | 'namespaces'>> = {}): Reflectors<T> =>
+    type More<T extends KubeObject> =
+      Partial<Pick<ReflectorsOptions<T>, 'labelSelector' | 'metadataOnly' | 'trim' | 'namespaces'>>
+    const make = <T extends KubeObject>(kind: KindName, more: More<T> = {}): Reflectors<T> =>
       new Reflectors<T>({ ...options, kind: kinds[kind], ...more })
     const metadata = { metadataOnly: true, trim: onlyMetadata }
     this.#api = options.api

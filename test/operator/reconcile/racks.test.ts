@@ -88,7 +88,7 @@ describe('brokers are told in which rack each node is', () => {
       `no label ${hall} on the node of broker ${id}: replicas are spread by broker there`)))
   })
 
-  it('heartbeats cost no reconcile, and a label only the Clusters that it is for, and no write without news', async () => {
+  it('heartbeats cost no reconcile, a label only the Clusters that it is for; no write without news', async () => {
     await ready()
     await world.createCluster({ topologyKey: 'example.com/row', brokers: 1 }, 'rows')
     await world.until('configmaps', 'rows-config', () => true)

@@ -1,5 +1,5 @@
-// Nodes, of which the operator reads the labels alone: in no namespace, as metadata, and a kubelet's heartbeats leave the
-// labels as they are.
+// Nodes, of which the operator reads the labels alone: in no namespace, as metadata, and a kubelet's heartbeats leave
+// the labels as they are.
 import { afterEach, describe, expect, it } from 'vitest'
 import { media, type Any } from '../client.ts'
 import type { World } from './world.ts'
