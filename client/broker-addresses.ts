@@ -47,13 +47,19 @@ export class BrokerAddresses {
     this.#net.identify(clusterUid)
   }
 
+  /** An answer that says so is of another cluster: its question was on its way when it was not known which is meant. */
+  isOther (clusterUid: string): boolean {
+    return this.#cluster !== '' && clusterUid !== '' && clusterUid !== this.#cluster
+  }
+
   /**
-   * A broker did not answer. True when another cluster is at a bootstrap address now, as after the old one was deleted
-   * and made again: then nothing is known but where to begin.
+   * Nobody has answered. True when another cluster is at a bootstrap address now, as after the old one was deleted
+   * and made again: then nothing is known but where to begin. Not before everybody was asked: the address of a pod
+   * may be a third cluster's, which would serve whoever means none, and one bootstrap address of several another's.
    */
-  refused (address: string, error: unknown): boolean {
-    const isElsewhere = error instanceof WireError && error.code === 'WRONG_BROKER'
-    if (!isElsewhere || !this.#bootstrap.includes(address)) return false
+  refused (failures: ReadonlyMap<string, unknown>): boolean {
+    const isElsewhere = (error: unknown): boolean => error instanceof WireError && error.code === 'WRONG_BROKER'
+    if (!this.#bootstrap.some(address => isElsewhere(failures.get(address)))) return false
     this.#cluster = ''
     this.#net.identify('')
     for (const brokerId of [...this.#addresses.keys()]) this.#remove(brokerId)
@@ -94,13 +100,18 @@ export class BrokerAddresses {
     if (address !== undefined && !this.isKnown(address)) this.#net.forget(address)
   }
 
-  /** Everybody who may be asked, another one first each time, lost brokers last. */
+  /**
+   * Everybody who may be asked, another one first each time, then one where it begins, lost brokers last: addresses
+   * of pods may all be old ones where nobody is, and each would keep whoever asks there waiting.
+   */
   candidates (): string[] {
     const of = (fenced: boolean): string[] => [...this.#addresses]
       .filter(([brokerId]) => this.#fenced.has(brokerId) === fenced)
       .map(([, address]) => address)
     const first = [...new Set([...of(false), ...this.#bootstrap])]
-    const start = this.#turn++ % first.length
-    return [...new Set([...first.slice(start), ...first.slice(0, start), ...of(true)])]
+    const turn = this.#turn++
+    const start = turn % first.length
+    const begin = this.#bootstrap[turn % this.#bootstrap.length]!
+    return [...new Set([first[start]!, begin, ...first.slice(start), ...first.slice(0, start), ...of(true)])]
   }
 }

@@ -4,15 +4,33 @@ import type { GetMetadataRequest, GetMetadataResponse, Sent } from '../wire/mess
 import type { Clock, Net, Timer } from '../wire/ports.ts'
 import { metadataHedgeMs, metadataTimeoutMs } from './limits.ts'
 
+/** Everybody was asked, and has failed. */
+export class NoAnswer extends Error {
+  /** The last failure. */
+  override readonly cause: unknown
+  /** By address. */
+  readonly failures: ReadonlyMap<string, unknown>
+
+  constructor (cause: unknown, failures: ReadonlyMap<string, unknown>) {
+    super('no broker answers')
+    this.cause = cause
+    this.failures = failures
+  }
+}
+
 /**
  * The first good answer. A broker that fails is followed by the next at once, one that is silent after
  * metadataHedgeMs, so that a hanging broker does not hide the others.
+ *
+ * @param isOther whether the uid of a cluster is not that of the one that is meant
+ * @throws NoAnswer
  */
 export function askForMetadata (ports: { readonly net: Net, readonly clock: Clock },
   candidates: readonly string[], request: Sent<GetMetadataRequest>,
-  onFailure: (address: string, error: unknown) => void): Promise<GetMetadataResponse> {
+  isOther: (clusterUid: string) => boolean): Promise<GetMetadataResponse> {
   const { net, clock } = ports
   return new Promise((resolve, reject) => {
+    const failures = new Map<string, unknown>()
     let next = 0
     let unanswered = 0
     let done = false
@@ -27,10 +45,10 @@ export function askForMetadata (ports: { readonly net: Net, readonly clock: Cloc
 
     function failed (address: string, error: unknown): void {
       unanswered--
+      failures.set(address, error)
       if (done) return
-      onFailure(address, error)
       if (next < candidates.length) askNext()
-      else if (unanswered === 0) end(() => { reject(error as Error) })
+      else if (unanswered === 0) end(() => { reject(new NoAnswer(error, failures)) })
     }
 
     function askNext (): void {
@@ -40,6 +58,7 @@ export function askForMetadata (ports: { readonly net: Net, readonly clock: Cloc
       unanswered++
       net.call(address, 'GetMetadata', request, metadataTimeoutMs).then(response => {
         if (response.error !== undefined) failed(address, WireError.fromDetail(response.error))
+        else if (isOther(response.clusterUid)) failed(address, new WireError('WRONG_BROKER'))
         else end(() => { resolve(response) })
       }, (error: unknown) => { failed(address, error) })
       hedge = clock.setTimer(metadataHedgeMs, askNext)

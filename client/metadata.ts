@@ -13,7 +13,7 @@ import type { Tell } from './events.ts'
 import {
   anotherTopicMs, backoffMsMax, goneTopicMs, metadataAgeMsMax, metadataPauseMsMax, unknownTopicMs
 } from './limits.ts'
-import { askForMetadata } from './metadata-request.ts'
+import { askForMetadata, NoAnswer } from './metadata-request.ts'
 import type { Tracing } from './tracing.ts'
 import { cancelled } from './waiting.ts'
 
@@ -225,10 +225,16 @@ export class Metadata {
 
   /** One question to whoever answers; another broker is the first to be asked each time. */
   async ask (topics: readonly string[], includeInternal: boolean): Promise<GetMetadataResponse> {
-    const response = await askForMetadata(this.#ports, this.#addresses.candidates(), { topics, includeInternal },
-      (address, error) => { if (this.#addresses.refused(address, error)) this.#controllerEpoch = -1 })
-    this.#addresses.belong(response.clusterUid)
-    return response
+    try {
+      const response = await askForMetadata(this.#ports, this.#addresses.candidates(), { topics, includeInternal },
+        clusterUid => this.#addresses.isOther(clusterUid))
+      this.#addresses.belong(response.clusterUid)
+      return response
+    } catch (error) {
+      if (!(error instanceof NoAnswer)) throw error
+      if (this.#addresses.refused(error.failures)) this.#controllerEpoch = -1
+      throw error.cause
+    }
   }
 
   #apply (response: GetMetadataResponse): boolean {

@@ -36,6 +36,19 @@ describe('addresses of brokers', () => {
     for (const round of rounds) expect([...round].sort()).toEqual(['a:1', 'b:1', 'boot:1', 'c:1'])
   })
 
+  it('may all be old: the second to be asked is where a client begins', () => {
+    const ids = Array.from({ length: 20 }, (_, id) => id)
+    addresses.update(ids.map(id => broker(id, `old-${id}:1`, id > 15)), true)
+    const firsts = new Set<string>()
+    for (let round = 0; round < 36; round++) {
+      const asked = addresses.candidates()
+      expect(asked).toHaveLength(22)
+      firsts.add(asked[0]!)
+      expect(asked.slice(0, 2)).toSatisfy((two: string[]) => two.includes('boot:1') || two.includes('a:1'))
+    }
+    expect(firsts.size).toBe(18)
+  })
+
   it('are let go of when nobody has them any more', () => {
     expect(addresses.update([broker(0, 'a:1'), broker(1, 'b:1')], true)).toBe(true)
     expect(addresses.update([broker(0, 'a:2'), broker(1, 'b:2')], true)).toBe(true)
@@ -57,21 +70,24 @@ describe('addresses of brokers', () => {
   })
 
   it('are of the cluster that answered first, and asked for in its name', () => {
+    expect(addresses.isOther('uid-2')).toBe(false)
     addresses.belong('')
     addresses.belong('not a\nname')
     addresses.belong('uid-1')
     addresses.belong('uid-2')
     expect(identified).toEqual(['uid-1'])
+    expect(['uid-1', 'uid-2', ''].map(uid => addresses.isOther(uid))).toEqual([false, true, false])
   })
 
   it('are forgotten when another cluster is where a client begins, and only then', () => {
     addresses.belong('uid-1')
     addresses.update([broker(0, 'b:1'), broker(1, 'c:1')], true)
     const wrong = new WireError('WRONG_BROKER')
-    expect([addresses.refused('b:1', wrong), addresses.refused('boot:1', new WireError('UNAVAILABLE'))])
+    const down = new WireError('UNAVAILABLE')
+    expect([addresses.refused(new Map([['b:1', wrong], ['boot:1', down]])), addresses.refused(new Map())])
       .toEqual([false, false])
     expect(addresses.candidates()).toHaveLength(4)
-    expect(addresses.refused('boot:1', wrong)).toBe(true)
+    expect(addresses.refused(new Map([['b:1', down], ['boot:1', wrong]]))).toBe(true)
     expect(addresses.candidates().sort()).toEqual(['a:1', 'boot:1'])
     expect(forgotten).toEqual(['b:1', 'c:1'])
     addresses.belong('uid-2')

@@ -110,36 +110,76 @@ test('what a broker without a session knew counts until another broker answers',
   expect(metadata.topic('t')?.topicId).toBe(second)
 })
 
-test('another cluster\'s broker at the address of a pod is not believed; at a bootstrap address it is', async () => {
+/** Brokers by address: the cluster of each. It refuses who means another, as brokers do. */
+function world (served: Map<string, string>) {
   const clock = new FakeClock()
   let meant = ''
-  const served = new Map([['b:1', 'u'], ['pod:1', 'u']])
+  const identified: string[] = []
   const net = {
     call: (address: string) => {
       const cluster = served.get(address)
       if (cluster === undefined) return Promise.reject(new WireError('CONNECTION_REFUSED'))
       if (meant !== '' && meant !== cluster) return Promise.reject(new WireError('WRONG_BROKER'))
       const said = answer(0, true, cluster === 'u' ? first : second)
-      const brokers = [{ ...broker, clientAddress: cluster === 'u' ? 'pod:1' : 'pod:2' }]
+      const brokers = [{ ...broker, clientAddress: `pod-of-${cluster}:1` }]
       return Promise.resolve({ ...said, clusterUid: cluster, controllerEpoch: cluster === 'u' ? 5 : 1, brokers })
     },
-    identify: (cluster: string) => { meant = cluster },
+    identify: (cluster: string) => { identified.push(meant = cluster) },
     forget: () => {}
   } as unknown as Net
   const idle = { onWaiting: () => {}, codecs: noCodec, tell: () => {}, tracing: undefined }
-  const metadata = new Metadata({ net, clock, rng: new SimRng(1), ...idle }, ['b:1'])
-  metadata.track('t')
+  const client = (...bootstrap: string[]): Metadata => {
+    const metadata = new Metadata({ net, clock, rng: new SimRng(1), ...idle }, bootstrap)
+    metadata.track('t')
+    return metadata
+  }
+  return { clock, client, identified, meant: () => meant }
+}
+
+test('another cluster\'s broker at the address of a pod is not believed; at a bootstrap address it is', async () => {
+  const served = new Map([['b:1', 'u'], ['pod-of-u:1', 'u']])
+  const { clock, client, meant } = world(served)
+  const metadata = client('b:1')
   await clock.advance(1_000)
-  expect([meant, metadata.topic('t')?.topicId, metadata.leader('t', 0)?.address]).toEqual(['u', first, 'pod:1'])
+  expect([meant(), metadata.topic('t')?.topicId, metadata.leader('t', 0)?.address]).toEqual(['u', first, 'pod-of-u:1'])
 
   served.delete('b:1')
-  served.set('pod:1', 'v')
+  served.set('pod-of-u:1', 'v')
   metadata.requestRefresh()
   await clock.advance(20_000)
-  expect([meant, metadata.topic('t')?.topicId]).toEqual(['u', first])
+  expect([meant(), metadata.topic('t')?.topicId]).toEqual(['u', first])
 
   served.set('b:1', 'v')
   metadata.requestRefresh()
   await clock.advance(20_000)
-  expect([meant, metadata.topic('t')?.topicId, metadata.leader('t', 0)?.address]).toEqual(['v', second, 'pod:2'])
+  expect([meant(), metadata.topic('t')?.topicId, metadata.leader('t', 0)?.address]).toEqual(['v', second, 'pod-of-v:1'])
+})
+
+test('a cluster made again is found where a client begins, never at an address that a third one has now', async () => {
+  const served = new Map([['b:1', 'u'], ['pod-of-u:1', 'u']])
+  const { clock, client, meant } = world(served)
+  const metadata = client('b:1')
+  await clock.advance(1_000)
+  served.set('b:1', 'v')
+  served.set('pod-of-u:1', 'w')
+  served.set('pod-of-w:1', 'w')
+  for (let round = 0; round < 4; round++) {
+    metadata.requestRefresh()
+    await clock.advance(20_000)
+    expect([meant(), metadata.leader('t', 0)?.address]).toEqual(['v', 'pod-of-v:1'])
+  }
+})
+
+test('one bootstrap address of several that is another cluster\'s changes nothing', async () => {
+  const served = new Map([['b:1', 'u'], ['b:2', 'u'], ['pod-of-u:1', 'u'], ['pod-of-v:1', 'v']])
+  const { clock, client, identified } = world(served)
+  const metadata = client('b:1', 'b:2')
+  await clock.advance(1_000)
+  served.set('b:1', 'v')
+  for (let round = 0; round < 6; round++) {
+    metadata.requestRefresh()
+    await clock.advance(20_000)
+    expect([metadata.topic('t')?.topicId, metadata.leader('t', 0)?.address]).toEqual([first, 'pod-of-u:1'])
+  }
+  expect(identified).toEqual(['u'])
 })
