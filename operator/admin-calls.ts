@@ -21,6 +21,8 @@ const protoFolder = fileURLToPath(new URL('../proto', import.meta.url))
 const detailName = 'millrace-error-bin'
 /** A description of thousands of topics; beyond it the call fails rather than the process. */
 const answerBytesMax = 32 * 1024 * 1024
+/** The address of a pod that is gone swallows what is sent there; brokers and clients wait as long for a connection. */
+const connectTimeoutMs = 2_000
 
 interface Library {
   readonly AdminService: ServiceClientConstructor
@@ -48,7 +50,7 @@ function fail (): never {
 }
 
 type UnaryCall = (request: object, metadata: Metadata, options: { deadline: number },
-  callback: (error: ServiceError | null, response: object) => void) => void
+  callback: (error: ServiceError | null, response: object) => void) => { cancel (): void }
 
 export class AdminCalls implements Calls {
   readonly #clients = new Map<string, Client>()
@@ -70,15 +72,23 @@ export class AdminCalls implements Calls {
     const unary = (client as unknown as Record<string, UnaryCall | undefined>)[method]
     if (unary === undefined) throw new WireError('UNIMPLEMENTED', `the admin service has no ${method}`)
     return await new Promise<ResponseOf<M>>((resolve, reject) => {
-      unary.call(client, request, metadata, { deadline: this.#now() + timeoutMs }, (error, response) => {
+      let isUnreached = false
+      const call = unary.call(client, request, metadata, { deadline: this.#now() + timeoutMs }, (error, response) => {
         if (error === null) {
           resolve(withoutNull(response) as ResponseOf<M>)
           return
         }
-        const failure = toWireError(error, address)
+        const failure = isUnreached
+          ? new WireError('UNAVAILABLE', `${address}: no connection within ${connectTimeoutMs} ms`)
+          : toWireError(error, address)
         // A client that waits out its backoff would not notice that the broker is back.
         if (failure.code === 'CONNECTION_REFUSED' || failure.code === 'UNAVAILABLE') this.forget(address)
         reject(failure)
+      })
+      client.waitForReady(this.#now() + connectTimeoutMs, error => {
+        if (error === undefined) return
+        isUnreached = true
+        call.cancel()
       })
     })
   }

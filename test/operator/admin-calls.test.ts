@@ -1,3 +1,6 @@
+import { once } from 'node:events'
+import { createServer } from 'node:net'
+import type { AddressInfo, Socket } from 'node:net'
 import { afterEach, describe, expect, it } from 'vitest'
 import { AdminCalls } from '../../operator/admin-calls.ts'
 import { GrpcNet } from '../../wire/adapters/grpc-net.ts'
@@ -68,6 +71,20 @@ describe('the operator\'s calls to a broker', () => {
     expect((await calls().call(listener.address, 'DescribeCluster', {}, 5_000, 'ns/events')).controller).toBe(2)
     expect((await failure(calls().call(listener.address, 'DescribeCluster', {}, 5_000, 'ns/others'))).code)
       .toBe('WRONG_BROKER')
+  })
+
+  it('do not wait for a connection as long as for an answer: nobody may be at the address of a pod', async () => {
+    const sockets: Socket[] = []
+    const mute = createServer(socket => { sockets.push(socket) }).listen(0, '127.0.0.1')
+    cleanups.push(() => {
+      for (const socket of sockets) socket.destroy()
+      mute.close()
+    })
+    await once(mute, 'listening')
+    const address = `127.0.0.1:${(mute.address() as AddressInfo).port}`
+    // The test ends long before the call's own deadline.
+    expect(await failure(calls().call(address, 'DescribeCluster', {}, 600_000, 'ns/events')))
+      .toMatchObject({ code: 'UNAVAILABLE', message: `${address}: no connection within 2000 ms` })
   })
 
   it('end when the time is over, and refuse what is no admin call', async () => {
