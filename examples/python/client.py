@@ -92,38 +92,67 @@ class Stream:
         self._answers.cancel()
 
 
+class Meant(grpc.UnaryUnaryClientInterceptor, grpc.StreamStreamClientInterceptor):
+    """Says with each call which cluster is meant: a broker of another one may have the address by now."""
+
+    def __init__(self, cluster):
+        self._cluster = cluster
+
+    def _say(self, proceed, details, requests):
+        if self._cluster.uid:
+            meant = ("millrace-cluster", self._cluster.uid)
+            details = details._replace(metadata=(*(details.metadata or ()), meant))
+        return proceed(details, requests)
+
+    intercept_unary_unary = intercept_stream_stream = _say
+
+
 class Cluster:
     """Who leads which partition, and where."""
 
     def __init__(self, bootstrap):
-        self.addresses = [bootstrap]
+        self.bootstrap = bootstrap
+        self.uid = ""  # as the first answer says
+        self.addresses = []
         self.channels = {}
         self.topics = {}
 
     def channel(self, address):
         if address not in self.channels:
-            self.channels[address] = grpc.insecure_channel(address)
+            self.channels[address] = grpc.intercept_channel(grpc.insecure_channel(address), Meant(self))
         return self.channels[address]
 
     def refresh(self, topic):
         """Any broker answers. A row counts only when its (leader_epoch, version) is not below the known one."""
-        for address in self.addresses:
+        was_made_again = False
+        # The second is where it began: the others may all be addresses of pods that are gone.
+        for address in dict.fromkeys([*self.addresses[:1], self.bootstrap, *self.addresses]):
             try:
                 answer = check(metadata_rpc.MetadataServiceStub(self.channel(address)).GetMetadata(
                     metadata_pb.GetMetadataRequest(topics=[topic], include_internal=True), timeout=ANSWER_TIMEOUT_S))
-            except (grpc.RpcError, Refused):
+            except (grpc.RpcError, Refused) as error:
+                why = refusal(error) if isinstance(error, grpc.RpcError) else error
+                if address == self.bootstrap and isinstance(why, Refused) and why.detail.code == "WRONG_BROKER":
+                    was_made_again = True
                 continue
+            self.uid = self.uid or answer.cluster_uid
             brokers = {broker.broker_id: broker.client_address for broker in answer.brokers}
-            self.addresses = list(dict.fromkeys([*brokers.values(), *self.addresses]))
+            self.addresses = list(brokers.values())
+            random.shuffle(self.addresses)
             found = check(answer.topics[0])
-            _, _, known = self.topics.get(topic, (None, None, {}))
+            topic_id, _, known = self.topics.get(topic, ("", None, {}))
+            if topic_id != found.topic.topic_id:
+                known = {}
             for row in found.partitions:
                 before = known.get(row.partition)
                 if before is None or (row.leader_epoch, row.version) >= (before.leader_epoch, before.version):
                     known[row.partition] = row
             self.topics[topic] = (found.topic.topic_id, brokers, known)
             return
-        raise ConnectionError(f"no broker answers at {', '.join(self.addresses)}")
+        if was_made_again:
+            self.uid, self.addresses = "", []
+            self.topics.clear()
+        raise ConnectionError(f"no broker answers at {', '.join([self.bootstrap, *self.addresses])}")
 
     def partitions(self, topic):
         if topic not in self.topics:

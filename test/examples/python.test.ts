@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest'
 import { Millrace, type TopicPartition } from '../../client/index.ts'
+import { GrpcNet } from '../../wire/adapters/grpc-net.ts'
 import { errorTable, type ErrorCode } from '../../wire/errors.ts'
 import { partitionOfKey } from '../../wire/murmur2.ts'
 import { utf8 } from '../../wire/bytes.ts'
@@ -94,6 +95,45 @@ it('tells apart what may pass and what will not as the table of errors does', ()
   const codes = [...fatal.matchAll(/"(\w+)"/g)].map(match => match[1] as ErrorCode)
   expect(codes.length).toBeGreaterThan(5)
   expect(codes.filter(code => errorTable[code].retriable)).toEqual([])
+})
+
+it('means its own cluster, whoever has the addresses of its brokers now, until that was made again', async () => {
+  const net = new GrpcNet()
+  let served = 0
+  const stranger = await net.listen('127.0.0.1:0', {
+    unary: {
+      GetMetadata: () => {
+        served += 1
+        return Promise.resolve({ clusterUid: 'strangers' })
+      }
+    }
+  }, { clusters: ['ns/strangers', 'strangers'] })
+  const program = `
+import sys
+sys.path.insert(0, ${JSON.stringify(scripts)})
+from client import Cluster
+cluster = Cluster(${JSON.stringify(bootstrap)})
+cluster.refresh(${JSON.stringify(topic)})
+uid, count = cluster.uid, len(cluster.addresses)
+cluster.addresses = [${JSON.stringify(stranger.address)}]
+cluster.refresh(${JSON.stringify(topic)})
+print(cluster.uid == uid != "", len(cluster.addresses) == count)
+cluster.uid = "of-a-cluster-that-was"
+cluster.addresses = [${JSON.stringify(stranger.address)}]
+try:
+    cluster.refresh(${JSON.stringify(topic)})
+except ConnectionError:
+    print(repr(cluster.uid), cluster.addresses)
+cluster.refresh(${JSON.stringify(topic)})
+print(cluster.uid == uid)
+`
+  try {
+    expect(await must(join(folder, 'bin/python'), ['-c', program])).toBe("True True\n'' []\nTrue\n")
+    expect(served).toBe(0)
+  } finally {
+    await stranger.close(0)
+    await net.close()
+  }
 })
 
 it('produces what the library reads, each record once and in order, though the leader is killed', async () => {
