@@ -178,6 +178,8 @@ state = "${folder}/containerd-state"
       oomScoreAdj: 0,
       localStorageCapacityIsolation: false,
       containerRuntimeEndpoint: `unix://${this.#socket}`,
+      // Each its own: kubelets take away what they do not know.
+      podLogsDir: join(this.#options.folder, 'pods'),
       clusterDNS: [network.address(1)],
       clusterDomain: 'cluster.local',
       resolvConf,
