@@ -2,7 +2,7 @@
 import type { Clock } from '../../wire/ports.ts'
 
 /** Without one answer for so long: at least two renewals of a Lease have failed. Single failures are none. */
-const outageMsMin = 5_000
+export const outageMsMin = 5_000
 
 export class Outage {
   readonly #clock: Clock

@@ -4,6 +4,7 @@
 import type { Clock, Rng, Timer } from '../../wire/ports.ts'
 import { isKubeError, type KubeApi, type KubeError, type Query, type WatchEvent } from './api.ts'
 import type { Log } from './log.ts'
+import { outageMsMin } from './outage.ts'
 import { keyOf, type Kind, type KubeObject, type ObjectMeta } from './types.ts'
 
 const pageSize = 500
@@ -54,6 +55,8 @@ export class Reflector<T extends KubeObject> {
   #openedAt = -Infinity
   #backoffMs = backoffMsMin
   #timer: Timer | undefined
+  /** The server wants to be asked no sooner. */
+  #askedAgainAt = -Infinity
   /** What it pauses before. */
   #again: (() => void) | undefined
   #watchdog: Timer | undefined
@@ -85,11 +88,24 @@ export class Reflector<T extends KubeObject> {
     this.#stopWatch?.()
   }
 
-  /** The server answers again: a pause that has grown long while it did not is over within a moment. */
+  /**
+   * The server answers again: a pause that has grown long while it did not is over within a moment, but for one that
+   * the server itself asked for. A watch that has brought nothing meanwhile is opened again: it may lead to a server
+   * that is gone.
+   */
   retrySoon (): void {
-    if (this.#again === undefined || this.#stopped) return
-    this.#backoffMs = backoffMsMin
-    this.#pause(soonMsMax * this.#options.rng.fraction(), this.#again)
+    if (this.#stopped) return
+    const soonMs = soonMsMax * this.#options.rng.fraction()
+    if (this.#again !== undefined) {
+      this.#backoffMs = backoffMsMin
+      this.#pause(Math.max(soonMs, this.#askedAgainAt - this.#options.clock.now()), this.#again)
+    } else if (this.#stopWatch !== undefined && this.#watchSilenceMs >= outageMsMin) {
+      this.#watchdog?.cancel()
+      this.#stopWatch()
+      this.#stopWatch = undefined
+      this.#restarts++
+      this.#pause(soonMs, () => { this.#watch() })
+    }
   }
 
   get isSynced (): boolean { return this.#isSynced }
@@ -214,7 +230,9 @@ export class Reflector<T extends KubeObject> {
   #retry (again: () => void, error: KubeError | undefined): void {
     if (this.#stopped) return
     this.#restarts++
-    const pauseMs = Math.max(this.#backoffMs * (0.5 + this.#options.rng.fraction()), error?.retryAfterMs ?? 0)
+    const retryAfterMs = error?.retryAfterMs ?? 0
+    this.#askedAgainAt = this.#options.clock.now() + retryAfterMs
+    const pauseMs = Math.max(this.#backoffMs * (0.5 + this.#options.rng.fraction()), retryAfterMs)
     this.#backoffMs = Math.min(this.#backoffMs * 2, backoffMsMax)
     this.#pause(pauseMs, again)
   }
