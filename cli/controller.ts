@@ -40,7 +40,9 @@ export interface Controller {
 
 const retryMs = 250
 /** Nothing was carried out. */
-const untouched: ReadonlySet<string> = new Set(['CONNECTION_REFUSED', 'NOT_CONTROLLER', 'CONTROLLER_UNAVAILABLE'])
+const untouched: ReadonlySet<string> = new Set([
+  'CONNECTION_REFUSED', 'NOT_CONTROLLER', 'WRONG_BROKER', 'CONTROLLER_UNAVAILABLE'
+])
 const missing: ReadonlySet<string> = new Set([
   'UNKNOWN_TOPIC', 'UNKNOWN_TOPIC_ID', 'UNKNOWN_PARTITION', 'UNKNOWN_BROKER'
 ])

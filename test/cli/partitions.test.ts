@@ -283,6 +283,10 @@ describe('partition recover', () => {
     const unheard = await run('partition recover orders/3 --lost 0,1 --accept-data-loss')
     expect([unheard.code, unheard.stderr]).toEqual([3, expect.stringContaining('look before you repeat it')])
     expect(requests()).toMatchObject([{ dryRun: false, acceptDataLoss: true, survivor: 2 }, { dryRun: false }])
+    // Another cluster's broker, which has the address now, has done nothing.
+    refusal = new WireError('WRONG_BROKER')
+    const elsewhere = await run('partition recover orders/3 --lost 0,1 --accept-data-loss --timeout 1')
+    expect([elsewhere.code, elsewhere.stderr]).toEqual([3, expect.stringContaining('the controller cannot be asked')])
   })
 
   it('wants to hear who is lost', async () => {
