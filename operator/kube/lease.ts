@@ -107,7 +107,8 @@ export class LeaderLease {
       this.#held = undefined
       if (!isAnswered) log.error({}, 'the API server does not answer, the Lease is lost: nothing is written any more')
     }
-    if (this.#isLost && isAnswered) {
+    // Who is being stopped ends by itself.
+    if (this.#isLost && isAnswered && !this.#stopped) {
       this.#stopped = true
       onLost()
     }

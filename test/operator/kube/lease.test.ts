@@ -163,6 +163,26 @@ describe('lease', () => {
     expect(clock.timers).toBe(0)
   })
 
+  it('writes nothing and says nothing more when stopped while it waits for the API server after a loss', async () => {
+    const { api, clock, lease, seen } = setUp()
+    lease.start()
+    await settle()
+    api.onCall = () => new KubeError(0, 'ConnectionRefused', 'no')
+    await clock.advance(20_000)
+    expect([lease.isStale, seen]).toEqual([true, ['acquired']])
+    const writes = api.writes.length
+    // Stopped in the middle of the look that would find it answering.
+    let stopped: Promise<void> | undefined
+    api.onCall = () => {
+      stopped ??= lease.stop()
+      return undefined
+    }
+    await clock.advance(2_500)
+    await stopped
+    await clock.advance(60_000)
+    expect([api.writes.length, seen, clock.timers]).toEqual([writes, ['acquired'], 0])
+  })
+
   it('does not touch a Lease of somebody else when stopped', async () => {
     const { api, lease } = setUp({ holderIdentity: 'you' })
     lease.start()
