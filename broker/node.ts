@@ -114,9 +114,10 @@ export class BrokerNode {
     })
     agent.attach(host)
     this.#parts = { volume, agent, host, groups }
-    // Those that follow this pod at its address may be another cluster's, and so may those that it dials.
+    // Those that follow this pod at its address may be another cluster's, and so may those that it dials: one of the
+    // same name even, where several Kubernetes share a network.
     const clusters = [`${config.namespace ?? ''}/${config.cluster}`, config.clusterUid]
-    net.identify(clusters[0]!)
+    net.identify(config.clusterUid)
     await host.start()
     await this.#listen(this.#parts, clusters)
     agent.start()

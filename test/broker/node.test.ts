@@ -1,8 +1,9 @@
 // What a running broker takes over from its ConfigMap, on simulated ports.
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import type { BrokerNode } from '../../broker/node.ts'
 import { learnerBytesPerSecondDefault } from '../../broker/limits.ts'
 import { SimCluster } from '../sim/cluster.ts'
+import { SimNet } from '../sim/net.ts'
 
 const hourMs = 3_600_000
 const settings = { learnerBytesPerSecond: learnerBytesPerSecondDefault, listeners: [], rack: '' }
@@ -51,4 +52,11 @@ test('so is another rack of its node; a rack that nobody tells any more stays', 
   node.apply({ ...settings, groupExpiryMs })
   await scheduler.run(scheduler.now + 10_000)
   expect([rack(), agent.self.rack, agent.counters.registrations]).toEqual(['hall-b', 'hall-b', before])
+})
+
+test('it means its own cluster by the uid: another one of its name may have the address of a peer', async () => {
+  const identify = vi.spyOn(SimNet.prototype, 'identify')
+  const { cluster } = await started()
+  expect(identify.mock.calls).toEqual([[cluster.uid]])
+  identify.mockRestore()
 })

@@ -5,7 +5,10 @@ import { sessionServices } from '../../../broker/rpc/session.ts'
 import { SimNet } from '../../sim/net.ts'
 import { TestCluster } from './cluster.ts'
 
-/** A broker of another cluster, which has a controller and is glad to tell where. */
+/**
+ * A broker of another cluster, which has a controller and is glad to tell where. Its Cluster has the same name and
+ * namespace, in another Kubernetes whose pods have addresses of the same network.
+ */
 async function stranger (cluster: TestCluster, host: string, controllerEpoch: number): Promise<() => number> {
   let asked = 0
   const process = cluster.scheduler.process(`stranger at ${host}`)
@@ -25,7 +28,8 @@ async function stranger (cluster: TestCluster, host: string, controllerEpoch: nu
       return { controllerEpoch, brokerId: 7, incarnation: '0123456789abcdef' }
     }
   })
-  await cluster.run(net.listen(`${host}:9091`, { streams: streams!, unary: unary! }, { clusters: ['ns/others'] }))
+  const clusters = ['ns/events', 'uid-of-others']
+  await cluster.run(net.listen(`${host}:9091`, { streams: streams!, unary: unary! }, { clusters }))
   return () => asked
 }
 

@@ -82,7 +82,7 @@ export class TestCluster {
     const host = options.host ?? `b${brokerId}`
     const process = this.scheduler.process(host)
     const net = new SimNet(this.network, process, host)
-    net.identify('ns/events')
+    net.identify('cluster-uid')
     const self: Self = {
       clusterName: 'events',
       clusterUid: 'cluster-uid',
@@ -129,7 +129,7 @@ export class TestCluster {
       const admin = adminServices(agent)
       void net.listen(`${host}:${peerPort}`, {
         streams: { ...session.streams }, unary: { ...session.unary, ...admin.unary }
-      }, { clusters: ['ns/events'] })
+      }, { clusters: ['ns/events', 'cluster-uid'] })
         .then(() => { agent.start() })
     })
     return broker
