@@ -11,7 +11,7 @@ import type { Sent } from '../wire/messages.ts'
 
 /** What the operator needs of the network. */
 export interface Calls extends Pick<Net, 'forget'> {
-  /** As Net's; `cluster`, namespace/name, is the one that is meant: another's broker answers WRONG_BROKER. */
+  /** As Net's; `cluster`, a uid or namespace/name, is the one that is meant: another's broker answers WRONG_BROKER. */
   call<M extends UnaryMethod> (address: string, method: M, request: Sent<RequestOf<M>>, timeoutMs: number,
     cluster: string): Promise<ResponseOf<M>>
 }

@@ -9,6 +9,7 @@ import { keyOf, splitKey, type KubeObject } from './kube/types.ts'
 import { WorkQueue } from './kube/work-queue.ts'
 import { clusterLabel, clusterOfTable } from './objects/names.ts'
 import { concerns } from './objects/racks.ts'
+import { clusterUidOf } from './objects/stateful-set.ts'
 import type { Topic } from './schema/resources.ts'
 import { Caches } from './reconcile/caches.ts'
 import { reconcileCluster } from './reconcile/cluster.ts'
@@ -58,7 +59,7 @@ export class Operator {
 
   constructor (options: OperatorOptions) {
     const { api, net, clock, rng, log, namespaces, readsNodes = true, image, version, instance } = options
-    const controllers = new ControllerClient(net, api)
+    const controllers = new ControllerClient(net, api, key => clusterUidOf(this.caches.managed.statefulSet.get(key)))
     this.#options = options
     this.caches = new Caches({ api, clock, rng, log, namespaces, readsNodes })
     this.clusterQueue = new WorkQueue(clock)

@@ -39,3 +39,9 @@ export function statefulSet (cluster: Cluster, options: StatefulSetOptions): Kub
     }
   })
 }
+
+/** Of the cluster whose data its brokers serve, by which they know each other; undefined where there is none. */
+export function clusterUidOf (statefulSet: KubeObject | undefined): string | undefined {
+  const spec = statefulSet?.['spec'] as { volumeClaimTemplates?: KubeObject[] } | undefined
+  return spec?.volumeClaimTemplates?.[0]?.metadata.annotations?.[clusterUidAnnotation]
+}

@@ -2,8 +2,8 @@
 import type { BrokerDrain, PartitionMove } from '../../wire/messages.ts'
 import type { KubeObject } from '../kube/types.ts'
 import { claimOrdinal, judgeClaims } from '../objects/claims.ts'
-import { clusterUidAnnotation } from '../objects/names.ts'
 import { podTemplate, type PodTemplate } from '../objects/pod-template.ts'
+import { clusterUidOf } from '../objects/stateful-set.ts'
 import { ordinalOf } from '../reconcile/caches.ts'
 import { isResting } from '../reconcile/cluster-maintenance.ts'
 import { isOutdated, nextToRestart } from '../reconcile/cluster-roll.ts'
@@ -64,7 +64,8 @@ export function planCluster (wanted: Cluster, facts: ClusterFacts): ClusterPlan 
   const own = claims.filter(claim => ordinal(claim) >= 0)
   const { refused, adopted } = live === undefined
     ? judgeClaims(wanted, own)
-    : judgeClaims(wanted, own.filter(claim => ordinal(claim) >= from), uidOf(facts.statefulSet) ?? live.metadata.uid)
+    : judgeClaims(wanted, own.filter(claim => ordinal(claim) >= from),
+      clusterUidOf(facts.statefulSet) ?? live.metadata.uid)
   return {
     brokers: { from, to },
     ...live === undefined ? { restarts: [], resting: [] } : restarts(wanted, live, facts),
@@ -95,7 +96,7 @@ function plannedMove ({ topic, partition, replicas, adding, removing }: Partitio
 function restarts (wanted: Cluster, live: Cluster, facts: ClusterFacts): Pick<ClusterPlan, 'restarts' | 'resting'> {
   const now = (facts.statefulSet?.['spec'] as { template?: PodTemplate } | undefined)?.template
   if (now === undefined) return { restarts: [], resting: [] }
-  const options = { image: imageOf(now), clusterUid: uidOf(facts.statefulSet) ?? '' }
+  const options = { image: imageOf(now), clusterUid: clusterUidOf(facts.statefulSet) ?? '' }
   const before = podTemplate(live, options)
   const after = podTemplate(wanted, options)
   const changes = isOutdated(asPod(before), after)
@@ -117,9 +118,4 @@ function asPod (template: PodTemplate): KubeObject {
 
 function imageOf (template: PodTemplate): string {
   return (template.spec as { containers?: { image?: string }[] }).containers?.[0]?.image ?? ''
-}
-
-function uidOf (statefulSet: KubeObject | undefined): string | undefined {
-  const spec = statefulSet?.['spec'] as { volumeClaimTemplates?: KubeObject[] } | undefined
-  return spec?.volumeClaimTemplates?.[0]?.metadata.annotations?.[clusterUidAnnotation]
 }

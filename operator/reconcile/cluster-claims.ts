@@ -5,6 +5,7 @@ import { covers } from '../kube/covers.ts'
 import { keyOf, kinds, type KubeObject } from '../kube/types.ts'
 import { claimName, claimOrdinal, judgeClaims } from '../objects/claims.ts'
 import { claimUidAnnotation, clusterUidAnnotation, selectorLabels } from '../objects/names.ts'
+import { clusterUidOf } from '../objects/stateful-set.ts'
 import { ordinalOf } from './caches.ts'
 import { isReady, type ClusterContext } from './cluster-context.ts'
 import { NextLoop } from './steps.ts'
@@ -16,9 +17,8 @@ const markAgainMs = 1_000
 /** What is known of the StatefulSet that is there. */
 function standing ({ caches, cluster }: ClusterContext): { known: string | undefined, size: number } {
   const live = caches.managed.statefulSet.get(keyOf(cluster))
-  const spec = live?.['spec'] as { replicas?: number, volumeClaimTemplates?: KubeObject[] } | undefined
-  const known = spec?.volumeClaimTemplates?.[0]?.metadata.annotations?.[clusterUidAnnotation]
-  return { known, size: spec?.replicas ?? 0 }
+  const spec = live?.['spec'] as { replicas?: number } | undefined
+  return { known: clusterUidOf(live), size: spec?.replicas ?? 0 }
 }
 
 /** More brokers than there are: not where volumes of another cluster have their names. */

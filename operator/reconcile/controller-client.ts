@@ -33,11 +33,17 @@ export function isUnknownTopic (error: unknown): error is WireError {
 export class ControllerClient {
   readonly #net: Calls
   readonly #api: KubeApi
+  readonly #uidOf: (cluster: string) => string | undefined
   readonly #addresses = new Map<string, string>()
 
-  constructor (net: Calls, api: KubeApi) {
+  /**
+   * @param uidOf by which the brokers of `namespace/name` know each other; undefined while it is not known. Another
+   *   Kubernetes may have a cluster of the same name, and its pods the addresses of this one's.
+   */
+  constructor (net: Calls, api: KubeApi, uidOf: (cluster: string) => string | undefined) {
     this.#net = net
     this.#api = api
+    this.#uidOf = uidOf
   }
 
   /**
@@ -56,7 +62,7 @@ export class ControllerClient {
       }
       tried.add(address)
       try {
-        const response = await this.#net.call(address, method, request, timeoutMs, cluster)
+        const response = await this.#net.call(address, method, request, timeoutMs, this.#uidOf(cluster) ?? cluster)
         throwDetail((response as { error?: ErrorDetail | undefined }).error)
         this.#addresses.set(cluster, address)
         return response

@@ -78,6 +78,8 @@ describe('a Cluster made again', () => {
     expect(again).not.toBe(uid)
     expect(uidOfBrokers()).toBe(uid)
     expect(told('VolumesAdopted')).toEqual([`3 volumes of cluster ${uid} are taken over`])
+    // The brokers know themselves by it: that cluster is what the operator means.
+    expect(world.controller.calls.at(-1)!.cluster).toBe(uid)
     // And once more: the uid is still the first one's.
     await deleteCluster()
     await running()

@@ -8,11 +8,13 @@ import { FakeController } from './fake-controller.ts'
 let api: ScriptedApi
 let controller: FakeController
 let client: ControllerClient
+let uid: string | undefined
 
 beforeEach(() => {
   api = new ScriptedApi()
+  uid = undefined
   controller = new FakeController()
-  client = new ControllerClient(controller, api)
+  client = new ControllerClient(controller, api, () => uid)
 })
 
 function leaseSays (address: string): void {
@@ -62,6 +64,14 @@ describe('controller client', () => {
     controller.onCall = () => new WireError('NOT_CONTROLLER', undefined, { controllerAddress: 'old:1' })
     await expect(describeCluster()).rejects.toMatchObject({ code: 'NOT_CONTROLLER' })
     expect(asked()).toEqual(['old:1', 'old:2'])
+  })
+
+  it('means the cluster by its uid, by its name as long as that is not known', async () => {
+    leaseSays(controller.address)
+    await describeCluster()
+    uid = 'uid-1'
+    await describeCluster()
+    expect(controller.calls.map(call => call.cluster)).toEqual(['n/events', 'uid-1'])
   })
 
   it('says that there is no controller', async () => {

@@ -21,8 +21,8 @@ interface StoredTopic {
 
 export class FakeController implements Net {
   readonly topics = new Map<string, StoredTopic>()
-  /** Every call: address, method. */
-  readonly calls: { address: string, method: string, request: unknown }[] = []
+  /** Every call: address, method, which cluster is meant. */
+  readonly calls: { address: string, method: string, request: unknown, cluster: string }[] = []
   /** Names whose data was deleted. */
   readonly deleted: string[] = []
   /** Where it listens; another address answers NOT_CONTROLLER and points here. */
@@ -52,8 +52,9 @@ export class FakeController implements Net {
   onAnswer: (method: string) => WireError | undefined = () => undefined
   #lastId = 0
 
-  async call<M extends UnaryMethod> (address: string, method: M, request: Sent<RequestOf<M>>): Promise<ResponseOf<M>> {
-    this.calls.push({ address, method, request })
+  async call<M extends UnaryMethod> (address: string, method: M, request: Sent<RequestOf<M>>, _timeoutMs?: number,
+    cluster = ''): Promise<ResponseOf<M>> {
+    this.calls.push({ address, method, request, cluster })
     await new Promise(resolve => { setImmediate(resolve) })
     await this.held
     if (this.address === '') throw new WireError('CONNECTION_REFUSED')

@@ -34,7 +34,7 @@ beforeEach(() => {
   controller = new FakeController()
   for (const id of [0, 1, 2]) controller.brokers.register(id)
   clock = new FakeClock()
-  views = new Views(new ControllerClient(controller, api), clock, silentLog)
+  views = new Views(new ControllerClient(controller, api, () => undefined), clock, silentLog)
   told = []
   views.onChange((key, topics) => { told.push(`${key} ${topics.join()}`) })
 })
