@@ -4,6 +4,7 @@ import { BrokerNode } from '../../broker/node.ts'
 import { DiskError } from '../../broker/io/ports.ts'
 import { WireError } from '../../wire/errors.ts'
 import type { Clock } from '../../wire/ports.ts'
+import { clientPort, peerPort } from './addresses.ts'
 import { flipBit } from './bit-rot.ts'
 import type { Image } from './disk-image.ts'
 import { SimDisk } from './disk.ts'
@@ -37,7 +38,10 @@ export type Ending = 'kill' | 'power'
 
 export class SimBroker {
   readonly id: number
+  /** Its machine, and what DNS calls it: links go by this. */
   readonly host: string
+  /** Where its process listens, without the port; empty before the first one starts. */
+  address = ''
   readonly #cluster: SimCluster
   readonly #rng: SimRng
   #disk: SimDisk
@@ -103,23 +107,24 @@ export class SimBroker {
 
   start (): void {
     if (this.running || this.removed) return
-    const { scheduler, network, kube, book } = this.#cluster
-    network.powerOn(this.host)
+    const { addresses, scheduler, network, kube, book } = this.#cluster
+    addresses.settle(this)
+    network.powerOn(this.host, this.address)
     const process = this.#process = scheduler.process(`b${this.id}.${++this.#incarnations}`)
     this.#stopping = false
     const log = book.logOf(process)
     const ports = {
       clock: process.clock,
       rng: scheduler.rng.fork(`process/${process.name}`),
-      net: new SimNet(network, process, this.host),
+      net: new SimNet(network, process, this.host, this.address),
       disk: this.#disk,
       kube: new SimKube(kube, process, this.host),
       log
     }
     const config = {
       cluster: this.#cluster.name, clusterUid: this.#cluster.uid, brokerId: this.id, rack: `zone-${this.id % 3}`,
-      brokersExpected: this.#cluster.brokersExpected, listenClient: `${this.host}:9090`,
-      listenPeer: `${this.host}:9091`,
+      brokersExpected: this.#cluster.brokersExpected,
+      listenClient: `${this.address}:${clientPort}`, listenPeer: `${this.address}:${peerPort}`,
       advertiseClient: '', advertisePeer: '', volumeSettings, ...this.#cluster.learnerSettings
     }
     const node = this.#node = new BrokerNode(ports, config, (error) => { this.#fatal(process, error) })

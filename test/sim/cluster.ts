@@ -1,6 +1,7 @@
 // A whole cluster in one simulation: brokers, the Kubernetes API, clients, the network between them.
 import type { SimEvent } from './scheduler.ts'
 import { Scheduler } from './scheduler.ts'
+import { Addresses, bootstrapName, clientPort, peerPort } from './addresses.ts'
 import { SimBroker } from './broker.ts'
 import { SimFailure } from './failure.ts'
 import { KubeServer } from './kube.ts'
@@ -23,6 +24,8 @@ export interface ClusterOptions {
   readonly brokers: number
   /** What each broker spends on learners; 0: the default. */
   readonly learnerBytesPerSecond?: number
+  /** So often a broker that starts again comes back under another address. */
+  readonly newAddressChance?: number
 }
 
 export class SimCluster {
@@ -30,6 +33,7 @@ export class SimCluster {
   readonly uid = 'c0ffee00-0000-4000-8000-000000000000'
   readonly scheduler: Scheduler
   readonly network: SimNetwork
+  readonly addresses: Addresses
   readonly kube: KubeServer
   readonly book = new LogBook()
   readonly brokers: SimBroker[]
@@ -41,7 +45,7 @@ export class SimCluster {
   /** What all brokers are told. */
   readonly learnerSettings: { readonly learnerBytesPerSecond?: number, readonly learnerNearBytes?: number }
 
-  constructor ({ seed, brokers, learnerBytesPerSecond = 0 }: ClusterOptions) {
+  constructor ({ seed, brokers, learnerBytesPerSecond = 0, newAddressChance = 0 }: ClusterOptions) {
     this.learnerSettings = learnerBytesPerSecond === 0 ? {} : { learnerBytesPerSecond, learnerNearBytes }
     this.scheduler = new Scheduler(new SimRng(seed))
     this.network = new SimNetwork(this.scheduler)
@@ -49,6 +53,7 @@ export class SimCluster {
       this.scheduler.fail(SimFailure.from('uncaught error', 'a service', error))
     }
     this.kube = new KubeServer(this.network)
+    this.addresses = new Addresses(this, newAddressChance)
     this.brokers = Array.from({ length: brokers }, (_, id) => new SimBroker(this, id))
     this.scheduler.onStep = (event) => { this.observer?.afterStep(event, this.#brokerOf(event)) }
   }
@@ -89,7 +94,8 @@ export class SimCluster {
 
   start (): void { for (const broker of this.brokers) broker.start() }
 
-  /** Peer addresses of all brokers. */
-  get peerAddresses (): string[] { return this.brokers.map((broker) => `${broker.host}:9091`) }
-  get clientAddresses (): string[] { return this.brokers.map((broker) => `${broker.host}:9090`) }
+  /** The names that DNS has for the pods: they lead to wherever each is now. */
+  get peerNames (): string[] { return this.brokers.map((broker) => `${broker.host}:${peerPort}`) }
+  /** The Service's: what clients are told, once and for all. */
+  readonly bootstrap = `${bootstrapName}:${clientPort}`
 }

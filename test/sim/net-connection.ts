@@ -7,8 +7,13 @@ import { connectTimeoutMs, keepaliveMs, keepaliveTimeoutMs } from './network.ts'
 import type { Link, SimNetwork } from './network.ts'
 import type { SimEvent, SimProcess } from './scheduler.ts'
 
+/** TCP's first pause before it asks again. */
+const synAgainMs = 1_000
+
 export class Side {
   readonly host: string
+  /** Where what the other side sends goes to. */
+  readonly name: string
   readonly process: SimProcess
   /** It has learnt that the connection is gone (or has made it so). */
   broken = false
@@ -16,8 +21,9 @@ export class Side {
   told = false
   keepalive: SimEvent | undefined
 
-  constructor (host: string, process: SimProcess) {
+  constructor (host: string, process: SimProcess, name: string) {
     this.host = host
+    this.name = name
     this.process = process
   }
 }
@@ -33,9 +39,9 @@ export class Connection {
   /** The opener may begin calls on it. */
   usable = true
   established = false
-  /** From the opener to the acceptor, and back. */
-  readonly there: Link
-  readonly back: Link
+  /** From the opener to the acceptor, and back; while dialling, to whoever has the address at that moment. */
+  there: Link
+  back: Link
   readonly #target: { readonly host: string, readonly port: number }
   #dialTimeout: SimEvent | undefined
 
@@ -44,37 +50,54 @@ export class Connection {
     this.opener = opener
     this.address = address
     this.#target = target
-    this.there = network.link(opener.host, target.host)
-    this.back = network.link(target.host, opener.host)
+    this.there = this.back = network.link(opener.host, target.host)
+    const host = this.#aim()
     network.add(this)
     network.counters.dials++
     this.#dialTimeout = opener.process.schedule(connectTimeoutMs, 'dial timeout', () => {
       this.breakSide(opener, new WireError('UNAVAILABLE', `${address} did not answer within ${connectTimeoutMs} ms`))
     })
-    this.#dial(this.there.delayMs())
+    this.#dial(host, this.there.delayMs())
   }
 
+  /** The host that the address leads to, and the links to it. */
+  #aim (): string | undefined {
+    const { network, opener } = this
+    const host = network.hostAt(this.#target.host)
+    this.there = network.link(opener.host, host ?? this.#target.host)
+    this.back = network.link(host ?? this.#target.host, opener.host)
+    return host
+  }
 
   linkFrom (side: Side): Link { return side === this.opener ? this.there : this.back }
 
   other (side: Side): Side | undefined { return side === this.opener ? this.acceptor : this.opener }
 
-  #dial (afterMs: number): void {
+  /** @param hostName of whoever had the address when the SYN set out */
+  #dial (hostName: string | undefined, afterMs: number): void {
     const { network } = this
     network.scheduler.schedule(afterMs, undefined, 'dial', () => {
       if (this.opener.broken || this.opener.process.dead) return
-      const host = network.host(this.#target.host)
+      if (hostName === undefined) return this.#strayed()
+      const host = network.host(hostName)
       for (const link of [this.there, this.back]) {
         if (!link.cut) continue
-        link.whenWhole((lateMs) => { this.#dial(lateMs) })
+        link.whenWhole((lateMs) => { this.#dial(this.#aim(), lateMs) })
         return
       }
       // A host without power swallows SYNs; the dial times out, or finds it again at a later SYN.
-      if (!host.powered) return this.#dial(1_000)
+      if (!host.powered) return this.#dial(this.#aim(), synAgainMs)
       const listener = host.listeners.get(this.#target.port)
       if (listener === undefined) this.#refused()
       else listener.process.schedule(0, 'accept', () => { this.#accepted(listener) })
     }, this.address)
+  }
+
+  /** Nobody has the address. */
+  #strayed (): void {
+    this.network.counters.astray++
+    if (this.network.names.get(this.#target.host)?.refuses === true) this.#refused()
+    else this.#dial(this.#aim(), synAgainMs)
   }
 
   #refused (): void {
@@ -87,7 +110,7 @@ export class Connection {
   #accepted (listener: SimListener): void {
     if (this.opener.broken || this.opener.process.dead) return
     if (listener.closing) return this.#refused()
-    const acceptor = this.acceptor = new Side(this.#target.host, listener.process)
+    const acceptor = this.acceptor = new Side(listener.host, listener.process, listener.name)
     this.listener = listener
     listener.connections.add(this)
     this.opener.process.schedule(this.back.delayMs(), 'connected', () => {
@@ -124,9 +147,9 @@ export class Connection {
   }
 
   /** The first packet that reaches a host which knows nothing of the connection is answered by a reset. */
-  afterPowerOn (host: string): void {
+  afterPowerOn (name: string): void {
     for (const side of [this.opener, this.acceptor]) {
-      if (side?.host !== host || !side.process.dead) continue
+      if (side?.name !== name || !side.process.dead) continue
       this.#tell(this.other(side), this.linkFrom(side), this.network.rng.fraction() * keepaliveMs)
     }
   }
@@ -143,7 +166,9 @@ export class Connection {
   #tell (side: Side | undefined, link: Link, lateMs = 0): void {
     if (side === undefined || side.broken || side.told) return
     if (link.cut) {
-      link.whenWhole((late) => { this.#tell(side, link, late) })
+      const { name } = this.other(side)!
+      // Nothing comes from an address that nobody has any more.
+      link.whenWhole((late) => { if (this.network.hostAt(name) !== undefined) this.#tell(side, link, late) })
       return
     }
     side.told = true

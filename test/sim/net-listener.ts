@@ -7,26 +7,29 @@ import type { SimProcess } from './scheduler.ts'
 
 export class SimListener implements Listener {
   readonly address: string
+  /** The host part of the address, by which others find it. */
+  readonly name: string
+  readonly host: string
   readonly process: SimProcess
   readonly services: Services
   /** Empty: it serves everybody. */
   readonly clusters: readonly string[]
   readonly connections = new Set<Connection>()
   readonly #network: SimNetwork
-  readonly #host: string
   readonly #port: number
   #closing: Promise<void> | undefined
   #closed: (() => void) | undefined
 
-  constructor (network: SimNetwork, process: SimProcess, host: string, port: number, services: Services,
-    clusters: readonly string[]) {
+  constructor (network: SimNetwork, process: SimProcess, host: string, { name, port }: { name: string, port: number },
+    services: Services, clusters: readonly string[]) {
     this.#network = network
-    this.#host = host
+    this.host = host
+    this.name = name
     this.#port = port
     this.process = process
     this.services = services
     this.clusters = clusters
-    this.address = `${host}:${port}`
+    this.address = `${name}:${port}`
     network.host(host).listeners.set(port, this)
   }
 
@@ -35,7 +38,7 @@ export class SimListener implements Listener {
   close (graceMs: number): Promise<void> {
     this.#closing ??= new Promise((resolve) => {
       this.#closed = resolve
-      const { listeners } = this.#network.host(this.#host)
+      const { listeners } = this.#network.host(this.host)
       if (listeners.get(this.#port) === this) listeners.delete(this.#port)
       // Openers are asked (GOAWAY) to begin nothing more on their connections.
       for (const connection of this.connections) {

@@ -25,14 +25,17 @@ export class SimNet implements Net {
   readonly #network: SimNetwork
   readonly #process: SimProcess
   readonly #host: string
+  /** By which others find it: what knows nothing of its connections answers there once it is gone. */
+  readonly #name: string
   readonly #connections = new Map<string, Connection>()
   #cluster = ''
   #closed = false
 
-  constructor (network: SimNetwork, process: SimProcess, host: string) {
+  constructor (network: SimNetwork, process: SimProcess, host: string, name = host) {
     this.#network = network
     this.#process = process
     this.#host = host
+    this.#name = name
     process.onDeath.push(() => { network.died(process, host) })
   }
 
@@ -69,11 +72,11 @@ export class SimNet implements Net {
 
   listen (address: string, services: Services, { clusters = [] }: ListenOptions = {}): Promise<Listener> {
     return new Promise((resolve) => {
-      const { port } = parseAddress(address)
+      const { host: name, port } = parseAddress(address)
       const host = this.#network.host(this.#host)
       if (host.listeners.has(port)) throw new WireError('ADDRESS_IN_USE', `another process listens at ${address}`)
-      resolve(new SimListener(this.#network, this.#process, this.#host, port === 0 ? host.nextPort++ : port, services,
-        clusters))
+      const place = { name, port: port === 0 ? host.nextPort++ : port }
+      resolve(new SimListener(this.#network, this.#process, this.#host, place, services, clusters))
     })
   }
 
@@ -100,7 +103,7 @@ export class SimNet implements Net {
     let connection = this.#connections.get(address)
     if (connection === undefined || !connection.usable) {
       const target = parseAddress(address)
-      connection = new Connection(this.#network, new Side(this.#host, this.#process), address, target)
+      connection = new Connection(this.#network, new Side(this.#host, this.#process, this.#name), address, target)
       this.#connections.set(address, connection)
     }
     if (connection.calls.size >= callsPerConnectionMax) {

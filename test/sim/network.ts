@@ -84,17 +84,27 @@ interface Host {
   readonly listeners: Map<number, SimListener>
 }
 
+/** Where an address leads that is not its host's own name. */
+export interface Name {
+  /** Asked at every dial; undefined: nobody has it. */
+  host (): string | undefined
+  /** Dials to nobody are refused; else nothing ever comes back. */
+  readonly refuses: boolean
+}
+
 export class SimNetwork {
   readonly scheduler: Scheduler
   readonly rng: SimRng
   conditions: NetConditions = { ...calmConditions }
   readonly #hosts = new Map<string, Host>()
   readonly #links = new Map<string, Link>()
+  /** Others stand for the host that is called so. */
+  readonly names = new Map<string, Name>()
   readonly #connections = new Set<Connection>()
   /** A service failed with what is no WireError: its caller gets INTERNAL. */
   onServiceError: ((error: unknown) => void) | undefined
   /** Counts of what the network did, for coverage. */
-  readonly counters = { packets: 0, dials: 0, refusals: 0, breaks: 0, duplicates: 0, backPressure: 0 }
+  readonly counters = { packets: 0, dials: 0, refusals: 0, astray: 0, breaks: 0, duplicates: 0, backPressure: 0 }
 
   constructor (scheduler: Scheduler) {
     this.scheduler = scheduler
@@ -105,6 +115,12 @@ export class SimNetwork {
     let host = this.#hosts.get(name)
     if (host === undefined) this.#hosts.set(name, host = { powered: true, nextPort: 40_000, listeners: new Map() })
     return host
+  }
+
+  /** The host that has the name now. */
+  hostAt (name: string): string | undefined {
+    const known = this.names.get(name)
+    return known === undefined ? name : known.host()
   }
 
   link (from: string, to: string): Link {
@@ -134,8 +150,9 @@ export class SimNetwork {
     this.review()
   }
 
-  powerOn (name: string): void {
-    this.host(name).powered = true
+  /** @param name by which it is found from now on; who dialled another one never hears from there. */
+  powerOn (hostName: string, name = hostName): void {
+    this.host(hostName).powered = true
     for (const connection of this.#connections) connection.afterPowerOn(name)
     this.review()
   }

@@ -179,9 +179,9 @@ export class SimOperator {
   /** Until the controller answers, or nobody waits any more; the error is one that will not pass by itself. */
   async ask (ask: (controller: string) => Promise<Answer>, goesOn = () => true): Promise<WireError | undefined> {
     for (let turn = 0; goesOn(); turn++) {
-      const { peerAddresses } = this.#cluster
+      const { peerNames } = this.#cluster
       try {
-        const peer = peerAddresses[turn % peerAddresses.length]!
+        const peer = peerNames[turn % peerNames.length]!
         const known = await this.#net.call(peer, 'AskController', { brokerId: -1 }, callTimeoutMs)
         if (known.controllerAddress !== '') {
           const { error } = await ask(known.controllerAddress)

@@ -45,6 +45,8 @@ export interface Plan {
   readonly deliveryTimeoutMs: number
   /** What each broker spends on learners; 0: the default, which nothing here reaches. */
   readonly learnerBytesPerSecond: number
+  /** So often a broker that starts again, for whatever reason, comes back under another address. */
+  readonly newAddressChance: number
   readonly safetyMs: number
   readonly net: NetConditions
   readonly kubeDelayMs: number
@@ -153,6 +155,7 @@ export function drawPlan (seedRng: SimRng): Plan {
     valueBytesMax: large ? 30_000 : rng.pick([10, 100, 2_000]),
     deliveryTimeoutMs: rng.pick([4_000, 15_000, 60_000]),
     learnerBytesPerSecond: large ? 0 : seedRng.fork('learners').pick([0, 0, 0, 262_144]),
+    newAddressChance: seedRng.fork('addresses').pick([0, 0, 0.4, 1]),
     safetyMs,
     net: drawNet(rng),
     kubeDelayMs: rng.pick([2, 20, 200]),

@@ -30,7 +30,7 @@ export interface ClientWorld {
 }
 
 export function makeClient ({ cluster }: ClientWorld, process: SimProcess, host: string): MillraceClient {
-  return new MillraceClient({ bootstrap: cluster.clientAddresses }, {
+  return new MillraceClient({ bootstrap: cluster.bootstrap }, {
     net: new SimNet(cluster.network, process, host),
     clock: process.clock,
     rng: cluster.scheduler.rng.fork(`process/${process.name}`)

@@ -50,7 +50,7 @@ export async function runWith (seed: number, plan: Plan, spectator: Spectator,
   middle: (simulation: Simulation) => Promise<void>): Promise<RunResult> {
   const simulation = new Simulation(seed, plan)
   const { cluster, coverage } = simulation
-  const { scheduler, network, kube } = cluster
+  const { addresses, scheduler, network, kube } = cluster
   cluster.book.onLine = spectator.onLine
   scheduler.trace.onEntry = spectator.onEvent
   let faultsAtMs = 0
@@ -63,6 +63,9 @@ export async function runWith (seed: number, plan: Plan, spectator: Spectator,
     scheduler.fail(error instanceof SimFailure ? error : SimFailure.from('uncaught error', 'the simulator', error))
   }
   coverage.reached('a stream met back-pressure', network.counters.backPressure)
+  coverage.reached('a broker came back under another address', addresses.counters.renewed)
+  coverage.reached('an address had another broker before', addresses.counters.inherited)
+  coverage.reached('an address that nobody has was dialled', network.counters.astray)
   coverage.reached('a unary request came twice', network.counters.duplicates)
   coverage.reached('a write reached the API late', kube.counters.lateWrites)
   return {

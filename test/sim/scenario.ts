@@ -15,6 +15,7 @@
 //   rot WHO                                a bit of each file of its journal flips
 //   snapshot WHO | rollback WHO            a copy of its volume is taken; takes its place (nothing runs)
 //   swap 0 1                               two volumes change places (nothing runs)
+//   readdress WHO | swap addresses 0 1     it comes back under another address; two change theirs (nothing runs)
 //   restart client                         one client dies, another takes its place
 //   and what a person asks for (script-wishes.ts):
 //   add | remove                           one more broker; the last one is drained, stopped, forgotten
@@ -56,8 +57,8 @@ function parsePlan (header: readonly string[]): Plan {
   const topics: TopicPlan[] = []
   const plan: Mutable<Plan> = {
     brokers: 3, topics, producers: 2, consumers: 1, members: 0, workers: 0, orderedByKey: false, sendEveryMs: 10,
-    valueBytesMax: 20, deliveryTimeoutMs: 120_000, learnerBytesPerSecond: 0, safetyMs: 0,
-    net: { ...calmConditions }, kubeDelayMs: 2, kubeFaultChance: 0, kubeFaults: [], faults: new Map()
+    valueBytesMax: 20, deliveryTimeoutMs: 120_000, learnerBytesPerSecond: 0,
+    newAddressChance: 0, safetyMs: 0, net: { ...calmConditions }, kubeDelayMs: 2, kubeFaultChance: 0, kubeFaults: [], faults: new Map()
   }
   for (const line of header) {
     const words = line.split(/\s+/)
@@ -107,7 +108,7 @@ class Script {
       case 'mark': this.#markedAtMs = cluster.scheduler.now; break
       case 'expect': this.#expect(words, line); break
       case 'within': await this.#within(milliseconds(words[0]!), words.slice(1)); break
-      case 'swap': cluster.brokers[Number(words[0])]!.swapVolumes(cluster.brokers[Number(words[1])]!); break
+      case 'swap': this.#swap(words); break
       case 'restart': this.#simulation.restartClient(cluster.scheduler.rng.fork(`script/${line}`)); break
       case 'add': case 'remove': case 'move': case 'give': case 'elect': case 'apply': case 'delete': case 'recover':
         await wish(this.#simulation, verb, words)
@@ -134,6 +135,7 @@ class Script {
         break
       case 'stop': broker.stop(); break
       case 'wipe': broker.wipe(); break
+      case 'readdress': this.#simulation.cluster.addresses.renew(broker); break
       case 'flip': broker.flipBits(10); break
       case 'rot': broker.flipBits(10, 'journal/'); break
       case 'unreadable': broker.failReads(); break
@@ -156,6 +158,13 @@ class Script {
       if (broker === undefined) throw new SimFailure('script', `there is no broker ${id} for '${words.join(' ')}'`)
       return broker
     })
+  }
+
+  #swap (words: readonly string[]): void {
+    const { cluster: { addresses, brokers } } = this.#simulation
+    const [a, b] = words.slice(-2).map((id) => brokers[Number(id)]!)
+    if (words[0] === 'addresses') addresses.exchange(a!, b!)
+    else a!.swapVolumes(b!)
   }
 
   #cut (pair: string): void {

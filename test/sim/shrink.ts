@@ -73,6 +73,7 @@ async function simplify (best: () => RunResult, attempt: Attempt): Promise<void>
   }
   const { plan, sinceFaultsMs } = best()
   if (plan.kubeFaultChance > 0) await attempt({ kubeFaultChance: 0 })
+  if (plan.newAddressChance > 0) await attempt({ newAddressChance: 0 })
   if (JSON.stringify(plan.net) !== JSON.stringify(calmConditions)) await attempt({ net: calmConditions })
   if (sinceFaultsMs < plan.safetyMs) await attempt({ safetyMs: Math.ceil(sinceFaultsMs) })
   else await attempt({ safetyMs: Math.ceil(plan.safetyMs / 2) })

@@ -64,8 +64,8 @@ export class Simulation {
 
   constructor (seed: number, plan: Plan) {
     this.plan = plan
-    const { brokers, learnerBytesPerSecond } = plan
-    this.cluster = new SimCluster({ seed, brokers, learnerBytesPerSecond })
+    const { brokers, learnerBytesPerSecond, newAddressChance } = plan
+    this.cluster = new SimCluster({ seed, brokers, learnerBytesPerSecond, newAddressChance })
     this.topics = new Topics(plan.topics)
     this.observer = new InvariantObserver(this.cluster, this.topics, this.coverage)
     this.cluster.observer = this.observer
