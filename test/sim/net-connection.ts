@@ -51,13 +51,13 @@ export class Connection {
     this.address = address
     this.#target = target
     this.there = this.back = network.link(opener.host, target.host)
-    const host = this.#aim()
+    this.#aim()
     network.add(this)
     network.counters.dials++
     this.#dialTimeout = opener.process.schedule(connectTimeoutMs, 'dial timeout', () => {
       this.breakSide(opener, new WireError('UNAVAILABLE', `${address} did not answer within ${connectTimeoutMs} ms`))
     })
-    this.#dial(host, this.there.delayMs())
+    this.#dial(this.there.delayMs())
   }
 
   /** The host that the address leads to, and the links to it. */
@@ -73,20 +73,20 @@ export class Connection {
 
   other (side: Side): Side | undefined { return side === this.opener ? this.acceptor : this.opener }
 
-  /** @param hostName of whoever had the address when the SYN set out */
-  #dial (hostName: string | undefined, afterMs: number): void {
+  #dial (afterMs: number): void {
     const { network } = this
     network.scheduler.schedule(afterMs, undefined, 'dial', () => {
       if (this.opener.broken || this.opener.process.dead) return
+      const hostName = this.#aim()
       if (hostName === undefined) return this.#strayed()
       const host = network.host(hostName)
       for (const link of [this.there, this.back]) {
         if (!link.cut) continue
-        link.whenWhole((lateMs) => { this.#dial(this.#aim(), lateMs) })
+        link.whenWhole((lateMs) => { this.#dial(lateMs) })
         return
       }
       // A host without power swallows SYNs; the dial times out, or finds it again at a later SYN.
-      if (!host.powered) return this.#dial(this.#aim(), synAgainMs)
+      if (!host.powered) return this.#dial(synAgainMs)
       const listener = host.listeners.get(this.#target.port)
       if (listener === undefined) this.#refused()
       else listener.process.schedule(0, 'accept', () => { this.#accepted(listener) })
@@ -97,7 +97,7 @@ export class Connection {
   #strayed (): void {
     this.network.counters.astray++
     if (this.network.names.get(this.#target.host)?.refuses === true) this.#refused()
-    else this.#dial(this.#aim(), synAgainMs)
+    else this.#dial(synAgainMs)
   }
 
   #refused (): void {
