@@ -311,7 +311,7 @@ export class Consumer<K = Uint8Array, V = Uint8Array> implements AsyncIterable<C
 
   /** The high watermarks of everything assigned, asked now. A partition without a leader is waited for. */
   async endOffsets (options: CallOptions = {}): Promise<ListedOffset[]> {
-    const listed = await this.#offsets.list(this.assignment().map(each => ({ ...each, at: 'end' })), patience(options))
+    const listed = await this.#offsets.list(this.#readers.ends(), patience(options))
     for (const place of listed) this.#readers.get(place)?.heardOfEnd(place.offset)
     return listed
   }

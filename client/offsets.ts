@@ -19,6 +19,12 @@ export interface OffsetQuery {
   readonly at: 'start' | 'end' | { readonly timestamp: number }
 }
 
+/** What its reader knows of the partition already. */
+export interface KnownQuery extends OffsetQuery {
+  /** A leader of an older epoch has not heard that it leads no more, and cannot say where the partition ends. */
+  readonly leaderEpoch?: number | undefined
+}
+
 /** Where a place of a partition is. */
 export interface ListedOffset {
   readonly topic: string
@@ -67,7 +73,7 @@ export class Offsets {
   }
 
   /** One attempt at each query; answers in their order, errors in place of those that failed. */
-  async listOnce (queries: readonly OffsetQuery[]): Promise<Answer[]> {
+  async listOnce (queries: readonly KnownQuery[]): Promise<Answer[]> {
     const answers: Answer[] = queries.map(() => new WireError('LEADER_NOT_AVAILABLE'))
     const byLeader = new Map<string, number[]>()
     for (const [index, { topic, partition }] of queries.entries()) {
@@ -100,7 +106,7 @@ export class Offsets {
     return new WireError('LEADER_NOT_AVAILABLE', `${topic}/${partition} has no leader now`)
   }
 
-  async #ask (address: string, queries: readonly OffsetQuery[]): Promise<Answer[]> {
+  async #ask (address: string, queries: readonly KnownQuery[]): Promise<Answer[]> {
     const request = {
       queries: queries.map(({ topic, partition, at }): Sent<ListOffsetsRequest_Query> => ({
         topic, partition, target: targetOf(at), timestamp: typeof at === 'object' ? at.timestamp : 0
@@ -108,10 +114,13 @@ export class Offsets {
     }
     try {
       const { results } = await this.#ports.net.call(address, 'ListOffsets', request, callTimeoutMs)
-      return queries.map(({ topic, partition }, index): Answer => {
+      return queries.map(({ topic, partition, leaderEpoch = -1 }, index): Answer => {
         const result = results[index]
         if (result === undefined) return new WireError('INTERNAL', `broker ${address} left out ${topic}/${partition}`)
         if (result.error !== undefined) return this.#inDoubt(topic, partition, WireError.fromDetail(result.error))
+        if (result.leaderEpoch < leaderEpoch) {
+          return new WireError('LEADER_NOT_AVAILABLE', `${address} does not lead ${topic}/${partition} any more`)
+        }
         return { topic, partition, offset: result.offset, timestamp: result.timestamp }
       })
     } catch (error) {
@@ -128,7 +137,7 @@ export class Offsets {
   }
 
   /** Every query answered. A partition without a leader is waited for. */
-  async list (queries: readonly OffsetQuery[], patience: Patience): Promise<ListedOffset[]> {
+  async list (queries: readonly KnownQuery[], patience: Patience): Promise<ListedOffset[]> {
     const done = new Map<number, ListedOffset>()
     await retry({ ...this.#ports, ...patience, what: 'offsets' }, async () => {
       const open = queries.map((_, index) => index).filter(index => !done.has(index))

@@ -5,7 +5,7 @@ import { errorOf, toMillraceError } from './errors.ts'
 import type { MillraceError } from './errors.ts'
 import * as limits from './limits.ts'
 import type { Metadata, TopicView } from './metadata.ts'
-import type { Offsets, PartitionOffset, Patience } from './offsets.ts'
+import type { KnownQuery, Offsets, PartitionOffset, Patience } from './offsets.ts'
 import { PartitionReader } from './partition-reader.ts'
 import type { ReaderHost } from './partition-reader.ts'
 
@@ -66,6 +66,11 @@ export class ReaderSet {
 
   get (partition: TopicPartition): PartitionReader | undefined {
     return this.#readers.get(keyOf(partition))
+  }
+
+  /** What to ask for all ends. */
+  ends (): KnownQuery[] {
+    return [...this.all()].map(({ place, leaderEpoch }) => ({ ...place, leaderEpoch, at: 'end' }))
   }
 
   track (topic: string): void {

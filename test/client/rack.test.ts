@@ -120,3 +120,15 @@ it('reads on when a follower that said nothing for a while is heard again', asyn
   world.net.release(world.cluster.addresses[1]!)
   expect(await take(world, consumer, 10)).toEqual(values(10, 20))
 })
+
+it('does not believe a leader about the end of which the follower has had a successor', async () => {
+  await fill(world, 0, values(0, 10))
+  const consumer = await reader('b')
+  expect(await take(world, consumer, 10)).toEqual(values(0, 10))
+  world.cluster.elect('orders', 0, 2)
+  world.cluster.staleEnds.set(0, { offset: 10, leaderEpoch: 0 })
+  world.cluster.write('orders', 0, values(10, 12))
+  expect(await take(world, consumer, 2)).toEqual(values(10, 12))
+  expect(servedBy()).toEqual([1])
+  expect(await world.clock.finish(consumer.endOffsets())).toMatchObject([{ partition: 0, offset: 12 }])
+})
