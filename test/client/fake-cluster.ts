@@ -75,8 +75,6 @@ export class FakeCluster {
   verdict: (topic: string, partition: number, header: BatchHeader) => Verdict = () => 'ok'
   /** What a question for an offset is answered with instead, if with anything. */
   listRefusal: ErrorCode | undefined
-  /** Who has not heard yet that another leads, by broker id: what it takes for the end. */
-  readonly staleEnds = new Map<number, { readonly offset: number, readonly leaderEpoch: number }>()
   /** Throws what a broker refuses a subscription with, if it does. */
   refuse: (id: number, subscribe: FetchRequest_Subscribe) => void = () => {}
   /** Bytes of produce requests, as they came. */
@@ -323,17 +321,14 @@ export class FakeCluster {
     const result = { topic, partition, offset: -1, timestamp: -1, leaderEpoch: -1 }
     try {
       if (this.listRefusal !== undefined) throw new WireError(this.listRefusal)
-      const stale = this.staleEnds.get(id)
-      if (stale !== undefined) return { ...result, ...stale }
-      const state = this.#lead(id, topic, partition)
-      result.leaderEpoch = state.leaderEpoch
-      if (target === 'OFFSET_TARGET_EARLIEST') return { ...result, offset: state.logStart }
-      if (target === 'OFFSET_TARGET_LATEST') return { ...result, offset: state.end }
-      for (const { header, bytes } of state.entries) {
+      const { end, entries, leaderEpoch, logStart } = this.#lead(id, topic, partition)
+      if (target === 'OFFSET_TARGET_EARLIEST') return { ...result, leaderEpoch, offset: logStart }
+      if (target === 'OFFSET_TARGET_LATEST') return { ...result, leaderEpoch, offset: end }
+      for (const { header, bytes } of entries) {
         const found = decodeRecords(bytes, header).find(record => record.timestamp >= query.timestamp)
-        if (found !== undefined) return { ...result, offset: found.offset, timestamp: found.timestamp }
+        if (found !== undefined) return { ...result, leaderEpoch, offset: found.offset, timestamp: found.timestamp }
       }
-      return { ...result, offset: state.end }
+      return { ...result, leaderEpoch, offset: end }
     } catch (error) {
       if (!(error instanceof WireError)) throw error
       return { ...result, error: detailOf(error) }

@@ -126,7 +126,9 @@ it('does not believe a leader about the end of which the follower has had a succ
   const consumer = await reader('b')
   expect(await take(world, consumer, 10)).toEqual(values(0, 10))
   world.cluster.elect('orders', 0, 2)
-  world.cluster.staleEnds.set(0, { offset: 10, leaderEpoch: 0 })
+  const results = [{ topic: 'orders', partition: 0, offset: 10, timestamp: -1, leaderEpoch: 0, error: undefined }]
+  world.net.stop('broker-0:9090')
+  await world.net.listen('broker-0:9090', { unary: { ListOffsets: () => Promise.resolve({ results }) } })
   world.cluster.write('orders', 0, values(10, 12))
   expect(await take(world, consumer, 2)).toEqual(values(10, 12))
   expect(servedBy()).toEqual([1])

@@ -57,8 +57,8 @@ function parsePlan (header: readonly string[]): Plan {
   const topics: TopicPlan[] = []
   const plan: Mutable<Plan> = {
     brokers: 3, topics, producers: 2, consumers: 1, members: 0, workers: 0, orderedByKey: false, sendEveryMs: 10,
-    valueBytesMax: 20, deliveryTimeoutMs: 120_000, learnerBytesPerSecond: 0,
-    newAddressChance: 0, safetyMs: 0, net: { ...calmConditions }, kubeDelayMs: 2, kubeFaultChance: 0, kubeFaults: [], faults: new Map()
+    valueBytesMax: 20, deliveryTimeoutMs: 120_000, learnerBytesPerSecond: 0, newAddressChance: 0, safetyMs: 0,
+    net: { ...calmConditions }, kubeDelayMs: 2, kubeFaultChance: 0, kubeFaults: [], faults: new Map()
   }
   for (const line of header) {
     const words = line.split(/\s+/)
