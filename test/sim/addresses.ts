@@ -1,13 +1,19 @@
 // The addresses of brokers, as pods have them: a process keeps its own, the next one may come back under another. At
-// the old one there is nobody then, or later another broker. Hosts, and the links between them, stay what they are.
+// the old one there is nobody then, or a broker of another cluster, or later another of this one. Hosts, and the links
+// between them, stay what they are.
 import type { SimBroker } from './broker.ts'
 import type { SimCluster } from './cluster.ts'
+import { SimNet } from './net.ts'
 import type { SimRng } from './rng.ts'
 
 export const clientPort = 9090
 export const peerPort = 9091
 /** Leads to some broker that listens, as the bootstrap Service does. */
 export const bootstrapName = 'bootstrap'
+
+/** The host of the other cluster's broker: it serves nobody who means this one. */
+const strangerHost = 'stranger'
+const strangerClusters = ['elsewhere/events', '0ddba11']
 
 /** So often a broker that comes back elsewhere gets an address that another one had, where there is any. */
 const inheritChance = 0.5
@@ -24,6 +30,10 @@ export class Addresses {
     this.#changeChance = changeChance
     const rng = cluster.scheduler.rng.fork(bootstrapName)
     cluster.network.names.set(bootstrapName, { host: () => this.#anyThatListens(rng), refuses: true })
+    const stranger = new SimNet(cluster.network, cluster.scheduler.process(strangerHost), strangerHost)
+    for (const port of [clientPort, peerPort]) {
+      void stranger.listen(`${strangerHost}:${port}`, {}, { clusters: strangerClusters })
+    }
   }
 
   #anyThatListens (rng: SimRng): string | undefined {
@@ -69,7 +79,7 @@ export class Addresses {
   #move (broker: SimBroker, free: readonly string[]): void {
     const rng = this.#rng(broker).fork('place')
     const before = broker.address
-    if (this.#owners.get(before) === broker) this.#vacate(before, rng.chance(0.5))
+    if (this.#owners.get(before) === broker) this.#vacate(before, rng.pick(['refused', 'silent', strangerHost]))
     this.counters.renewed++
     if (free.length > 0 && rng.chance(inheritChance)) {
       this.counters.inherited++
@@ -85,9 +95,10 @@ export class Addresses {
     this.#cluster.network.names.set(address, { host: () => broker.host, refuses: true })
   }
 
-  #vacate (address: string, refuses: boolean): void {
+  #vacate (address: string, becomes: 'refused' | 'silent' | typeof strangerHost): void {
+    const host = becomes === strangerHost ? strangerHost : undefined
     this.#owners.set(address, undefined)
-    this.#cluster.network.names.set(address, { host: () => undefined, refuses })
+    this.#cluster.network.names.set(address, { host: () => host, refuses: becomes === 'refused' })
   }
 }
 

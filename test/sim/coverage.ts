@@ -29,7 +29,7 @@ export const sometimes = [
   'a follower served readers', 'a learner was held back',
   'a person had a partition recovered', 'a person gave up committed records', 'dead members left an empty group',
   'a broker came back under another address', 'an address that nobody has was dialled',
-  'an address had another broker before',
+  'an address had another broker before', 'a call reached another cluster',
   'a backup of the API was restored', 'a stream met back-pressure', 'a unary request came twice'
 ] as const
 

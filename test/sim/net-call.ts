@@ -176,6 +176,7 @@ export class Call {
       const { request, response } = rpcs[this.method]
       const end = this.acceptor = new End(this, side, request as Messages, response as Messages)
       if (this.#cluster !== '' && listener.clusters.length > 0 && !listener.clusters.includes(this.#cluster)) {
+        this.connection.network.counters.wrongClusters++
         end.destroy(new WireError('WRONG_BROKER', `${this.connection.address} is not of ${this.#cluster}`))
         return
       }

@@ -104,7 +104,9 @@ export class SimNetwork {
   /** A service failed with what is no WireError: its caller gets INTERNAL. */
   onServiceError: ((error: unknown) => void) | undefined
   /** Counts of what the network did, for coverage. */
-  readonly counters = { packets: 0, dials: 0, refusals: 0, astray: 0, breaks: 0, duplicates: 0, backPressure: 0 }
+  readonly counters = {
+    packets: 0, dials: 0, refusals: 0, astray: 0, wrongClusters: 0, breaks: 0, duplicates: 0, backPressure: 0
+  }
 
   constructor (scheduler: Scheduler) {
     this.scheduler = scheduler

@@ -65,6 +65,7 @@ export async function runWith (seed: number, plan: Plan, spectator: Spectator,
   coverage.reached('a stream met back-pressure', network.counters.backPressure)
   coverage.reached('a broker came back under another address', addresses.counters.renewed)
   coverage.reached('an address had another broker before', addresses.counters.inherited)
+  coverage.reached('a call reached another cluster', network.counters.wrongClusters)
   coverage.reached('an address that nobody has was dialled', network.counters.astray)
   coverage.reached('a unary request came twice', network.counters.duplicates)
   coverage.reached('a write reached the API late', kube.counters.lateWrites)

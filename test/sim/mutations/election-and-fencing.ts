@@ -17,6 +17,17 @@ const bootEpoch = { file: replica, search: 'row.leaderEpoch > this.#bootEpoch &&
 
 export const electionAndFencing: readonly Mutation[] = [
   {
+    name: 'whoever-answers-is-the-missing-one',
+    rule,
+    without: 'a missing broker lives only when it answers itself: another one that has its address now does not count',
+    edits: [{
+      file: 'broker/controller/watch.ts',
+      search: "if (answer.brokerId !== brokerId || answer.incarnation !== broker.incarnation) return 'gone'",
+      replace: ''
+    }],
+    finders: ['scenario inherited-address']
+  },
+  {
     name: 'elected-outside-the-set',
     rule,
     without: 'only members of the in-sync set are elected: when none lives, any replica is',
