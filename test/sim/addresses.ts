@@ -90,9 +90,14 @@ export class Addresses {
   #fresh (): string { return `10.0.0.${this.#owners.size}` }
 
   #give (broker: SimBroker, address: string): void {
+    const { network } = this.#cluster
+    // The stranger's pod is gone, and its connections with it.
+    for (const connection of network.connections()) {
+      if (connection.acceptor?.host === strangerHost && connection.target.host === address) connection.break()
+    }
     broker.address = address
     this.#owners.set(address, broker)
-    this.#cluster.network.names.set(address, { host: () => broker.host, refuses: true })
+    network.names.set(address, { host: () => broker.host, refuses: true })
   }
 
   #vacate (address: string, becomes: 'refused' | 'silent' | typeof strangerHost): void {

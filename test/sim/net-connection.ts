@@ -42,14 +42,14 @@ export class Connection {
   /** From the opener to the acceptor, and back; while dialling, to whoever has the address at that moment. */
   there: Link
   back: Link
-  readonly #target: { readonly host: string, readonly port: number }
+  readonly target: { readonly host: string, readonly port: number }
   #dialTimeout: SimEvent | undefined
 
   constructor (network: SimNetwork, opener: Side, address: string, target: { host: string, port: number }) {
     this.network = network
     this.opener = opener
     this.address = address
-    this.#target = target
+    this.target = target
     this.there = this.back = network.link(opener.host, target.host)
     this.#aim()
     network.add(this)
@@ -63,9 +63,9 @@ export class Connection {
   /** The host that the address leads to, and the links to it. */
   #aim (): string | undefined {
     const { network, opener } = this
-    const host = network.hostAt(this.#target.host)
-    this.there = network.link(opener.host, host ?? this.#target.host)
-    this.back = network.link(host ?? this.#target.host, opener.host)
+    const host = network.hostAt(this.target.host)
+    this.there = network.link(opener.host, host ?? this.target.host)
+    this.back = network.link(host ?? this.target.host, opener.host)
     return host
   }
 
@@ -87,7 +87,7 @@ export class Connection {
       }
       // A host without power swallows SYNs; the dial times out, or finds it again at a later SYN.
       if (!host.powered) return this.#dial(synAgainMs)
-      const listener = host.listeners.get(this.#target.port)
+      const listener = host.listeners.get(this.target.port)
       if (listener === undefined) this.#refused()
       else listener.process.schedule(0, 'accept', () => { this.#accepted(listener) })
     }, this.address)
@@ -96,7 +96,7 @@ export class Connection {
   /** Nobody has the address. */
   #strayed (): void {
     this.network.counters.astray++
-    if (this.network.names.get(this.#target.host)?.refuses === true) this.#refused()
+    if (this.network.names.get(this.target.host)?.refuses === true) this.#refused()
     else this.#dial(synAgainMs)
   }
 
