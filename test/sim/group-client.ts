@@ -87,6 +87,8 @@ interface Commit {
 
 /** At most so many wait for each other. */
 const commitsMax = 4
+/** What a member has sent is delivered within this, or never. */
+const inFlightMsMax = 5_000
 
 /** One time that a member has a partition. */
 interface Reading {
@@ -110,7 +112,7 @@ class GroupMember {
   #left = false
   /** Another may sit in its place: its static name may be taken from it. */
   #goes = false
-  #closed = false
+  #closedAt = Infinity
   /** Who sat in its place: what it said last may come late, and take the static name back. */
   readonly #before: GroupMember | undefined
   /** It has given up. */
@@ -163,11 +165,14 @@ class GroupMember {
     }
   }
 
+  /** Nothing that it said before it closed can be on its way any more, as to a coordinator that is new. */
+  get #isLongClosed (): boolean { return this.process.clock.now() - this.#closedAt > inFlightMsMax }
+
   /** Another has its name: the one after it, or the one before it that has not gone yet. */
   #isReplaced (error: MillraceError): boolean {
     if (error.code !== 'FENCED_INSTANCE') return false
-    if (this.#goes) return true
-    if (this.#before === undefined || this.#before.process.dead || this.#before.#closed) return false
+    if (this.#goes || this.#left) return true
+    if (this.#before === undefined || this.#before.process.dead || this.#before.#isLongClosed) return false
     this.#left = true
     this.#gone()
     return true
@@ -240,7 +245,9 @@ class GroupMember {
     } catch (error) {
       const code = error instanceof MillraceError ? error.code : 'INTERNAL'
       if (code === 'FENCED_MEMBER') this.#world.coverage.reached('a commit was fenced')
-      else if (!(error instanceof MillraceError && (error.retriable || code === 'CLOSED'))) throw error
+      else if (!(error instanceof MillraceError && (error.retriable || code === 'CLOSED' || this.#isReplaced(error)))) {
+        throw error
+      }
       return
     } finally {
       this.#commits.splice(this.#commits.indexOf(commit), 1)
@@ -263,7 +270,7 @@ class GroupMember {
       await this.#commit([...this.#readings])
       this.#left = true
       await this.#consumer.close()
-      this.#closed = true
+      this.#closedAt = this.process.clock.now()
     } catch (error) {
       if (!(error instanceof MillraceError && error.retriable)) throw error
     }
