@@ -124,10 +124,12 @@ export class Views {
     const watched = this.#of(cluster)
     const name = topic.topic?.name
     if (watched.view === undefined || name === undefined) return
+    const isNew = !watched.topics.has(name)
     // In place: a copy for each of thousands of topics would be quadratic.
     watched.topics.set(name, topic)
-    // An answer that is under way was made before this topic was.
-    if (watched.asking !== undefined) watched.again = true
+    // What is counted over all topics is known by a description alone. One that is under way was made before this was.
+    if (isNew) this.poke(cluster)
+    else if (watched.asking !== undefined) watched.again = true
   }
 
   forget (cluster: string): void {

@@ -140,6 +140,19 @@ describe('views', () => {
     expect(clock.timers).toBe(0)
   })
 
+  it('asks how many partitions there are when it learns of a new topic, and not of one that it knows', async () => {
+    await views.refresh(cluster)
+    const { topic: status } = await controller.call(controller.address, 'ApplyTopic', topic)
+    const before = questions()
+    views.learn(cluster, status!)
+    await clock.advance(2_000)
+    expect(questions()).toBe(before + 1)
+    expect(views.get(cluster)?.partitions).toBe(6)
+    views.learn(cluster, status!)
+    await clock.advance(60_000)
+    expect(questions()).toBe(before + 1)
+  })
+
   it('learns what ApplyTopic answered, and asks once more if an older answer was under way', async () => {
     await views.refresh(cluster)
     const later = new FakeController()
