@@ -110,6 +110,11 @@ export class Nodes {
     if (isNew && ordinal < 3) brokers.known.get(ordinal)!.replicas = replicasEach
     this.#elect()
     const { uid } = pod.metadata
+    // One that holds nothing has nothing to catch up with: nobody waits for it.
+    if (brokers.known.get(ordinal)!.replicas === 0) {
+      this.#count(ordinal, true)
+      return
+    }
     this.#time.after(syncMs, () => {
       const now = this.#kube.get('pods', name)
       if (now?.metadata.uid === uid && now?.metadata.deletionTimestamp === undefined) this.#count(ordinal, true)
