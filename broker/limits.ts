@@ -146,6 +146,8 @@ export const preferredLeadersPerMove = 64
 export const leadershipsPerStep = 25
 /** The first partitions of a step serve again about then. */
 export const leadershipStepMs = 50
+/** In-sync sets that a broker that stops leaves at each step, when it leads nothing more; more likewise. */
+export const departuresPerStep = 50
 /** With leadershipStepMs a second: less than a broker waits before it stops anyway. */
 export const leadershipStepsMax = 20
 /** Rows in one Push and partitions in one AskEnds: a message stays far below messageBytesMax. */

@@ -167,6 +167,7 @@ export class Desk {
     const settle: (() => void)[] = []
     const waiting = new Set<string>()
     const calm: PartitionRow[] = []
+    const gentle: PartitionRow[] = []
     this.#holding = false
     for (const topic of draft.topics.values()) {
       for (const row of draft.rows(topic.topicId)) {
@@ -179,7 +180,7 @@ export class Desk {
         if (needy && this.#hopeless.size > 0) waiting.add(partitionKeyText(row.topicId, row.partition))
         if (plan.row !== row) {
           if (plan.outcome === 'elected' || plan.row.leader === nobody) draft.setRow(plan.row)
-          else calm.push(plan.row)
+          else (plan.isGentle ? gentle : calm).push(plan.row)
         }
         if (plan.wish !== undefined && !this.isHopeless(row)) {
           const due = elections.want(plan.wish)
@@ -193,6 +194,7 @@ export class Desk {
       }
     }
     if (!this.#holding) for (const row of calm) draft.setRow(row)
+    for (const row of gentle.slice(0, elections.departures(draft.base.name, gentle.length))) draft.setRow(row)
     for (const key of this.#hopeless.keys()) if (!waiting.has(key)) this.#hopeless.delete(key)
     return settle
   }

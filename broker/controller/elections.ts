@@ -49,6 +49,11 @@ function isClosed (entry: Entry): boolean {
   return entry.waiting.size === 0 || (entry.late && entry.answers.length > 0)
 }
 
+/** Of `waiting` at a step: as many as at the one before, more when they would need too many steps. */
+function portion (waiting: number, before: number, least: number): number {
+  return Math.max(waiting === 0 ? least : before, Math.ceil(waiting / limits.leadershipStepsMax))
+}
+
 export class Elections {
   readonly #options: ElectionsOptions
   readonly #entries = new Map<string, Entry>()
@@ -62,6 +67,11 @@ export class Elections {
   #stepping: Timer | undefined
   /** Partitions whose gentle wishes are for a later step. */
   readonly #later = new Set<string>()
+  /** The same of departures, which begin with a step. */
+  #departuresPerStep = limits.departuresPerStep
+  #departuresLeft = 0
+  /** By table. */
+  readonly #departuresLater = new Map<string, number>()
 
   constructor (options: ElectionsOptions) {
     this.#options = options
@@ -96,17 +106,37 @@ export class Elections {
       return false
     }
     this.#left -= 1
-    this.#stepping ??= this.#options.clock.setTimer(limits.leadershipStepMs, () => { this.#step() })
+    this.#startStep()
     return true
+  }
+
+  /**
+   * Of so many in-sync sets of a table that brokers on their way out are to leave: how many may be written now. Nobody
+   * waits for them, but every broker has work with them: leaderships go first.
+   */
+  departures (table: string, wanted: number): number {
+    const granted = Math.min(wanted, this.#departuresLeft)
+    this.#departuresLeft -= granted
+    if (wanted > granted) this.#departuresLater.set(table, wanted - granted)
+    // What is left of this step's ends with it.
+    if (wanted > 0) this.#startStep()
+    return granted
+  }
+
+  #startStep (): void {
+    this.#stepping ??= this.#options.clock.setTimer(limits.leadershipStepMs, () => { this.#step() })
   }
 
   #step (): void {
     this.#stepping = undefined
-    const waiting = this.#later.size
+    const leaderships = this.#later.size
+    const departures = [...this.#departuresLater.values()].reduce((sum, count) => sum + count, 0)
     this.#later.clear()
-    const least = waiting === 0 ? limits.leadershipsPerStep : this.#perStep
-    this.#left = this.#perStep = Math.max(least, Math.ceil(waiting / limits.leadershipStepsMax))
-    if (waiting > 0) this.#options.ready()
+    this.#departuresLater.clear()
+    this.#left = this.#perStep = portion(leaderships, this.#perStep, limits.leadershipsPerStep)
+    this.#departuresPerStep = portion(departures, this.#departuresPerStep, limits.departuresPerStep)
+    this.#departuresLeft = leaderships > 0 || departures === 0 ? 0 : this.#departuresPerStep
+    if (leaderships + departures > 0) this.#options.ready()
   }
 
   #begin (): void {

@@ -1,7 +1,7 @@
 // What the controller does to a row by itself: elect, drop dead members, complete moves, follow the topic's floor.
 // Level-triggered: looks at how things are, after every change, and not at what happened.
 import type { PartitionRow, ReplicaEnds, ReplicaIdentity } from '../../wire/messages.ts'
-import { nobody } from '../row.ts'
+import { hasIdentity, nobody } from '../row.ts'
 import { damagedMembers, elect } from './election.ts'
 import type { Contest } from './election.ts'
 import type { Poll, Wish } from './elections.ts'
@@ -13,6 +13,8 @@ import type { TopicEntry } from './table.ts'
 export interface RowPlan {
   /** The same object when nothing is to be done. */
   readonly row: PartitionRow
+  /** Nothing but members whose brokers stop leave the set: that may wait for its turn. */
+  readonly isGentle: boolean
   /** A poll that is needed before more can be decided. */
   readonly wish: Wish | undefined
   /** What a poll led to. */
@@ -27,12 +29,12 @@ export function planRow (row: PartitionRow, topic: TopicEntry, facts: Facts, pol
   }
   const standing = facts.leadership(row)
   if (standing === 'stands' && (poll === undefined || poll.preferred === nobody)) {
-    return { ...idle(settled(row, topic, facts)), wish: moveWish(row, facts) }
+    return { ...calm(row, topic, facts), wish: moveWish(row, facts) }
   }
   const able = row.inSync.filter(member => isLive(facts, row, member) &&
     (standing === 'lost' || member.brokerId !== row.leader))
   if (standing !== 'lost' && !able.some(member => facts.isFit(row, member.brokerId))) {
-    return idle(settled(row, topic, facts))
+    return calm(row, topic, facts)
   }
   if (able.length === 0) return idle(withoutLeader(row))
   if (poll !== undefined) return contested(row, topic, facts, standing, poll, able)
@@ -41,7 +43,7 @@ export function planRow (row: PartitionRow, topic: TopicEntry, facts: Facts, pol
     facts.member(row.topicId, row.partition, member) === 'stopping')
   const wish = { row, ask: [...new Set(ask)], preferred: nobody, isGentle }
   // A leader that only is to leave goes on leading meanwhile.
-  return { ...idle(standing === 'lost' ? row : settled(row, topic, facts)), wish }
+  return { ...standing === 'lost' ? idle(row) : calm(row, topic, facts), wish }
 }
 
 function contested (row: PartitionRow, topic: TopicEntry, facts: Facts, standing: Standing, poll: Poll,
@@ -61,13 +63,13 @@ function contested (row: PartitionRow, topic: TopicEntry, facts: Facts, standing
   const damaged = damagedMembers(contest)
   if (standing === 'stands' && heirs.length === 0 && leader !== poll.preferred) leader = nobody
   if (leader === nobody) {
-    const rest = standing === 'lost' ? withoutLeader(row) : settled(row, topic, facts)
-    return { row: rest, wish: undefined, outcome: 'failed', damaged }
+    const rest = standing === 'lost' ? idle(withoutLeader(row)) : calm(row, topic, facts)
+    return { ...rest, outcome: 'failed', damaged }
   }
   const inSync = [...shrink(row, leader, facts)]
   const minInSync = effectiveFloor(row.minInSync, topic.minInSync, inSync.length)
   const next = nextRow(row, { leader, leaderEpoch: row.leaderEpoch + 1, inSync, minInSync })
-  return { row: { ...next, ...completed(next, facts) }, wish: undefined, outcome: 'elected', damaged }
+  return { ...idle({ ...next, ...completed(next, facts) }), outcome: 'elected', damaged }
 }
 
 /** A move that waits for nothing but a leader in its target: who that could be, in order of preference. */
@@ -120,5 +122,14 @@ function isAnswering (facts: Facts, row: PartitionRow, member: ReplicaIdentity):
 }
 
 function idle (row: PartitionRow): RowPlan {
-  return { row, wish: undefined, outcome: 'none', damaged: [] }
+  return { row, isGentle: false, wish: undefined, outcome: 'none', damaged: [] }
+}
+
+/** Its leader stays. */
+function calm (row: PartitionRow, topic: TopicEntry, facts: Facts): RowPlan {
+  const next = settled(row, topic, facts)
+  const isGentle = next !== row && next.leaderEpoch === row.leaderEpoch && next.minInSync === row.minInSync &&
+    row.inSync.every(member => hasIdentity(next.inSync, member) ||
+      facts.member(row.topicId, row.partition, member) === 'stopping')
+  return { ...idle(next), isGentle }
 }

@@ -7,20 +7,25 @@ import { TableDraft } from '../../../broker/controller/table.ts'
 import type { WireError } from '../../../wire/errors.ts'
 import { WireError as Refusal } from '../../../wire/errors.ts'
 import type { PartitionRow } from '../../../wire/messages.ts'
-import type { Standing } from '../../../broker/controller/facts.ts'
+import type { MemberState, Standing } from '../../../broker/controller/facts.ts'
 import { broker, ends, facts, id, row, table, topic, topicId } from './make.ts'
 
 const poll = { answers: [ends(0, 5, 9), ends(1, 5, 10), ends(2, 5, 11)], preferred: -1 }
 
-function simulate (decides = true, standing: Standing = 'stands') {
+function simulate (decides = true, standing: Standing = 'stands', two: MemberState = 'live', departures = 0) {
   const outdated: string[] = []
+  const wanted: [string, number][] = []
+  const told = (name: string, count: number): number => {
+    wanted.push([name, count])
+    return departures
+  }
   const answers: { error: WireError | undefined, row: PartitionRow | undefined }[] = []
   const live = {
-    ...facts({ 0: 'live', 1: 'live', 2: 'live' }, { standing }), session: () => undefined, moved: () => {}
+    ...facts({ 0: 'live', 1: 'live', 2: two }, { standing }), session: () => undefined, moved: () => {}
   }
   const bureau = {
     roster: live,
-    elections: { poll: () => standing === 'lost' ? poll : undefined, want: () => true, forget: () => {} },
+    elections: { poll: () => standing === 'lost' ? poll : undefined, want: () => true, forget: () => {}, departures: told },
     counters: newCounters(),
     log: { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} },
     mayDecide: () => decides,
@@ -39,7 +44,7 @@ function simulate (decides = true, standing: Standing = 'stands') {
     const request = { requestId: 1, topicId, partition: 0, leaderEpoch: 5, version, inSync: row().inSync, added: [] }
     desk.change(session, request)
   }
-  return { desk: new Desk(bureau), base, outdated, answers, ask, session }
+  return { desk: new Desk(bureau), base, outdated, answers, ask, session, wanted }
 }
 
 test('a request from a newer row ends the office; it changes nothing', () => {
@@ -103,4 +108,15 @@ test('whom a request adds is not elected in the same write', () => {
   const second = new TableDraft(first.finish(1, 'w'))
   desk.decide(second)
   expect(second.row(topicId, 0)).toMatchObject({ version: 11, leaderEpoch: 6, leader: 2 })
+})
+
+test('as many sets lose the member whose broker stops as have their turn; a dead one leaves all at once', () => {
+  const rows = new Map([[topicId, [0, 1, 2].map(partition => row({ partition }))]])
+  for (const [state, turns, left] of [['stopping', 2, 2], ['stopping', 0, 0], ['dead', 0, 3]] as const) {
+    const { desk, base, wanted } = simulate(true, 'stands', state, turns)
+    const draft = new TableDraft({ ...base, rows })
+    desk.decide(draft)
+    expect(draft.rows(topicId).filter(({ inSync }) => inSync.length === 2)).toHaveLength(left)
+    expect(wanted).toEqual([['events-0', state === 'dead' ? 0 : 3]])
+  }
 })

@@ -72,6 +72,38 @@ test('gentle wishes are granted some at a time, in about a second however many t
   }
 })
 
+test('departures begin with a step in which no leadership waits, and are granted some at a time', async () => {
+  for (const count of [120, 3_000]) {
+    const { elections, pass, ready } = simulate()
+    const leaderships = Array.from({ length: limits.leadershipsPerStep + 1 }, (_, partition) =>
+      ({ row: row({ partition }), ask: [1], preferred: -1, isGentle: true }))
+    for (const each of leaderships) elections.want(each)
+    let left = [count, count]
+    const granted: number[] = []
+    const grant = (): void => {
+      left = left.map((each, table) => each - elections.departures(`events-${table}`, each))
+      granted.push(2 * count - left.reduce((sum, each) => sum + each, 0))
+    }
+    grant()
+    await pass(limits.leadershipStepMs + 1)
+    elections.want(leaderships.at(-1)!)
+    grant()
+    // As often as it decides meanwhile: the same that wait.
+    grant()
+    expect(granted).toEqual([0, 0, 0])
+    for (let step = 0; step < limits.leadershipStepsMax; step++) {
+      const before = ready()
+      await pass(limits.leadershipStepMs + 1)
+      if (ready() > before) grant()
+    }
+    expect(granted[3]).toBe(Math.max(limits.departuresPerStep, 2 * count / limits.leadershipStepsMax))
+    expect(granted.at(-1)).toBe(2 * count)
+    expect(left).toEqual([0, 0])
+    await pass(limits.leadershipStepMs + 1)
+    expect(elections.departures('events-0', 1)).toBe(0)
+  }
+})
+
 test('after 200 ms one answer is enough, none is not', async () => {
   const { elections, pass } = simulate()
   elections.want(wish)

@@ -9,13 +9,23 @@ describe('a leader that stands', () => {
   test('nothing to do is the same row', () => {
     const one = row()
     expect(planRow(one, topic(), facts(live), undefined))
-      .toEqual({ row: one, wish: undefined, outcome: 'none', damaged: [] })
+      .toEqual({ row: one, isGentle: false, wish: undefined, outcome: 'none', damaged: [] })
     expect(planRow(one, topic(), facts(live), undefined).row).toBe(one)
   })
 
   test('dead members go', () => {
     const { row: next } = planRow(row(), topic(), facts({ ...live, 2: 'dead' }), undefined)
     expect(next).toEqual(row({ inSync: [id(0), id(1)], version: 10 }))
+  })
+
+  test('members whose brokers stop go when it is their turn, with others at once', () => {
+    const stopping = planRow(row(), topic(), facts({ ...live, 2: 'stopping' }), undefined)
+    expect(stopping).toMatchObject({ row: row({ inSync: [id(0), id(1)], version: 10 }), isGentle: true })
+    const low = { minInSync: 1 }
+    const both = planRow(row(low), topic(low), facts({ ...live, 1: 'dead', 2: 'stopping' }), undefined)
+    expect(both).toMatchObject({ row: row({ ...low, inSync: [id(0)], version: 10 }), isGentle: false })
+    const floor = planRow(row(), topic(low), facts({ ...live, 2: 'stopping' }), undefined)
+    expect(floor).toMatchObject({ row: { minInSync: 1 }, isGentle: false })
   })
 
   test('a floor lowered by its topic lets dead members go in the same write', () => {
