@@ -13,6 +13,11 @@ export function topicName (topic: Topic): string {
   return topic.spec.name ?? topic.metadata.name
 }
 
+/** Would a new topic get something from the cluster's defaults that later changes of them leave as it is? */
+export function leavesOpen ({ spec }: Topic): boolean {
+  return spec.partitions === undefined || spec.replicas === undefined
+}
+
 /**
  * @param existing the topic as the controller has it. What the Topic leaves open stays as it is, so that
  *   a change of the cluster's defaults, or adopting an orphan, never resizes a topic.

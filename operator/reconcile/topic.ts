@@ -12,7 +12,7 @@ import { NextLoop, runSteps, type Step } from './steps.ts'
 import { NotReady, type TopicContext } from './topic-context.ts'
 import { deleteTopic } from './topic-delete.ts'
 import { clusterKey } from './topic-index.ts'
-import { differences, topicName, topicSettings } from './topic-settings.ts'
+import { differences, leavesOpen, topicName, topicSettings } from './topic-settings.ts'
 import { writePausedTopic, writeTopicStatus } from './topic-status.ts'
 
 /** When an event that was waited for did not come. */
@@ -76,10 +76,12 @@ async function protect (context: TopicContext): Promise<void> {
 }
 
 async function readSettings (context: TopicContext): Promise<void> {
-  const { topic, cluster } = context
+  const { topic } = context
   try {
     if (context.views.get(context.clusterKey) === undefined) await context.views.refresh(context.clusterKey)
-    context.settings = topicSettings(topic, cluster!, known(context)?.topic)
+    const existing = known(context)?.topic
+    if (existing === undefined && leavesOpen(topic)) await readCluster(context)
+    context.settings = topicSettings(topic, context.cluster!, existing)
   } catch (error) {
     throw asNotReady(error)
   }
@@ -87,6 +89,17 @@ async function readSettings (context: TopicContext): Promise<void> {
   if (minInSync > replicas) {
     throw new NotReady('InvalidSpec', `minInSync ${minInSync} is greater than replicas ${replicas}`)
   }
+}
+
+/**
+ * What a topic takes from the defaults it keeps. Whoever changed these just before, perhaps in the same file, means the
+ * new ones, and the watches of two kinds are not in step.
+ */
+async function readCluster (context: TopicContext): Promise<void> {
+  const { api, caches, topic } = context
+  const stored = await api.get(kinds.cluster, topic.metadata.namespace ?? '', topic.spec.cluster)
+  if (stored !== undefined) caches.clusters.observe(stored)
+  findCluster(context)
 }
 
 async function applyTopic (context: TopicContext): Promise<void> {

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { WireError } from '../../../wire/errors.ts'
+import { lateWatch, type LateWatch } from './late-watch.ts'
 import { onWrites } from './on-writes.ts'
 import { conditionOf, example, namespace, World } from './world.ts'
 
@@ -98,6 +99,22 @@ describe('a new Topic', () => {
     await world.createTopic('odd', { minInSync: 3 })
     const topic = await world.condition(topics, 'odd', 'Ready', 'False', 'InvalidSpec')
     expect(conditionOf(topic, 'Ready')!.message).toBe('minInSync 3 is greater than replicas 2')
+  })
+
+  it('gets the defaults that its Cluster has by then, though no watch has told of them yet', async () => {
+    await world.stopOperator()
+    let late: LateWatch | undefined
+    await world.startOperator(api => {
+      late = lateWatch(api, 'cluster')
+      return late.api
+    })
+    await world.kube.patch(clusters, namespace, 'events', { spec: { topicDefaults: { partitions: 2, replicas: 1 } } })
+    await world.createTopic('orders')
+    const topic = await world.condition(topics, 'orders', 'Ready', 'True')
+    expect(topic['status']).toMatchObject({ partitions: 2, replicas: 1, minInSync: 1 })
+    late!.release()
+    await world.settled()
+    expect(world.get(topics, 'orders')!['status']).toMatchObject({ partitions: 2, replicas: 1, minInSync: 1 })
   })
 
   it('is not Ready before each partition has a leader', async () => {
