@@ -142,14 +142,18 @@ export const leadershipMoveMs = 30_000
 export const preferredLeaderMs = 5_000
 /** Leaderships returned to preferred leaders at once: a few, so that clients feel nothing. */
 export const preferredLeadersPerMove = 64
-/** Leaderships that leave a broker that stops, at each step; more when they would need more than leadershipStepsMax. */
+/** Leaderships that leave a broker that stops, at its first step: those who take part may have never done it. */
+export const leadershipsFirst = 8
+/** At each step after it; more when they would need more than leadershipStepsMax. */
 export const leadershipsPerStep = 25
 /** The first partitions of a step serve again about then. */
 export const leadershipStepMs = 50
-/** In-sync sets that a broker that stops leaves at each step, when it leads nothing more; more likewise. */
-export const departuresPerStep = 50
 /** With leadershipStepMs a second: less than a broker waits before it stops anyway. */
 export const leadershipStepsMax = 20
+/** In-sync sets that a broker that stops leaves at each step, when it leads nothing more; more likewise. */
+export const departuresPerStep = 50
+/** Half a second more. */
+export const departureStepsMax = 10
 /** Rows in one Push and partitions in one AskEnds: a message stays far below messageBytesMax. */
 export const rowsPerPushMax = 5_000
 /** Decisions that wait for one table; requests beyond it get BROKER_BUSY. */

@@ -193,8 +193,10 @@ export class Desk {
         if (poll !== undefined && plan.outcome === 'none') elections.forget(row)
       }
     }
-    if (!this.#holding) for (const row of calm) draft.setRow(row)
-    for (const row of gentle.slice(0, elections.departures(draft.base.name, gentle.length))) draft.setRow(row)
+    if (!this.#holding) {
+      for (const row of calm) draft.setRow(row)
+      for (const row of gentle.slice(0, elections.departures(draft.base.name, gentle.length))) draft.setRow(row)
+    }
     for (const key of this.#hopeless.keys()) if (!waiting.has(key)) this.#hopeless.delete(key)
     return settle
   }

@@ -49,11 +49,6 @@ function isClosed (entry: Entry): boolean {
   return entry.waiting.size === 0 || (entry.late && entry.answers.length > 0)
 }
 
-/** Of `waiting` at a step: as many as at the one before, more when they would need too many steps. */
-function portion (waiting: number, before: number, least: number): number {
-  return Math.max(waiting === 0 ? least : before, Math.ceil(waiting / limits.leadershipStepsMax))
-}
-
 export class Elections {
   readonly #options: ElectionsOptions
   readonly #entries = new Map<string, Entry>()
@@ -62,13 +57,13 @@ export class Elections {
   #wishes: Wish[] = []
   #nextQuestion = 1
   /** Gentle wishes that are granted at each step; how many of this step are left. */
-  #perStep = limits.leadershipsPerStep
-  #left = limits.leadershipsPerStep
+  #perStep = limits.leadershipsFirst
+  #left = limits.leadershipsFirst
   #stepping: Timer | undefined
   /** Partitions whose gentle wishes are for a later step. */
   readonly #later = new Set<string>()
   /** The same of departures, which begin with a step. */
-  #departuresPerStep = limits.departuresPerStep
+  #departuresPerStep = 0
   #departuresLeft = 0
   /** By table. */
   readonly #departuresLater = new Map<string, number>()
@@ -112,14 +107,16 @@ export class Elections {
 
   /**
    * Of so many in-sync sets of a table that brokers on their way out are to leave: how many may be written now. Nobody
-   * waits for them, but every broker has work with them: leaderships go first.
+   * waits for them, but every broker has work with them: leaderships go first, and few with the last of these.
    */
   departures (table: string, wanted: number): number {
+    if (wanted === 0) return 0
+    // What is left of its number ends with it.
+    this.#startStep()
+    if (wanted <= limits.departuresPerStep && this.#later.size === 0) return wanted
     const granted = Math.min(wanted, this.#departuresLeft)
     this.#departuresLeft -= granted
-    if (wanted > granted) this.#departuresLater.set(table, wanted - granted)
-    // What is left of this step's ends with it.
-    if (wanted > 0) this.#startStep()
+    this.#departuresLater.set(table, wanted - granted)
     return granted
   }
 
@@ -133,9 +130,11 @@ export class Elections {
     const departures = [...this.#departuresLater.values()].reduce((sum, count) => sum + count, 0)
     this.#later.clear()
     this.#departuresLater.clear()
-    this.#left = this.#perStep = portion(leaderships, this.#perStep, limits.leadershipsPerStep)
-    this.#departuresPerStep = portion(departures, this.#departuresPerStep, limits.departuresPerStep)
-    this.#departuresLeft = leaderships > 0 || departures === 0 ? 0 : this.#departuresPerStep
+    this.#left = this.#perStep = leaderships === 0 ? limits.leadershipsFirst
+      : Math.max(this.#perStep, limits.leadershipsPerStep, Math.ceil(leaderships / limits.leadershipStepsMax))
+    this.#departuresPerStep = departures === 0 ? 0
+      : Math.max(this.#departuresPerStep, limits.departuresPerStep, Math.ceil(departures / limits.departureStepsMax))
+    this.#departuresLeft = leaderships > 0 ? 0 : this.#departuresPerStep
     if (leaderships + departures > 0) this.#options.ready()
   }
 

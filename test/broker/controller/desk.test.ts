@@ -25,7 +25,9 @@ function simulate (decides = true, standing: Standing = 'stands', two: MemberSta
   }
   const bureau = {
     roster: live,
-    elections: { poll: () => standing === 'lost' ? poll : undefined, want: () => true, forget: () => {}, departures: told },
+    elections: {
+      poll: () => standing === 'lost' ? poll : undefined, want: () => true, forget: () => {}, departures: told
+    },
     counters: newCounters(),
     log: { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} },
     mayDecide: () => decides,

@@ -57,7 +57,7 @@ test('gentle wishes are granted some at a time, in about a second however many t
     const wishes = gentle(count)
     const granted = (): number => wishes.filter(each => elections.want(each)).length
     const first = granted()
-    expect(first).toBe(limits.leadershipsPerStep)
+    expect(first).toBe(limits.leadershipsFirst)
     await pass(1)
     expect(granted()).toBe(first)
     expect(elections.want({ ...wish, ask: [1], row: row({ partition: count }) })).toBe(true)
@@ -75,7 +75,7 @@ test('gentle wishes are granted some at a time, in about a second however many t
 test('departures begin with a step in which no leadership waits, and are granted some at a time', async () => {
   for (const count of [120, 3_000]) {
     const { elections, pass, ready } = simulate()
-    const leaderships = Array.from({ length: limits.leadershipsPerStep + 1 }, (_, partition) =>
+    const leaderships = Array.from({ length: limits.leadershipsFirst + 1 }, (_, partition) =>
       ({ row: row({ partition }), ask: [1], preferred: -1, isGentle: true }))
     for (const each of leaderships) elections.want(each)
     let left = [count, count]
@@ -91,17 +91,29 @@ test('departures begin with a step in which no leadership waits, and are granted
     // As often as it decides meanwhile: the same that wait.
     grant()
     expect(granted).toEqual([0, 0, 0])
-    for (let step = 0; step < limits.leadershipStepsMax; step++) {
+    for (let step = 0; step < limits.departureStepsMax; step++) {
       const before = ready()
       await pass(limits.leadershipStepMs + 1)
       if (ready() > before) grant()
     }
-    expect(granted[3]).toBe(Math.max(limits.departuresPerStep, 2 * count / limits.leadershipStepsMax))
+    expect(granted[3]).toBe(Math.max(limits.departuresPerStep, 2 * count / limits.departureStepsMax))
     expect(granted.at(-1)).toBe(2 * count)
     expect(left).toEqual([0, 0])
     await pass(limits.leadershipStepMs + 1)
-    expect(elections.departures('events-0', 1)).toBe(0)
+    expect(elections.departures('events-0', limits.departuresPerStep + 1)).toBe(0)
   }
+})
+
+test('few departures need no step of their own when no leadership waits for one', async () => {
+  const { elections, pass } = simulate()
+  const few = limits.departuresPerStep
+  expect(elections.departures('events-0', few)).toBe(few)
+  for (let partition = 0; partition <= limits.leadershipsFirst; partition++) {
+    elections.want({ row: row({ partition }), ask: [1], preferred: -1, isGentle: true })
+  }
+  expect(elections.departures('events-0', few)).toBe(0)
+  await pass(limits.leadershipStepMs + 1)
+  expect(elections.departures('events-0', few)).toBe(few)
 })
 
 test('after 200 ms one answer is enough, none is not', async () => {
