@@ -1,5 +1,6 @@
 // A broker's settings: the environment that the operator's pod template gives (operator/objects), and the
 // JSON file of the ConfigMap. Pure: main.ts hands in the environment and the file's text.
+import { bracketed } from '../wire/address.ts'
 import { WireError } from '../wire/errors.ts'
 import { groupExpiryMsDefault, groupExpiryMsMin, learnerBytesPerSecondDefault } from './limits.ts'
 import { parseListeners, type ListenerConfig } from './listeners.ts'
@@ -54,7 +55,7 @@ function address (env: Environment, name: string, fallback: string): string {
   const [, host = '', port] = /^(.+):(\d{1,5})$/.exec(value) ?? []
   if (port === undefined || Number(port) > 65535) throw invalid(`${name} must be host:port, not '${value}'`)
   // The address of a pod as Kubernetes puts it in, which may be one of IPv6.
-  return host.includes(':') && !host.startsWith('[') ? `[${host}]:${port}` : value
+  return host.startsWith('[') ? value : `${bracketed(host)}:${port}`
 }
 
 /** The ordinal of a StatefulSet's pod: only the proposal for a volume that was never used. */
@@ -116,9 +117,9 @@ export function parseConfig (env: Environment, file: string): BrokerConfig {
     podName,
     brokerId: ordinal(podName),
     dataFolder: required(env, 'MILLRACE_DATA'),
-    listenClient: address(env, 'MILLRACE_LISTEN_CLIENT', '0.0.0.0:9090'),
-    listenPeer: address(env, 'MILLRACE_LISTEN_PEER', '0.0.0.0:9091'),
-    listenMetrics: address(env, 'MILLRACE_LISTEN_METRICS', '0.0.0.0:9100'),
+    listenClient: address(env, 'MILLRACE_LISTEN_CLIENT', '[::]:9090'),
+    listenPeer: address(env, 'MILLRACE_LISTEN_PEER', '[::]:9091'),
+    listenMetrics: address(env, 'MILLRACE_LISTEN_METRICS', '[::]:9100'),
     advertiseClient: address(env, 'MILLRACE_ADVERTISE_CLIENT', ''),
     advertisePeer: address(env, 'MILLRACE_ADVERTISE_PEER', ''),
     rack: rackOf(settings.racks, env),

@@ -1,6 +1,7 @@
 // The metrics port: /metrics, /livez, /readyz. An adapter: probes and scrapers are plain HTTP.
 import { createServer, type Server } from 'node:http'
 import type { Registry } from 'prom-client'
+import { listenOptions } from '../wire/address.ts'
 
 export interface HealthSource {
   readonly registry: Registry
@@ -15,9 +16,6 @@ export interface HealthSource {
  * @returns the server once it listens; rejects when the address is taken
  */
 export async function serveHealth (address: string, source: HealthSource): Promise<Server> {
-  const separator = address.lastIndexOf(':')
-  const host = address.slice(0, separator)
-  const port = Number(address.slice(separator + 1))
   const server = createServer((request, response) => {
     const answer = (status: number, text: string): void => {
       response.writeHead(status, { 'content-type': 'text/plain; charset=utf-8' }).end(`${text}\n`)
@@ -47,7 +45,7 @@ export async function serveHealth (address: string, source: HealthSource): Promi
   server.maxConnections = 64
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject)
-    server.listen(port, host, () => {
+    server.listen(listenOptions(address), () => {
       server.off('error', reject)
       resolve()
     })

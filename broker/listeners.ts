@@ -1,4 +1,5 @@
 // spec.listeners as a broker gets them: where it listens for each, and what it tells clients. Pure.
+import { bracketed } from '../wire/address.ts'
 import { WireError } from '../wire/errors.ts'
 import { listenersMax } from './limits.ts'
 
@@ -32,7 +33,7 @@ export function parseListeners (said: unknown, ordinal: number,
     const known = (addresses as Record<string, unknown> | undefined)?.[String(ordinal)]
     return {
       name,
-      listen: env[`MILLRACE_LISTEN_${variable}`] ?? `0.0.0.0:${port as number}`,
+      listen: env[`MILLRACE_LISTEN_${variable}`] ?? `[::]:${port as number}`,
       address: env[`MILLRACE_ADVERTISE_${variable}`] ?? (typeof known === 'string' ? placed(known, env) : '')
     }
   })
@@ -45,7 +46,7 @@ function placed (address: string, env: Readonly<Record<string, string | undefine
   for (const [word, place] of Object.entries(places)) {
     if (!result.includes(word)) continue
     if (place === '') return ''
-    result = result.replaceAll(word, place.includes(':') ? `[${place}]` : place)
+    result = result.replaceAll(word, bracketed(place))
   }
   return result
 }

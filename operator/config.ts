@@ -1,10 +1,11 @@
 // The operator's settings: its environment. Pure.
 import { randomBytes } from 'node:crypto'
 import { hostname } from 'node:os'
+import { parseAddress } from '../wire/address.ts'
 
 export interface OperatorConfig {
   /** host:port of /metrics, /livez and /readyz. */
-  readonly listenMetrics: { readonly host: string, readonly port: number }
+  readonly listenMetrics: string
   /** Namespaces that are watched; empty: all. */
   readonly namespaces: readonly string[]
   /** It may list and watch Nodes: brokers are told in which rack they are. */
@@ -21,7 +22,7 @@ export type Environment = Readonly<Record<string, string | undefined>>
 /** @throws Error with one line that names the variable. */
 export function parseConfig (env: Environment, version: string): OperatorConfig {
   return {
-    listenMetrics: parseAddress('MILLRACE_LISTEN_METRICS', env.MILLRACE_LISTEN_METRICS ?? '0.0.0.0:9100'),
+    listenMetrics: listenAddress('MILLRACE_LISTEN_METRICS', env.MILLRACE_LISTEN_METRICS ?? '[::]:9100'),
     namespaces: (env.MILLRACE_NAMESPACES ?? '').split(',').map(name => name.trim()).filter(name => name !== ''),
     readsNodes: parseBoolean('MILLRACE_READ_NODES', env.MILLRACE_READ_NODES ?? 'true'),
     image: env.MILLRACE_IMAGE ?? `millrace:${version}`,
@@ -30,11 +31,13 @@ export function parseConfig (env: Environment, version: string): OperatorConfig 
   }
 }
 
-function parseAddress (name: string, value: string): { host: string, port: number } {
-  const match = /^(.+):(\d{1,5})$/.exec(value)
-  const port = Number(match?.[2])
-  if (match === null || port > 65535) throw new Error(`${name} must be host:port, not '${value}'`)
-  return { host: match[1]!.replace(/^\[(.*)\]$/, '$1'), port }
+function listenAddress (name: string, value: string): string {
+  try {
+    parseAddress(value)
+    return value
+  } catch {
+    throw new Error(`${name} must be host:port, not '${value}'`)
+  }
 }
 
 function parseBoolean (name: string, value: string): boolean {

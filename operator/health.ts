@@ -2,6 +2,7 @@
 // outage must not restart the operator. Ready: it has read what it watches.
 import { createServer, type Server } from 'node:http'
 import type { Registry } from 'prom-client'
+import { listenOptions } from '../wire/address.ts'
 
 export interface HealthSources {
   readonly registry: Registry
@@ -10,7 +11,7 @@ export interface HealthSources {
 }
 
 /** Rejects with one line when the port cannot be had. */
-export async function serveHealth (address: { host: string, port: number }, sources: HealthSources): Promise<Server> {
+export async function serveHealth (address: string, sources: HealthSources): Promise<Server> {
   const server = createServer({ requestTimeout: 5_000, headersTimeout: 5_000 }, (request, response) => {
     const answer = (status: number, text: string, type = 'text/plain; charset=utf-8'): void => {
       response.writeHead(status, { 'content-type': type }).end(text)
@@ -30,9 +31,9 @@ export async function serveHealth (address: { host: string, port: number }, sour
   server.maxConnections = 100
   const { promise, resolve, reject } = Promise.withResolvers<void>()
   server.once('error', error => {
-    reject(new Error(`cannot listen on ${address.host}:${address.port}: ${error.message}`))
+    reject(new Error(`cannot listen on ${address}: ${error.message}`))
   })
-  server.listen(address.port, address.host, resolve)
+  server.listen(listenOptions(address), resolve)
   await promise
   return server
 }

@@ -99,7 +99,7 @@ async function serve (config: OperatorConfig, operator: Operator, { registry }: 
       return waiting.length === 0 ? '' : `not read yet: ${waiting.join(', ')}`
     }
   })
-  log.info({ ...config.listenMetrics }, 'serving metrics and health')
+  log.info({ address: config.listenMetrics }, 'serving metrics and health')
 }
 
 function measure (operator: Operator, lease: LeaderLease): OperatorMetrics {

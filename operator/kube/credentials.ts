@@ -6,6 +6,7 @@ import { homedir } from 'node:os'
 import { dirname, isAbsolute, join } from 'node:path'
 import { Agent as HttpAgent, type RequestOptions } from 'node:http'
 import { Agent as HttpsAgent } from 'node:https'
+import { bracketed } from '../../wire/address.ts'
 
 export interface Credentials {
   /** Base URL, no slash at the end. */
@@ -42,8 +43,7 @@ function anonymous (server: string, namespace = 'default'): Credentials {
 
 function inCluster (env: Environment): Credentials {
   const host = env['KUBERNETES_SERVICE_HOST']!
-  const authority = host.includes(':') ? `[${host}]` : host
-  return new StaticCredentials(`https://${authority}:${env['KUBERNETES_SERVICE_PORT'] ?? '443'}`,
+  return new StaticCredentials(`https://${bracketed(host)}:${env['KUBERNETES_SERVICE_PORT'] ?? '443'}`,
     readFileSync(join(serviceAccountFolder, 'namespace'), 'utf8').trim(),
     { ca: readFileSync(join(serviceAccountFolder, 'ca.crt'), 'utf8') },
     { file: join(serviceAccountFolder, 'token') })

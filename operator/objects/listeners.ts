@@ -1,4 +1,5 @@
 // spec.listeners: a Service for each broker where clients come from outside, and the addresses that brokers tell them.
+import { bracketed } from '../../wire/address.ts'
 import type { KubeObject } from '../kube/types.ts'
 import type { Listener } from '../schema/listeners.ts'
 import type { Cluster } from '../schema/resources.ts'
@@ -71,8 +72,4 @@ export function listenerAddresses (cluster: Cluster, brokers: number,
     const addresses = Object.fromEntries(known.filter(([, address]) => address !== ''))
     return { name: listener.name, port: listener.port, addresses }
   })
-}
-
-function bracketed (ip: string): string {
-  return ip.includes(':') ? `[${ip}]` : ip
 }

@@ -1,5 +1,6 @@
 // spec.listeners: the Services, and through the ConfigMap what brokers tell clients. Addresses that come later, as that
 // of a load balancer, or that change, reach running brokers by the same way: no step waits for them.
+import { bracketed } from '../../wire/address.ts'
 import { kinds } from '../kube/types.ts'
 import type { KubeObject } from '../kube/types.ts'
 import { configMap } from '../objects/config-map.ts'
@@ -69,7 +70,7 @@ export function shownListeners (context: ClusterContext): NonNullable<ClusterSta
       const address = template.replaceAll('{pod}', `${pod}.${names.headlessService(name)}.${namespace}.svc`)
       if (!address.includes('{node}')) return [address]
       const node = nodes.get(pod) ?? ''
-      return node === '' ? [] : [address.replaceAll('{node}', node.includes(':') ? `[${node}]` : node)]
+      return node === '' ? [] : [address.replaceAll('{node}', bracketed(node))]
     }).slice(0, addressesShownMax)
   }))
 }

@@ -27,7 +27,7 @@ test('the file of the ConfigMap: what it says, what it leaves out, what it may n
   expect(parseConfig(environment, '{"brokers":5,"learnerBytesPerSecond":0}'))
     .toMatchObject({ brokersExpected: 5, learnerBytesPerSecond: 0 })
   expect(parseConfig(environment, '{"logLevel":"debug","listeners":[{"name":"a","port":1024}]}')).toMatchObject({
-    logLevel: 'debug', listeners: [{ name: 'a', listen: '0.0.0.0:1024', address: '' }]
+    logLevel: 'debug', listeners: [{ name: 'a', listen: '[::]:1024', address: '' }]
   })
   expect(parseConfig({ ...environment, MILLRACE_NODE_NAME: 'n1' }, '{"racks":{"n1":"hall-a"}}'))
     .toMatchObject({ rack: 'hall-a' })

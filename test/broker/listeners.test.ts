@@ -9,8 +9,8 @@ const said = [
 describe('listeners of a broker', () => {
   it('are listened at on every address, and told by the address of its own pod', () => {
     expect(parseListeners(said, 1, { MILLRACE_NODE_IP: '198.51.100.7' })).toEqual([
-      { name: 'internet', listen: '0.0.0.0:9094', address: 'b1.example:443' },
-      { name: 'nodes', listen: '0.0.0.0:9095', address: '198.51.100.7:31001' }
+      { name: 'internet', listen: '[::]:9094', address: 'b1.example:443' },
+      { name: 'nodes', listen: '[::]:9095', address: '198.51.100.7:31001' }
     ])
     expect(parseListeners(undefined, 0, {})).toEqual([])
   })

@@ -1,7 +1,7 @@
 // The Net port of one simulated process. What it promises is what GrpcNet promises (test/wire/
 // net.conformance.ts runs on both); messages go through the production codec, so that processes share
 // no memory and every field crosses a real encoding.
-import { parseAddress } from '../../wire/adapters/address.ts'
+import { parseAddress } from '../../wire/address.ts'
 import { WireError } from '../../wire/errors.ts'
 import type { Sent } from '../../wire/messages.ts'
 import type {

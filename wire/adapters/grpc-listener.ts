@@ -5,7 +5,7 @@ import type { Http2Server, IncomingHttpHeaders, ServerHttp2Session, ServerHttp2S
 import type { AddressInfo, Socket } from 'node:net'
 import { WireError } from '../errors.ts'
 import type { CallContext, Listener, ListenOptions, Method, Services } from '../ports.ts'
-import { parseAddress } from './address.ts'
+import { bracketed, listenOptions } from '../address.ts'
 import { rpcs } from './descriptors.ts'
 import { GrpcCall } from './grpc-call.ts'
 import { keepAlive } from './grpc-keepalive.ts'
@@ -61,8 +61,7 @@ class GrpcListener implements Listener {
   }
 
   async listen (address: string): Promise<void> {
-    const { host, port } = parseAddress(address)
-    this.#server.listen({ host, port })
+    this.#server.listen(listenOptions(address))
     try {
       await once(this.#server, 'listening')
     } catch (error) {
@@ -70,7 +69,7 @@ class GrpcListener implements Listener {
       throw listenError(address, error as NodeJS.ErrnoException)
     }
     const bound = this.#server.address() as AddressInfo
-    this.address = `${bound.family === 'IPv6' ? `[${bound.address}]` : bound.address}:${bound.port}`
+    this.address = `${bracketed(bound.address)}:${bound.port}`
   }
 
   async close (graceMs: number): Promise<void> {
@@ -141,7 +140,8 @@ function isOneOf (clusters: readonly string[], meant: string | string[]): boolea
 
 function contextOf ({ session }: ServerHttp2Stream): CallContext {
   const { remoteAddress = '', remotePort = 0 } = session?.socket ?? {}
-  return { peer: `${remoteAddress.includes(':') ? `[${remoteAddress}]` : remoteAddress}:${remotePort}` }
+  // One of IPv4 as a listener for both says it.
+  return { peer: `${bracketed(remoteAddress.replace(/^::ffff:/, ''))}:${remotePort}` }
 }
 
 function listenError (address: string, error: NodeJS.ErrnoException): WireError {

@@ -3,7 +3,7 @@ import { WireError } from '../errors.ts'
 import type { Sent } from '../messages.ts'
 import type { Listener, ListenOptions, Net, RequestOf, ResponseOf, Services, Stream, StreamHandlers, StreamMethod,
   UnaryMethod } from '../ports.ts'
-import { parseAddress } from './address.ts'
+import { parseAddress } from '../address.ts'
 import { GrpcConnection } from './grpc-connection.ts'
 import { toWireError } from './grpc-errors.ts'
 import { listen } from './grpc-listener.ts'

@@ -2,6 +2,7 @@
 // @kubernetes/client-node costs a broker 119 MB of memory and 0.7 s at start.
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { bracketed } from '../../../wire/address.ts'
 import { WireError } from '../../../wire/errors.ts'
 import { assert } from '../../assert.ts'
 import { KubeError } from '../ports.ts'
@@ -51,7 +52,7 @@ export class HttpKube implements Kube {
     }
     const port = env.KUBERNETES_SERVICE_PORT ?? '443'
     return new HttpKube({
-      url: `https://${host.includes(':') ? `[${host}]` : host}:${port}`,
+      url: `https://${bracketed(host)}:${port}`,
       namespace,
       tokenPath: join(accountFolder, 'token'),
       caPath: join(accountFolder, 'ca.crt')

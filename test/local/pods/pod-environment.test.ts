@@ -48,7 +48,7 @@ describe('the environment of a local pod', () => {
 
   it('says where to listen and to be reached, whatever the template says', () => {
     expect(environment([
-      { name: 'MILLRACE_LISTEN_CLIENT', value: '0.0.0.0:9090' }, { name: 'MILLRACE_KUBE', value: 'x' }
+      { name: 'MILLRACE_LISTEN_CLIENT', value: '[::]:9090' }, { name: 'MILLRACE_KUBE', value: 'x' }
     ])).toEqual({
       MILLRACE_LISTEN_CLIENT: '127.0.0.1:1000',
       MILLRACE_ADVERTISE_CLIENT: '127.0.0.1:1000',

@@ -1,5 +1,8 @@
 import { createServer } from 'node:net'
 import type { AddressInfo } from 'node:net'
+import { networkInterfaces } from 'node:os'
+import { expect, it } from 'vitest'
+import { bracketed, parseAddress } from '../../../wire/address.ts'
 import { GrpcNet } from '../../../wire/adapters/grpc-net.ts'
 import { netConformance } from '../net.conformance.ts'
 import type { NetHarness } from '../net.conformance.ts'
@@ -24,6 +27,26 @@ const harness = async (): Promise<NetHarness> => {
 
 netConformance('gRPC', harness)
 netClusterConformance('gRPC', harness)
+
+it('is reached by every address of the machine, which it tells as it is', async () => {
+  const { server, client, close } = await harness()
+  const peers: string[] = []
+  const listener = await server.listen('[::]:0', {
+    unary: {
+      GetMetadata: async (_request, { peer }) => {
+        peers.push(peer)
+        return {}
+      }
+    }
+  })
+  const { port } = parseAddress(listener.address)
+  const local = Object.values(networkInterfaces()).flat().flatMap(each => each?.internal === true ? [each.address] : [])
+  expect(local).toContain('127.0.0.1')
+  for (const address of local) await client.call(`${bracketed(address)}:${port}`, 'GetMetadata', {}, 5_000)
+  expect(peers.map(peer => parseAddress(peer).host)).toEqual(local)
+  await listener.close(0)
+  await close()
+})
 
 async function until (condition: () => boolean): Promise<void> {
   const giveUpAt = performance.now() + 10_000
