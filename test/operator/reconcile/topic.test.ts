@@ -77,8 +77,7 @@ describe('a new Topic', () => {
     await world.createTopic('wide', { replicas: 4 })
     const topic = await world.condition(topics, 'wide', 'Ready', 'False', 'NotEnoughBrokers')
     expect(conditionOf(topic, 'Ready')!.message).toBe('4 replicas need as many brokers, there are 3')
-    world.controller.brokers.register(3)
-    await world.writeTable()
+    await world.kube.patch(clusters, namespace, 'events', { spec: { brokers: 4 } })
     await world.condition(topics, 'wide', 'Ready', 'True')
   })
 
