@@ -44,6 +44,9 @@ interface Question {
   readonly entries: Map<string, Entry>
 }
 
+/** A stop has ended by then, or will not: the next one begins anew. */
+const stepsEndMs = 3_000
+
 /** All have answered or cannot any more; or time is up and one has answered. */
 function isClosed (entry: Entry): boolean {
   return entry.waiting.size === 0 || (entry.late && entry.answers.length > 0)
@@ -62,11 +65,15 @@ export class Elections {
   #stepping: Timer | undefined
   /** Partitions whose gentle wishes are for a later step. */
   readonly #later = new Set<string>()
-  /** The same of departures, which begin with a step. */
+  /** The same of departures, which begin with a step, but for a few. */
   #departuresPerStep = 0
   #departuresLeft = 0
+  #departuresFew = limits.departuresPerStep
   /** By table. */
   readonly #departuresLater = new Map<string, number>()
+  /** When the last step began; nobody waited then. */
+  #steppedAt = 0
+  #isResting = true
 
   constructor (options: ElectionsOptions) {
     this.#options = options
@@ -96,12 +103,12 @@ export class Elections {
    * other: the fewer at once, the shorter each of them stands still.
    */
   #isItsTurn (key: string): boolean {
+    this.#startStep()
     if (this.#left === 0) {
       this.#later.add(key)
       return false
     }
     this.#left -= 1
-    this.#startStep()
     return true
   }
 
@@ -110,18 +117,24 @@ export class Elections {
    * waits for them, but every broker has work with them: leaderships go first, and few with the last of these.
    */
   departures (table: string, wanted: number): number {
+    this.#departuresLater.delete(table)
     if (wanted === 0) return 0
-    // What is left of its number ends with it.
     this.#startStep()
-    if (wanted <= limits.departuresPerStep && this.#later.size === 0) return wanted
+    if (wanted <= this.#departuresFew && this.#later.size === 0) {
+      this.#departuresFew -= wanted
+      return wanted
+    }
     const granted = Math.min(wanted, this.#departuresLeft)
     this.#departuresLeft -= granted
-    this.#departuresLater.set(table, wanted - granted)
+    if (wanted > granted) this.#departuresLater.set(table, wanted - granted)
     return granted
   }
 
   #startStep (): void {
-    this.#stepping ??= this.#options.clock.setTimer(limits.leadershipStepMs, () => { this.#step() })
+    if (this.#stepping !== undefined) return
+    const { clock } = this.#options
+    if (this.#isResting || clock.now() - this.#steppedAt > stepsEndMs) this.#grant(0, 0)
+    this.#stepping = clock.setTimer(limits.leadershipStepMs, () => { this.#step() })
   }
 
   #step (): void {
@@ -130,12 +143,23 @@ export class Elections {
     const departures = [...this.#departuresLater.values()].reduce((sum, count) => sum + count, 0)
     this.#later.clear()
     this.#departuresLater.clear()
-    this.#left = this.#perStep = leaderships === 0 ? limits.leadershipsFirst
+    this.#grant(leaderships, departures)
+    if (leaderships + departures > 0) this.#options.ready()
+  }
+
+  /** What is granted is taken with the next write of a table: when these are slow a step is longer, and has more. */
+  #grant (leaderships: number, departures: number): void {
+    const now = this.#options.clock.now()
+    const steps = Math.max(1, Math.floor((now - this.#steppedAt) / limits.leadershipStepMs))
+    this.#steppedAt = now
+    this.#isResting = leaderships + departures === 0
+    this.#perStep = leaderships === 0 ? limits.leadershipsFirst
       : Math.max(this.#perStep, limits.leadershipsPerStep, Math.ceil(leaderships / limits.leadershipStepsMax))
     this.#departuresPerStep = departures === 0 ? 0
       : Math.max(this.#departuresPerStep, limits.departuresPerStep, Math.ceil(departures / limits.departureStepsMax))
-    this.#departuresLeft = leaderships > 0 ? 0 : this.#departuresPerStep
-    if (leaderships + departures > 0) this.#options.ready()
+    this.#left = leaderships === 0 ? this.#perStep : this.#perStep * steps
+    this.#departuresLeft = leaderships > 0 ? 0 : this.#departuresPerStep * steps
+    this.#departuresFew = limits.departuresPerStep
   }
 
   #begin (): void {

@@ -13,7 +13,7 @@ import type { TopicEntry } from './table.ts'
 export interface RowPlan {
   /** The same object when nothing is to be done. */
   readonly row: PartitionRow
-  /** Nothing but members whose brokers stop leave the set: that may wait for its turn. */
+  /** Only members that follow well, and whose brokers stop, leave the set: that may wait for its turn. */
   readonly isGentle: boolean
   /** A poll that is needed before more can be decided. */
   readonly wish: Wish | undefined
@@ -130,6 +130,7 @@ function calm (row: PartitionRow, topic: TopicEntry, facts: Facts): RowPlan {
   const next = settled(row, topic, facts)
   const isGentle = next !== row && next.leaderEpoch === row.leaderEpoch && next.minInSync === row.minInSync &&
     row.inSync.every(member => hasIdentity(next.inSync, member) ||
-      facts.member(row.topicId, row.partition, member) === 'stopping')
+      (facts.member(row.topicId, row.partition, member) === 'stopping' &&
+        !facts.isCutOff(member.brokerId, row.leader)))
   return { ...idle(next), isGentle }
 }

@@ -116,6 +116,59 @@ test('few departures need no step of their own when no leadership waits for one'
   expect(elections.departures('events-0', few)).toBe(few)
 })
 
+test('slow writes of tables make steps larger, not more', async () => {
+  const { elections, pass, ready } = simulate()
+  const count = 400
+  const writeMs = 4 * limits.leadershipStepMs
+  const wishes = Array.from({ length: count }, (_, partition) =>
+    ({ row: row({ partition }), ask: [1], preferred: -1, isGentle: true }))
+  let waiting = wishes.filter(each => !elections.want(each))
+  let departures = count - elections.departures('events-0', count)
+  let writes = 1
+  for (let before = ready(); waiting.length + departures > 0; writes++) {
+    // The step that was granted is taken with the next write.
+    await pass(writeMs)
+    expect(ready()).toBeGreaterThan(before)
+    before = ready()
+    waiting = waiting.filter(each => !elections.want(each))
+    departures -= elections.departures('events-0', departures)
+  }
+  const steps = count / limits.leadershipsPerStep + count / limits.departuresPerStep
+  expect(writes).toBeLessThan(steps / 4 + 5)
+})
+
+test('what one stop has left over is not for the next', async () => {
+  const { elections, pass } = simulate()
+  const gentle = (from: number, count: number) => Array.from({ length: count }, (_, index) =>
+    ({ row: row({ partition: from + index }), ask: [1], preferred: -1, isGentle: true }))
+  expect(gentle(0, 100).filter(each => elections.want(each))).toHaveLength(limits.leadershipsFirst)
+  elections.departures('events-0', 1_000)
+  // Its broker is killed: nobody asks any more.
+  await pass(3_600_000)
+  expect(gentle(100, 100).filter(each => elections.want(each))).toHaveLength(limits.leadershipsFirst)
+  expect(elections.departures('events-0', 1_000)).toBe(0)
+})
+
+test('a stop soon after another begins anew', async () => {
+  const { elections, pass } = simulate()
+  const gentle = (from: number, count: number) => Array.from({ length: count }, (_, index) =>
+    ({ row: row({ partition: from + index }), ask: [1], preferred: -1, isGentle: true }))
+  for (const each of gentle(0, limits.leadershipsFirst)) elections.want(each)
+  await pass(2_000)
+  const next = gentle(100, 100)
+  const waiting = next.filter(each => !elections.want(each))
+  expect(waiting).toHaveLength(100 - limits.leadershipsFirst)
+  await pass(limits.leadershipStepMs + 1)
+  expect(waiting.filter(each => elections.want(each))).toHaveLength(limits.leadershipsPerStep)
+})
+
+test('few departures of many tables are many', () => {
+  const { elections } = simulate()
+  const granted = Array.from({ length: 10 }, (_, table) =>
+    elections.departures(`events-${table}`, limits.departuresPerStep / 2))
+  expect(granted.reduce((sum, each) => sum + each, 0)).toBe(limits.departuresPerStep)
+})
+
 test('after 200 ms one answer is enough, none is not', async () => {
   const { elections, pass } = simulate()
   elections.want(wish)

@@ -24,6 +24,8 @@ describe('a leader that stands', () => {
     const low = { minInSync: 1 }
     const both = planRow(row(low), topic(low), facts({ ...live, 1: 'dead', 2: 'stopping' }), undefined)
     expect(both).toMatchObject({ row: row({ ...low, inSync: [id(0)], version: 10 }), isGentle: false })
+    const cutOff = planRow(row(), topic(), facts({ ...live, 2: 'stopping' }, { cutOff: [[2, 0]] }), undefined)
+    expect(cutOff).toMatchObject({ row: row({ inSync: [id(0), id(1)], version: 10 }), isGentle: false })
     const floor = planRow(row(), topic(low), facts({ ...live, 2: 'stopping' }), undefined)
     expect(floor).toMatchObject({ row: { minInSync: 1 }, isGentle: false })
   })
