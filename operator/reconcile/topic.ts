@@ -2,7 +2,7 @@
 import { WireError } from '../../wire/errors.ts'
 import type { ApplyTopicRequest, TopicStatus as ControllerStatus } from '../../wire/messages.ts'
 import { keyOf, kinds, type KubeObject } from '../kube/types.ts'
-import type { Topic } from '../schema/resources.ts'
+import type { Cluster, Topic } from '../schema/resources.ts'
 import { InvalidValueError } from '../schema/quantities.ts'
 import type { Surroundings } from './context.ts'
 import { isUnreachable } from './controller-client.ts'
@@ -80,7 +80,7 @@ async function readSettings (context: TopicContext): Promise<void> {
   try {
     if (context.views.get(context.clusterKey) === undefined) await context.views.refresh(context.clusterKey)
     const existing = known(context)?.topic
-    if (existing === undefined && leavesOpen(topic)) await readCluster(context)
+    if (existing === undefined && leavesOpen(topic) && isUnseen(topic)) await readCluster(context)
     context.settings = topicSettings(topic, context.cluster!, existing)
   } catch (error) {
     throw asNotReady(error)
@@ -91,15 +91,24 @@ async function readSettings (context: TopicContext): Promise<void> {
   }
 }
 
+/** Nothing has been said yet of what it wishes now. One that waits is looked at often: by then all has been heard of. */
+function isUnseen ({ metadata, status }: Topic): boolean {
+  return status?.observedGeneration !== metadata.generation
+}
+
 /**
  * What a topic takes from the defaults it keeps. Whoever changed these just before, perhaps in the same file, means the
- * new ones, and the watches of two kinds are not in step.
+ * new ones, and the watches of two kinds are not in step. Kept for this pass alone: a late answer must not bring back
+ * what the watch has told to be gone.
  */
 async function readCluster (context: TopicContext): Promise<void> {
-  const { api, caches, topic } = context
-  const stored = await api.get(kinds.cluster, topic.metadata.namespace ?? '', topic.spec.cluster)
-  if (stored !== undefined) caches.clusters.observe(stored)
-  findCluster(context)
+  const { api, topic, cluster } = context
+  const { cluster: name } = topic.spec
+  const stored = await api.get(kinds.cluster, topic.metadata.namespace ?? '', name)
+  if (stored?.metadata.uid !== cluster!.metadata.uid || stored?.metadata.deletionTimestamp !== undefined) {
+    throw new NotReady('ClusterNotFound', `Cluster ${name} is being deleted`, { retryAfterMs: comeBackMs })
+  }
+  context.cluster = stored as Cluster & KubeObject
 }
 
 async function applyTopic (context: TopicContext): Promise<void> {

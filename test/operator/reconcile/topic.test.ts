@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { kinds } from '../../../operator/kube/types.ts'
 import { WireError } from '../../../wire/errors.ts'
-import { lateWatch, type LateWatch } from './late-watch.ts'
+import { changedApi, lateWatch, type LateWatch } from './changed-api.ts'
 import { onWrites } from './on-writes.ts'
 import { conditionOf, example, namespace, World } from './world.ts'
 
@@ -114,6 +115,44 @@ describe('a new Topic', () => {
     late!.release()
     await world.settled()
     expect(world.get(topics, 'orders')!['status']).toMatchObject({ partitions: 2, replicas: 1, minInSync: 1 })
+  })
+
+  it('keeps nothing of a Cluster that has gone while it was read', async () => {
+    await world.stopOperator()
+    await world.startOperator(api => changedApi(api, {
+      get: async (kind, space, name) => {
+        const stored = await api.get(kind, space, name)
+        if (kind === kinds.cluster && world.get(clusters, name) !== undefined) {
+          await world.kube.delete(clusters, namespace, name)
+          await world.untilGone(clusters, name)
+          await expect.poll(() => world.operator!.caches.clusters.get(`${namespace}/${name}`)).toBeUndefined()
+        }
+        return stored
+      }
+    }))
+    await world.createTopic('orders')
+    await world.condition(topics, 'orders', 'Ready', 'False', 'ClusterNotFound')
+    await world.settled()
+    expect(world.operator!.caches.clusters.get(`${namespace}/events`)).toBeUndefined()
+  })
+
+  it('asks for its Cluster once, however often it is looked at', async () => {
+    await world.stopOperator()
+    let asked = 0
+    await world.startOperator(api => changedApi(api, {
+      get: async (kind, space, name) => {
+        if (kind === kinds.cluster) asked++
+        return await api.get(kind, space, name)
+      }
+    }))
+    await world.createTopic('wide', { replicas: 4 })
+    await world.condition(topics, 'wide', 'Ready', 'False', 'NotEnoughBrokers')
+    await world.settled()
+    for (let look = 0; look < 3; look++) {
+      world.operator!.topicQueue.add(`${namespace}/wide`)
+      await world.settled()
+    }
+    expect(asked).toBe(1)
   })
 
   it('is not Ready before each partition has a leader', async () => {
