@@ -1,6 +1,6 @@
 // A broker's settings: the environment that the operator's pod template gives (operator/objects), and the
 // JSON file of the ConfigMap. Pure: main.ts hands in the environment and the file's text.
-import { bracketed } from '../wire/address.ts'
+import { withBrackets } from '../wire/address.ts'
 import { WireError } from '../wire/errors.ts'
 import { groupExpiryMsDefault, groupExpiryMsMin, learnerBytesPerSecondDefault } from './limits.ts'
 import { parseListeners, type ListenerConfig } from './listeners.ts'
@@ -50,12 +50,13 @@ function required (env: Environment, name: string): string {
 }
 
 function address (env: Environment, name: string, fallback: string): string {
-  const value = env[name] ?? fallback
+  const value = env[name] === undefined || env[name] === '' ? fallback : env[name]
   if (value === '') return value
-  const [, host = '', port] = /^(.+):(\d{1,5})$/.exec(value) ?? []
-  if (port === undefined || Number(port) > 65535) throw invalid(`${name} must be host:port, not '${value}'`)
-  // The address of a pod as Kubernetes puts it in, which may be one of IPv6.
-  return host.startsWith('[') ? value : `${bracketed(host)}:${port}`
+  try {
+    return withBrackets(value)
+  } catch {
+    throw invalid(`${name} must be host:port, not '${value}'`)
+  }
 }
 
 /** The ordinal of a StatefulSet's pod: only the proposal for a volume that was never used. */

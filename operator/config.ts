@@ -1,7 +1,7 @@
 // The operator's settings: its environment. Pure.
 import { randomBytes } from 'node:crypto'
 import { hostname } from 'node:os'
-import { parseAddress } from '../wire/address.ts'
+import { withBrackets } from '../wire/address.ts'
 
 export interface OperatorConfig {
   /** host:port of /metrics, /livez and /readyz. */
@@ -33,8 +33,7 @@ export function parseConfig (env: Environment, version: string): OperatorConfig 
 
 function listenAddress (name: string, value: string): string {
   try {
-    parseAddress(value)
-    return value
+    return withBrackets(value)
   } catch {
     throw new Error(`${name} must be host:port, not '${value}'`)
   }

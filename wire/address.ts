@@ -15,6 +15,18 @@ export function parseAddress (address: string): { host: string, port: number } {
   return { host, port }
 }
 
+/**
+ * The address with its brackets: Kubernetes puts that of a pod into `$(IP):9090` as it is.
+ *
+ * @throws WireError INVALID_REQUEST
+ */
+export function withBrackets (address: string): string {
+  const [, host, port] = /^([0-9a-fA-F:.]*:[0-9a-fA-F:.]*):(\d{1,5})$/.exec(address) ?? []
+  const written = host === undefined ? address : `[${host}]:${port}`
+  parseAddress(written)
+  return written
+}
+
 /** The host as it stands in an address. */
 export function bracketed (host: string): string {
   return host.includes(':') ? `[${host}]` : host

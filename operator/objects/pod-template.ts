@@ -157,9 +157,6 @@ function environment (cluster: Cluster, clusterUid: string): object[] {
     { name: 'MILLRACE_RACK', valueFrom: { fieldRef: { fieldPath: rackField(cluster.spec.topologyKey) } } },
     { name: 'MILLRACE_DATA', value: dataFolder },
     { name: 'MILLRACE_CONFIG', value: `${configFolder}/${configFile}` },
-    { name: 'MILLRACE_LISTEN_CLIENT', value: `[::]:${ports.client}` },
-    { name: 'MILLRACE_LISTEN_PEER', value: `[::]:${ports.peer}` },
-    { name: 'MILLRACE_LISTEN_METRICS', value: `[::]:${ports.metrics}` },
     { name: 'MILLRACE_ADVERTISE_CLIENT', value: `${host}:${ports.client}` },
     { name: 'MILLRACE_ADVERTISE_PEER', value: `${host}:${ports.peer}` },
     // Cold reads must not keep the journal's fsync waiting for a thread; Node has four by itself.

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
 import { parseConfig } from '../../broker/config.ts'
+import { ports } from '../../operator/objects/names.ts'
 import { groupExpiryMsDefault, learnerBytesPerSecondDefault } from '../../broker/limits.ts'
 
 const environment = {
@@ -21,6 +22,7 @@ function code (file: string): string {
 
 test('the file of the ConfigMap: what it says, what it leaves out, what it may not say', () => {
   expect(parseConfig(environment, '{}')).toMatchObject({
+    listenClient: `[::]:${ports.client}`, listenPeer: `[::]:${ports.peer}`, listenMetrics: `[::]:${ports.metrics}`,
     brokerId: 2, brokersExpected: 1, learnerBytesPerSecond: learnerBytesPerSecondDefault,
     groupExpiryMs: groupExpiryMsDefault
   })

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { bracketed, listenOptions, parseAddress } from '../../wire/address.ts'
+import { bracketed, listenOptions, parseAddress, withBrackets } from '../../wire/address.ts'
 
 test('addresses are host:port, of IPv6 in brackets', () => {
   expect(parseAddress('b0.example:9090')).toEqual({ host: 'b0.example', port: 9090 })
@@ -8,6 +8,14 @@ test('addresses are host:port, of IPv6 in brackets', () => {
     expect(() => parseAddress(text), text).toThrow('is not an address: host:port')
   }
   expect(['10.0.0.1', 'b0.example', 'fd00::1'].map(bracketed)).toEqual(['10.0.0.1', 'b0.example', '[fd00::1]'])
+})
+
+test('addresses that Kubernetes has put in get their brackets', () => {
+  expect(['10.0.0.1:9090', 'b0.example:9090', 'fd00::1:9090', '::1:9090', '[fd00::1]:9090'].map(withBrackets)).toEqual(
+    ['10.0.0.1:9090', 'b0.example:9090', '[fd00::1]:9090', '[::1]:9090', '[fd00::1]:9090'])
+  for (const text of ['', 'b0', ':9090', 'fd00::1:65536', 'http://b0:9090']) {
+    expect(() => withBrackets(text), text).toThrow('is not an address: host:port')
+  }
 })
 
 test('a server listens at one address, or at all of them', () => {

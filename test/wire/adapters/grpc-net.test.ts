@@ -40,7 +40,9 @@ it('is reached by every address of the machine, which it tells as it is', async 
     }
   })
   const { port } = parseAddress(listener.address)
-  const local = Object.values(networkInterfaces()).flat().flatMap(each => each?.internal === true ? [each.address] : [])
+  // Link-local ones need their zone.
+  const local = Object.values(networkInterfaces()).flat().flatMap(each =>
+    each?.internal === true && (each.scopeid ?? 0) === 0 ? [each.address] : [])
   expect(local).toContain('127.0.0.1')
   for (const address of local) await client.call(`${bracketed(address)}:${port}`, 'GetMetadata', {}, 5_000)
   expect(peers.map(peer => parseAddress(peer).host)).toEqual(local)
