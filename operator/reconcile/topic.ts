@@ -91,7 +91,7 @@ async function readSettings (context: TopicContext): Promise<void> {
   }
 }
 
-/** Nothing has been said yet of what it wishes now. One that waits is looked at often: by then all has been heard of. */
+/** Nothing has been said yet of what it wishes now. When it is looked at again, the watches have caught up. */
 function isUnseen ({ metadata, status }: Topic): boolean {
   return status?.observedGeneration !== metadata.generation
 }
