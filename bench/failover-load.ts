@@ -1,22 +1,24 @@
-// The load of bench/failover.ts, in a process of its own: a record to every partition every few milliseconds,
-// each acknowledged by the quorum. Measures each partition's longest time between two acknowledgements.
+// The load of bench/failover.ts, in a process of its own: a record to every partition, or to some of them, every few
+// milliseconds, each acknowledged by the quorum. Measures each partition's longest time between two acknowledgements.
 import { Millrace } from '../client/index.ts'
 
 export interface LoadOptions {
   readonly bootstrap: readonly string[]
   readonly topic: string
   readonly partitions: number
+  /** Only every so many of them is written to. */
+  readonly stride: number
   readonly everyMs: number
 }
 
 export type LoadQuestion = { readonly kind: 'reset' } | { readonly kind: 'gaps' } | { readonly kind: 'end' }
 
 export interface LoadAnswer {
-  /** By partition: the longest since the reset, those that still wait included. ms */
+  /** By partition: the longest since the reset, those that still wait included; 0 of one that is not written to. ms */
   readonly gapsMs: readonly number[]
   /** By partition: when that gap ended, since the reset. ms */
   readonly endsMs: readonly number[]
-  /** By partition: since the last acknowledgement. ms */
+  /** By partition: since the last acknowledgement; 0 of one that is not written to. ms */
   readonly silentMs: readonly number[]
   /** Since the start. */
   readonly errors: number
@@ -27,7 +29,7 @@ export interface LoadAnswer {
 const outstandingMax = 5
 
 const options = JSON.parse(process.argv[2] ?? '{}') as LoadOptions
-const { topic, partitions } = options
+const { topic, partitions, stride } = options
 const client = new Millrace({ bootstrap: options.bootstrap })
 // Longer than any outage here: a record that waits is a gap, not an error.
 const producer = client.producer({ lingerMs: 0, deliveryTimeoutMs: 900_000 })
@@ -56,11 +58,13 @@ function send (partition: number): void {
   }).finally(() => { outstanding[partition]!-- }).catch(() => { /* both were handled */ })
 }
 
+const written = Array.from({ length: Math.ceil(partitions / stride) }, (_, index) => index * stride)
+
 // Spread over the interval, as the records of many producers are.
 const slots = 10
 let slot = 0
 const timer = setInterval(() => {
-  for (let partition = slot; partition < partitions; partition += slots) send(partition)
+  for (let index = slot; index < written.length; index += slots) send(written[index]!)
   slot = (slot + 1) % slots
 }, options.everyMs / slots)
 
@@ -70,7 +74,10 @@ process.on('message', (question: LoadQuestion) => {
     longest.fill(0)
     resetAt = now
   }
-  const silentMs = [...last].map(at => at === 0 ? Infinity : now - at)
+  const silentMs = [...last].map((at, partition) => {
+    if (partition % stride !== 0) return 0
+    return at === 0 ? Infinity : now - at
+  })
   const answer: LoadAnswer = {
     gapsMs: silentMs.map((silent, partition) => Math.max(silent, longest[partition]!)),
     endsMs: silentMs.map((silent, partition) => silent > longest[partition]! ? now - resetAt : longestEnd[partition]!),

@@ -27,6 +27,7 @@ const { values } = parseArgs({
     rounds: { type: 'string', default: '20' },
     partitions: { type: 'string', default: '300' },
     every: { type: 'string', default: '100' },
+    stride: { type: 'string', default: '1' },
     brokers: { type: 'string', default: '4' },
     outage: { type: 'string', default: '300' },
     only: { type: 'string' },
@@ -37,6 +38,8 @@ const rounds = Number(values.rounds)
 /** More than replicas, so that some partitions have none on a given broker. */
 const brokers = Number(values.brokers)
 const partitions = Number(values.partitions)
+/** One of so many partitions is written to: fewer of them, more often, tell more exactly how long one stands. */
+const stride = Number(values.stride)
 const outageMs = Number(values.outage) * 1000
 
 class Load {
@@ -194,6 +197,11 @@ async function outageAndDeath (scene: Scene): Promise<Measured> {
 }
 
 const lines: readonly Line[] = [
+  {
+    name: 'nothing', what: 'nothing fails, for as long as a stop takes: what the machine does by itself',
+    aim: { ledMs: 200, otherMs: 200, noErrors: true },
+    run: each => around(each, victimOf(each, false), async () => { await pause(pauseMs) })
+  },
   { name: 'kill', what: 'kill -9 of a broker', aim: { ledMs: 1_000, otherMs: 1_000 }, run: each => kill(each, false) },
   {
     name: 'controller', what: 'kill -9 of the controller, which leads too', aim: { ledMs: 1_000, otherMs: 1_000 },
@@ -264,8 +272,9 @@ const world = await World.start(folder, brokers, [{ name: topic, partitions, rep
 let met = true
 try {
   const everyMs = Number(values.every)
-  const load = new Load({ bootstrap: world.bootstrap, topic, partitions, everyMs })
-  console.log(`${partitions} partitions, ${brokers} brokers, a record to each partition every ${everyMs} ms, ` +
+  const load = new Load({ bootstrap: world.bootstrap, topic, partitions, stride, everyMs })
+  const written = stride === 1 ? 'each partition' : `one of ${stride}`
+  console.log(`${partitions} partitions, ${brokers} brokers, a record to ${written} every ${everyMs} ms, ` +
     `${rounds} rounds each; outages of ${outageMs / 1000} s; ${cpus().length} cores, load ${loadavg()[0]?.toFixed(1)}`)
   await load.flowing()
   await load.ask('reset')
