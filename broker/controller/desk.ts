@@ -182,11 +182,14 @@ export class Desk {
           if (plan.outcome === 'elected' || plan.row.leader === nobody) draft.setRow(plan.row)
           else (plan.isGentle ? gentle : calm).push(plan.row)
         }
-        if (plan.wish !== undefined && !this.isHopeless(row)) {
+        if (plan.outcome === 'doubtful') elections.forget(row)
+        if (plan.wish !== undefined && (plan.outcome === 'doubtful' || !this.isHopeless(row))) {
           const due = elections.want(plan.wish)
           this.#holding ||= due
         }
-        if (plan.outcome !== 'none') settle.push(this.#settlement(row, plan.row, plan.outcome))
+        if (plan.outcome === 'elected' || plan.outcome === 'failed') {
+          settle.push(this.#settlement(row, plan.row, plan.outcome))
+        }
         for (const ends of plan.damaged) {
           this.#tell(row, ends.identity === undefined ? '' : identityText(ends.identity), ends.durableEnd)
         }

@@ -8,6 +8,8 @@ export interface Contest {
   readonly answers: readonly ReplicaEnds[]
   /** The highest high watermark known from anywhere else. */
   readonly highWatermarkSeen: number
+  /** The highest that was answered before these were asked; undefined when they are asked for the first time. */
+  readonly committedBefore?: number | undefined
   /** Only a live session with exactly this identity may lead. */
   canLead (identity: ReplicaIdentity): boolean
   /** Wins whatever its end, if it may lead: the return of a preferred leader. -1 for none. */
@@ -39,8 +41,25 @@ export function damagedMembers (contest: Contest): ReplicaEnds[] {
     contest.row.inSync.some(member => ends.identity !== undefined && sameIdentity(member, ends.identity)))
 }
 
-function highWatermark (contest: Contest): number {
-  return Math.max(contest.highWatermarkSeen, ...contest.answers.map(ends => ends.present ? ends.highWatermark : 0))
+/**
+ * Answers of one question are not of one moment: while a leader serves, one member tells its end, more is committed
+ * with its acknowledgement, and another then tells the higher high watermark. Only an end that is newer than a high
+ * watermark says that committed records are lost: such members are to be asked again.
+ */
+export function isDoubtful (contest: Contest): boolean {
+  const { row, answers, highWatermarkSeen, committedBefore } = contest
+  if (committedBefore !== undefined) return false
+  const committed = answeredHighWatermark(answers)
+  return answers.some(ends => ends.present && ends.durableEnd < committed && ends.durableEnd >= highWatermarkSeen &&
+    row.inSync.some(member => ends.identity !== undefined && sameIdentity(member, ends.identity)))
+}
+
+export function answeredHighWatermark (answers: readonly ReplicaEnds[]): number {
+  return Math.max(0, ...answers.map(ends => ends.present ? ends.highWatermark : 0))
+}
+
+function highWatermark ({ highWatermarkSeen, committedBefore, answers }: Contest): number {
+  return Math.max(highWatermarkSeen, committedBefore ?? answeredHighWatermark(answers))
 }
 
 function brokerOf (ends: ReplicaEnds): number {

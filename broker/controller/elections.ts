@@ -13,11 +13,14 @@ export interface Wish {
   readonly preferred: number
   /** The leader goes on leading until its broker may stop: a few partitions at a time. */
   readonly isGentle?: boolean
+  /** They are asked again: the highest high watermark of their answers. */
+  readonly committedBefore?: number
 }
 
 export interface Poll {
   readonly answers: readonly ReplicaEnds[]
   readonly preferred: number
+  readonly committedBefore?: number | undefined
 }
 
 export interface ElectionsOptions {
@@ -31,6 +34,7 @@ export interface ElectionsOptions {
 interface Entry {
   readonly leaderEpoch: number
   readonly preferred: number
+  readonly committedBefore?: number | undefined
   /** Brokers that were asked and have neither answered nor gone. */
   readonly waiting: Set<number>
   readonly answers: ReplicaEnds[]
@@ -168,9 +172,11 @@ export class Elections {
     const begun: Entry[] = []
     const byBroker = new Map<number, Map<string, Entry>>()
     const keys = new Map<Entry, PartitionKey>()
-    for (const { row, ask, preferred } of wishes) {
+    for (const { row, ask, preferred, committedBefore } of wishes) {
       const { topicId, partition, leaderEpoch } = row
-      const entry: Entry = { leaderEpoch, preferred, waiting: new Set(ask), answers: [], late: false }
+      const entry: Entry = {
+        leaderEpoch, preferred, committedBefore, waiting: new Set(ask), answers: [], late: false
+      }
       this.#entries.set(keyOf(row), entry)
       keys.set(entry, { topicId, partition })
       begun.push(entry)

@@ -2,7 +2,7 @@
 // Level-triggered: looks at how things are, after every change, and not at what happened.
 import type { PartitionRow, ReplicaEnds, ReplicaIdentity } from '../../wire/messages.ts'
 import { hasIdentity, nobody } from '../row.ts'
-import { damagedMembers, elect } from './election.ts'
+import { answeredHighWatermark, damagedMembers, elect, isDoubtful } from './election.ts'
 import type { Contest } from './election.ts'
 import type { Poll, Wish } from './elections.ts'
 import type { Facts, Standing } from './facts.ts'
@@ -17,8 +17,8 @@ export interface RowPlan {
   readonly isGentle: boolean
   /** A poll that is needed before more can be decided. */
   readonly wish: Wish | undefined
-  /** What a poll led to. */
-  readonly outcome: 'none' | 'elected' | 'failed'
+  /** What a poll led to. doubtful: to the same question once more. */
+  readonly outcome: 'none' | 'elected' | 'failed' | 'doubtful'
   /** Members that answered with less than what is committed. */
   readonly damaged: readonly ReplicaEnds[]
 }
@@ -55,8 +55,15 @@ function contested (row: PartitionRow, topic: TopicEntry, facts: Facts, standing
     row,
     answers: poll.answers,
     highWatermarkSeen: facts.highWatermarkSeen(row.topicId, row.partition),
+    committedBefore: poll.committedBefore,
     preferred: poll.preferred,
     canLead: identity => able.includes(identity) && (standing === 'lost' || fit.includes(identity))
+  }
+  if (isDoubtful(contest)) {
+    const { preferred, answers } = poll
+    const ask = row.inSync.filter(member => isAnswering(facts, row, member)).map(member => member.brokerId)
+    const wish = { row, ask: [...new Set(ask)], preferred, committedBefore: answeredHighWatermark(answers) }
+    return { ...standing === 'lost' ? idle(row) : calm(row, topic, facts), wish, outcome: 'doubtful' }
   }
   let leader = elect({ ...contest, canLead: identity => fit.includes(identity) })
   if (leader === nobody) leader = elect(contest)

@@ -3,16 +3,20 @@ import { newCounters } from '../../../broker/controller/counters.ts'
 import type { BrokerSession } from '../../../broker/controller/broker-session.ts'
 import { Desk } from '../../../broker/controller/desk.ts'
 import type { Bureau } from '../../../broker/controller/desk.ts'
+import { Elections } from '../../../broker/controller/elections.ts'
 import { TableDraft } from '../../../broker/controller/table.ts'
 import type { WireError } from '../../../wire/errors.ts'
 import { WireError as Refusal } from '../../../wire/errors.ts'
 import type { PartitionRow } from '../../../wire/messages.ts'
 import type { MemberState, Standing } from '../../../broker/controller/facts.ts'
+import { SimRng } from '../../sim/rng.ts'
+import { Scheduler } from '../../sim/scheduler.ts'
 import { broker, ends, facts, id, row, table, topic, topicId } from './make.ts'
 
 const poll = { answers: [ends(0, 5, 9), ends(1, 5, 10), ends(2, 5, 11)], preferred: -1 }
 
-function simulate (decides = true, standing: Standing = 'stands', two: MemberState = 'live', departures = 0) {
+function simulate (decides = true, standing: Standing = 'stands', two: MemberState = 'live', departures = 0,
+  polls?: Elections) {
   const outdated: string[] = []
   const wanted: [string, number][] = []
   const told = (name: string, count: number): number => {
@@ -25,7 +29,7 @@ function simulate (decides = true, standing: Standing = 'stands', two: MemberSta
   }
   const bureau = {
     roster: live,
-    elections: {
+    elections: polls ?? {
       poll: () => standing === 'lost' ? poll : undefined, want: () => true, forget: () => {}, departures: told
     },
     counters: newCounters(),
@@ -46,7 +50,7 @@ function simulate (decides = true, standing: Standing = 'stands', two: MemberSta
     const request = { requestId: 1, topicId, partition: 0, leaderEpoch: 5, version, inSync: row().inSync, added: [] }
     desk.change(session, request)
   }
-  return { desk: new Desk(bureau), base, outdated, answers, ask, session, wanted }
+  return { desk: new Desk(bureau), base, outdated, answers, ask, session, wanted, elections: bureau.elections }
 }
 
 test('a request from a newer row ends the office; it changes nothing', () => {
@@ -96,6 +100,37 @@ test('operations end with the office, those in flight too', () => {
   flying.dropped()
   expect(ended).toEqual(['NOT_CONTROLLER', 'NOT_CONTROLLER'])
   expect(() => { desk.add(op) }).toThrow('not the controller')
+})
+
+test('members whose answers are older than what was committed meanwhile are asked again at once', async () => {
+  const scheduler = new Scheduler(new SimRng(1))
+  const asked: [broker: number, question: number][] = []
+  const { desk, base, elections } = simulate(true, 'leaving', 'live', 0, new Elections({
+    clock: scheduler.process('b0').clock,
+    ask: (broker, question) => asked.push([broker, question]) > 0,
+    ready: () => {}
+  }))
+  const decide = async (): Promise<TableDraft> => {
+    const draft = new TableDraft(base)
+    desk.decide(draft)
+    await scheduler.run(scheduler.now + 1)
+    return draft
+  }
+  const answer = (durableEnds: number[], highWatermark: number): void => {
+    for (const [broker, question] of asked.splice(0)) {
+      const known = broker === 0 ? highWatermark : 0
+      elections.answer(broker, question, [ends(broker, 5, durableEnds[broker]!, { highWatermark: known })])
+    }
+  }
+  await decide()
+  expect(asked.map(([broker]) => broker)).toEqual([0, 1, 2])
+  // The leader serves on, and answers last.
+  answer([12, 10, 11], 12)
+  expect((await decide()).changed).toBe(false)
+  expect(asked.map(([broker]) => broker)).toEqual([0, 1, 2])
+  answer([20, 14, 15], 20)
+  expect((await decide()).row(topicId, 0)).toMatchObject({ leader: 2, leaderEpoch: 6 })
+  expect(asked).toEqual([])
 })
 
 test('whom a request adds is not elected in the same write', () => {

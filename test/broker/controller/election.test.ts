@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { damagedMembers, elect } from '../../../broker/controller/election.ts'
+import { damagedMembers, elect, isDoubtful } from '../../../broker/controller/election.ts'
 import type { Contest } from '../../../broker/controller/election.ts'
 import { ends, id, row } from './make.ts'
 
@@ -22,6 +22,20 @@ test('only the very identity counts: another volume or generation of a member is
   const wiped = ends(0, 0, 0, { identity: id(0, 0, 'bbbbbbbbbbbbbbbb') })
   const remade = ends(1, 0, 0, { identity: id(1, 3) })
   expect(elect(contest({ answers: [wiped, remade] }))).toBe(-1)
+})
+
+test('an end that may be older than the high watermark beside it is asked for again, once', () => {
+  const answers = [ends(0, 5, 60, { highWatermark: 50 }), ends(1, 5, 49), ends(2, 5, 50)]
+  expect(isDoubtful(contest({ answers }))).toBe(true)
+  expect(isDoubtful(contest({ answers, committedBefore: 48 }))).toBe(false)
+  expect(elect(contest({ answers: [ends(0, 5, 90, { highWatermark: 80 }), ends(1, 5, 55)], committedBefore: 50,
+    canLead: identity => identity.brokerId !== 0 }))).toBe(1)
+  expect(damagedMembers(contest({ answers, committedBefore: 49 }))).toEqual([])
+  expect(damagedMembers(contest({ answers, committedBefore: 50 })).map(each => each.identity?.brokerId)).toEqual([1])
+  // What is known for long was lost, what is not there has no end, and who is no member does not matter.
+  expect(isDoubtful(contest({ answers, highWatermarkSeen: 50 }))).toBe(false)
+  expect(isDoubtful(contest({ answers: [answers[0]!, ends(1, 5, 49, { present: false })] }))).toBe(false)
+  expect(isDoubtful(contest({ answers, row: row({ inSync: [id(0), id(2)] }) }))).toBe(false)
 })
 
 test('never one that ends below a high watermark that anybody reports', () => {

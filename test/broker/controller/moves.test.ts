@@ -89,7 +89,8 @@ describe('a move is completed', () => {
     const leaving = row({ replicas: [3, 1, 2, 0], adding: [3], removing: [0], inSync: [id(0), id(1), id(2), id(3)] })
     const some = { answers: [ends(0, 5, 12), ends(2, 5, 11)], preferred: 3 }
     expect(planRow(leaving, topic(), facts(live), some).row).toMatchObject({ leader: 2, replicas: [3, 1, 2] })
-    const behind = { answers: [ends(0, 5, 12, { highWatermark: 12 }), ends(3, 5, 11)], preferred: 3 }
+    const answers = [ends(0, 5, 12, { highWatermark: 12 }), ends(3, 5, 11)]
+    const behind = { answers, preferred: 3, committedBefore: 12 }
     const failed = planRow(leaving, topic(), facts(live), behind)
     expect(failed).toMatchObject({ row: leaving, outcome: 'failed' })
   })

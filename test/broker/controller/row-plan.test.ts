@@ -97,6 +97,17 @@ describe('a leader that is to leave', () => {
     expect(next).toEqual(row({ leader: 1, leaderEpoch: 6, version: 10, inSync: [id(1), id(2)] }))
   })
 
+  test('goes also when more was committed while its members were asked', () => {
+    const stopping = facts({ ...live, 0: 'stopping' }, leaving)
+    const answers = [ends(0, 5, 12, { highWatermark: 12 }), ends(1, 5, 10), ends(2, 5, 11)]
+    const plan = planRow(row(), topic(), stopping, { answers, preferred: -1 })
+    expect(plan).toMatchObject({ outcome: 'doubtful', wish: { ask: [0, 1, 2], preferred: -1, committedBefore: 12 } })
+    expect(plan.wish).not.toHaveProperty('isGentle')
+    const later = [ends(0, 5, 20, { highWatermark: 20 }), ends(1, 5, 14), ends(2, 5, 15)]
+    expect(planRow(row(), topic(), stopping, { answers: later, preferred: -1, committedBefore: 12 }))
+      .toMatchObject({ outcome: 'elected', row: { leader: 2 }, damaged: [] })
+  })
+
   test('goes at once when its disk is slow, not with the others of its broker', () => {
     expect(planRow(row(), topic(), facts(live, leaving), undefined).wish).toMatchObject({ isGentle: false })
   })
@@ -115,7 +126,10 @@ describe('a preferred leader', () => {
     const back = planRow(one, topic(), facts(live), { ...polled, preferred: 0 })
     expect(back.row).toMatchObject({ leader: 0, leaderEpoch: 6 })
     const behind = { answers: [ends(0, 5, 5), ends(1, 5, 10, { highWatermark: 8 })], preferred: 0 }
-    const plan = planRow(one, topic(), facts(live), behind)
+    expect(planRow(one, topic(), facts(live), behind)).toMatchObject({
+      row: one, outcome: 'doubtful', damaged: [], wish: { row: one, ask: [0, 1, 2], preferred: 0, committedBefore: 8 }
+    })
+    const plan = planRow(one, topic(), facts(live), { ...behind, committedBefore: 8 })
     expect(plan.row).toBe(one)
     expect(plan.outcome).toBe('failed')
   })
