@@ -142,6 +142,8 @@ export const leadershipMoveMs = 30_000
 export const preferredLeaderMs = 5_000
 /** Leaderships returned to preferred leaders at once: a few, so that clients feel nothing. */
 export const preferredLeadersPerMove = 64
+/** A broker that is to stop waits for so long until its controller lets it. */
+export const stopMsMax = 3_000
 /** Leaderships that leave a broker that stops, at its first step: those who take part may have never done it. */
 export const leadershipsFirst = 8
 /** At each step after it; more when they would need more than leadershipStepsMax. */

@@ -1,6 +1,6 @@
 // Who leads: a member of the in-sync set of the last successful write, and nobody else, ever.
 import type { PartitionRow, ReplicaEnds, ReplicaIdentity } from '../../wire/messages.ts'
-import { nobody, sameIdentity } from '../row.ts'
+import { hasIdentity, nobody, sameIdentity } from '../row.ts'
 
 export interface Contest {
   readonly row: PartitionRow
@@ -38,7 +38,7 @@ export function elect (contest: Contest): number {
 export function damagedMembers (contest: Contest): ReplicaEnds[] {
   const committed = highWatermark(contest)
   return contest.answers.filter(ends => ends.present && ends.durableEnd < committed &&
-    contest.row.inSync.some(member => ends.identity !== undefined && sameIdentity(member, ends.identity)))
+    ends.identity !== undefined && hasIdentity(contest.row.inSync, ends.identity))
 }
 
 /**
@@ -47,11 +47,9 @@ export function damagedMembers (contest: Contest): ReplicaEnds[] {
  * watermark says that committed records are lost: such members are to be asked again.
  */
 export function isDoubtful (contest: Contest): boolean {
-  const { row, answers, highWatermarkSeen, committedBefore } = contest
-  if (committedBefore !== undefined) return false
-  const committed = answeredHighWatermark(answers)
-  return answers.some(ends => ends.present && ends.durableEnd < committed && ends.durableEnd >= highWatermarkSeen &&
-    row.inSync.some(member => ends.identity !== undefined && sameIdentity(member, ends.identity)))
+  const { highWatermarkSeen, committedBefore } = contest
+  return committedBefore === undefined &&
+    damagedMembers(contest).some(({ durableEnd }) => durableEnd >= highWatermarkSeen)
 }
 
 export function answeredHighWatermark (answers: readonly ReplicaEnds[]): number {

@@ -48,9 +48,6 @@ interface Question {
   readonly entries: Map<string, Entry>
 }
 
-/** A stop has ended by then, or will not: the next one begins anew. */
-const stepsEndMs = 3_000
-
 /** All have answered or cannot any more; or time is up and one has answered. */
 function isClosed (entry: Entry): boolean {
   return entry.waiting.size === 0 || (entry.late && entry.answers.length > 0)
@@ -137,7 +134,8 @@ export class Elections {
   #startStep (): void {
     if (this.#stepping !== undefined) return
     const { clock } = this.#options
-    if (this.#isResting || clock.now() - this.#steppedAt > stepsEndMs) this.#grant(0, 0)
+    // The stop that these steps were for has ended by then.
+    if (this.#isResting || clock.now() - this.#steppedAt > limits.stopMsMax) this.#grant(0, 0)
     this.#stepping = clock.setTimer(limits.leadershipStepMs, () => { this.#step() })
   }
 

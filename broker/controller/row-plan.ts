@@ -38,10 +38,9 @@ export function planRow (row: PartitionRow, topic: TopicEntry, facts: Facts, pol
   }
   if (able.length === 0) return idle(withoutLeader(row))
   if (poll !== undefined) return contested(row, topic, facts, standing, poll, able)
-  const ask = row.inSync.filter(member => isAnswering(facts, row, member)).map(member => member.brokerId)
   const isGentle = standing === 'leaving' && row.inSync.some(member => member.brokerId === row.leader &&
     facts.member(row.topicId, row.partition, member) === 'stopping')
-  const wish = { row, ask: [...new Set(ask)], preferred: nobody, isGentle }
+  const wish = { row, ask: answering(row, facts), preferred: nobody, isGentle }
   // A leader that only is to leave goes on leading meanwhile.
   return { ...standing === 'lost' ? idle(row) : calm(row, topic, facts), wish }
 }
@@ -61,8 +60,7 @@ function contested (row: PartitionRow, topic: TopicEntry, facts: Facts, standing
   }
   if (isDoubtful(contest)) {
     const { preferred, answers } = poll
-    const ask = row.inSync.filter(member => isAnswering(facts, row, member)).map(member => member.brokerId)
-    const wish = { row, ask: [...new Set(ask)], preferred, committedBefore: answeredHighWatermark(answers) }
+    const wish = { row, ask: answering(row, facts), preferred, committedBefore: answeredHighWatermark(answers) }
     return { ...standing === 'lost' ? idle(row) : calm(row, topic, facts), wish, outcome: 'doubtful' }
   }
   let leader = elect({ ...contest, canLead: identity => fit.includes(identity) })
@@ -90,8 +88,7 @@ function heirsOf (row: PartitionRow, facts: Facts): readonly ReplicaIdentity[] {
 function moveWish (row: PartitionRow, facts: Facts): Wish | undefined {
   const [heir] = heirsOf(row, facts)
   if (heir === undefined) return undefined
-  const ask = row.inSync.filter(member => isAnswering(facts, row, member)).map(member => member.brokerId)
-  return { row, ask: [...new Set(ask)], preferred: heir.brokerId }
+  return { row, ask: answering(row, facts), preferred: heir.brokerId }
 }
 
 /**
@@ -122,10 +119,13 @@ function isLive (facts: Facts, row: PartitionRow, member: ReplicaIdentity): bool
   return facts.member(row.topicId, row.partition, member) === 'live'
 }
 
-/** Who leaves can still tell its end and its high watermark. */
-function isAnswering (facts: Facts, row: PartitionRow, member: ReplicaIdentity): boolean {
-  const state = facts.member(row.topicId, row.partition, member)
-  return state === 'live' || state === 'stopping'
+/** Brokers to ask. Who leaves can still tell its end and its high watermark. */
+function answering (row: PartitionRow, facts: Facts): number[] {
+  const members = row.inSync.filter(member => {
+    const state = facts.member(row.topicId, row.partition, member)
+    return state === 'live' || state === 'stopping'
+  })
+  return [...new Set(members.map(member => member.brokerId))]
 }
 
 function idle (row: PartitionRow): RowPlan {

@@ -41,8 +41,7 @@ const campaignMs = 1_000
 const rankMs = 50
 /** A relayed session looks so often whether it can do without. */
 const straightenMs = 5_000
-/** Longest wait for MayStop, and for a controller to ask for it. */
-const stopMsMax = 3_000
+/** Longest wait for a controller to ask for MayStop. */
 const stopAloneMsMax = 500
 
 export class SessionAgent implements ControllerLink {
@@ -105,7 +104,7 @@ export class SessionAgent implements ControllerLink {
     if (this.#stopping) return
     this.#stopping = true
     const { clock } = this.#options
-    const deadline = clock.now() + stopMsMax
+    const deadline = clock.now() + limits.stopMsMax
     let aloneUntil = clock.now() + stopAloneMsMax
     let released = false
     const asked = new WeakSet<Link>()

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import * as limits from '../../../broker/limits.ts'
-import { Elections } from '../../../broker/controller/elections.ts'
+import { Elections, type Wish } from '../../../broker/controller/elections.ts'
 import type { PartitionKey } from '../../../wire/messages.ts'
 import { SimRng } from '../../sim/rng.ts'
 import { Scheduler } from '../../sim/scheduler.ts'
@@ -28,6 +28,12 @@ const one = row({ partition: 0 })
 const two = row({ partition: 1 })
 const wish = { row: one, ask: [1, 2], preferred: -1 }
 
+/** The leaderships of partitions from this one on are to leave a broker that stops. */
+function gentle (from: number, count: number): Wish[] {
+  return Array.from({ length: count }, (_, index) =>
+    ({ row: row({ partition: from + index }), ask: [1], preferred: -1, isGentle: true }))
+}
+
 test('many partitions are one question to a broker; the poll closes with the last answer', async () => {
   const { elections, asked, pass, ready } = simulate()
   expect(elections.want(wish)).toBe(true)
@@ -50,11 +56,9 @@ test('many partitions are one question to a broker; the poll closes with the las
 })
 
 test('gentle wishes are granted some at a time, in about a second however many there are; needs at once', async () => {
-  const gentle = (count: number) => Array.from({ length: count }, (_, partition) =>
-    ({ row: row({ partition }), ask: [1], preferred: -1, isGentle: true }))
   for (const count of [60, 3_000]) {
     const { elections, asked, pass, ready } = simulate()
-    const wishes = gentle(count)
+    const wishes = gentle(0, count)
     const granted = (): number => wishes.filter(each => elections.want(each)).length
     const first = granted()
     expect(first).toBe(limits.leadershipsFirst)
@@ -75,8 +79,7 @@ test('gentle wishes are granted some at a time, in about a second however many t
 test('departures begin with a step in which no leadership waits, and are granted some at a time', async () => {
   for (const count of [120, 3_000]) {
     const { elections, pass, ready } = simulate()
-    const leaderships = Array.from({ length: limits.leadershipsFirst + 1 }, (_, partition) =>
-      ({ row: row({ partition }), ask: [1], preferred: -1, isGentle: true }))
+    const leaderships = gentle(0, limits.leadershipsFirst + 1)
     for (const each of leaderships) elections.want(each)
     let left = [count, count]
     const granted: number[] = []
@@ -108,9 +111,7 @@ test('few departures need no step of their own when no leadership waits for one'
   const { elections, pass } = simulate()
   const few = limits.departuresPerStep
   expect(elections.departures('events-0', few)).toBe(few)
-  for (let partition = 0; partition <= limits.leadershipsFirst; partition++) {
-    elections.want({ row: row({ partition }), ask: [1], preferred: -1, isGentle: true })
-  }
+  for (const each of gentle(0, limits.leadershipsFirst + 1)) elections.want(each)
   expect(elections.departures('events-0', few)).toBe(0)
   await pass(limits.leadershipStepMs + 1)
   expect(elections.departures('events-0', few)).toBe(few)
@@ -120,9 +121,7 @@ test('slow writes of tables make steps larger, not more', async () => {
   const { elections, pass, ready } = simulate()
   const count = 400
   const writeMs = 4 * limits.leadershipStepMs
-  const wishes = Array.from({ length: count }, (_, partition) =>
-    ({ row: row({ partition }), ask: [1], preferred: -1, isGentle: true }))
-  let waiting = wishes.filter(each => !elections.want(each))
+  let waiting = gentle(0, count).filter(each => !elections.want(each))
   let departures = count - elections.departures('events-0', count)
   let writes = 1
   for (let before = ready(); waiting.length + departures > 0; writes++) {
@@ -139,8 +138,6 @@ test('slow writes of tables make steps larger, not more', async () => {
 
 test('what one stop has left over is not for the next', async () => {
   const { elections, pass } = simulate()
-  const gentle = (from: number, count: number) => Array.from({ length: count }, (_, index) =>
-    ({ row: row({ partition: from + index }), ask: [1], preferred: -1, isGentle: true }))
   expect(gentle(0, 100).filter(each => elections.want(each))).toHaveLength(limits.leadershipsFirst)
   elections.departures('events-0', 1_000)
   // Its broker is killed: nobody asks any more.
@@ -151,8 +148,6 @@ test('what one stop has left over is not for the next', async () => {
 
 test('a stop soon after another begins anew', async () => {
   const { elections, pass } = simulate()
-  const gentle = (from: number, count: number) => Array.from({ length: count }, (_, index) =>
-    ({ row: row({ partition: from + index }), ask: [1], preferred: -1, isGentle: true }))
   for (const each of gentle(0, limits.leadershipsFirst)) elections.want(each)
   await pass(2_000)
   const next = gentle(100, 100)
