@@ -51,7 +51,7 @@ export const producePendingPerStreamMax = 8_192
 export const fetchReadsPerStreamMax = 8
 /** Cold reads (catch-up consumers and followers) that run at once: they must not crowd out the tail. */
 export const coldReadsMax = 4
-/** Recent batches kept in memory for readers of the tail, per broker. */
+/** Memory for recent batches, for readers of the tail, per broker. */
 export const ringBytesMax = 64 * MiB
 /** The last batches of a producer id that a repeat is recognised by (KIP-98: 5). */
 export const producerBatchesMax = 5

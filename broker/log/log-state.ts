@@ -79,8 +79,11 @@ export class LogState {
     return entry === undefined || entry.epoch === leaderEpoch
   }
 
-  /** Appends one batch; true when it began a segment. */
-  append (bytes: Uint8Array, header: BatchHeader, sequence: number, rule: RollRule): boolean {
+  /**
+   * Appends one batch; true when it began a segment.
+   * @param isMost the buffer that `bytes` lies in holds little else than batches of this log
+   */
+  append (bytes: Uint8Array, header: BatchHeader, sequence: number, rule: RollRule, isMost: boolean): boolean {
     const { baseOffset: base, leaderEpoch, maxTimestamp } = header
     assert(base === this.logEnd, `a batch at ${base} cannot follow ${this.logEnd}`)
     assert(leaderEpoch >= this.lastEpoch, `epoch ${leaderEpoch} after ${this.lastEpoch}`)
@@ -88,7 +91,7 @@ export class LogState {
     const before = this.segments.at(-1)
     const segment = this.#segmentFor(bytes.length, rule)
     const end = header.lastOffset + 1
-    this.tail.push({ base, end, bytes, maxTimestamp, segment, position: segment.bytes, sequence })
+    this.tail.push({ base, end, bytes, maxTimestamp, segment, position: segment.bytes, sequence }, isMost)
     segment.bytes += bytes.length
     segment.end = this.logEnd = end
     segment.maxTimestamp = Math.max(segment.maxTimestamp, maxTimestamp)

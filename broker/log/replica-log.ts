@@ -115,7 +115,7 @@ export class ReplicaLogImpl implements ReplicaLog, FrameMember {
 
   append (batches: Uint8Array): void {
     const { state } = this
-    const bytes = own(batches)
+    const isMost = batches.length * 2 >= batches.buffer.byteLength
     const rule: RollRule = {
       segmentBytes: this.#segmentBytes(),
       segmentAgeMs: this.#host.segmentAgeMsMax,
@@ -123,21 +123,21 @@ export class ReplicaLogImpl implements ReplicaLog, FrameMember {
     }
     let rolled = false
     this.#appended = true
-    for (let position = 0; position < bytes.length;) {
-      const header = parseBatchHeader(bytes, position)
-      const end = position + header.sizeBytes
-      assert(end <= bytes.length, 'the last batch is cut off')
-      const batch = bytes.subarray(position, end)
-      const frame = this.#frame(BATCH_ENTRY_BYTES + batch.length)
-      const first = state.segments.length === 0
-      if (state.append(batch, header, frame.sequence, rule) && !first) rolled = true
-      frame.entries.batch(state.key, header.baseOffset, header.leaderEpoch, batch.length)
-      frame.body(batch)
-      frame.touch(this)
-      position = end
-    }
-    this.#host.ring.changed(state.tail, bytes.length)
-    this.#host.unwritten(this, bytes.length)
+    this.#changeMemory(() => {
+      for (let position = 0; position < batches.length;) {
+        const header = parseBatchHeader(batches, position)
+        const end = position + header.sizeBytes
+        assert(end <= batches.length, 'the last batch is cut off')
+        const batch = batches.subarray(position, end)
+        const frame = this.#frame(BATCH_ENTRY_BYTES + batch.length)
+        const first = state.segments.length === 0
+        if (state.append(batch, header, frame.sequence, rule, isMost) && !first) rolled = true
+        frame.entries.batch(state.key, header.baseOffset, header.leaderEpoch, batch.length)
+        frame.body(batch)
+        frame.touch(this)
+        position = end
+      }
+    })
     // Later, when the caller has taken the batches into its producer state.
     if (rolled) this.#host.clock.defer(() => { this.snapshot(true) })
   }
@@ -277,9 +277,4 @@ export class ReplicaLogImpl implements ReplicaLog, FrameMember {
     this.#host.ring.changed(tail, tail.bytes - bytes)
     this.#host.unwritten(this, tail.unwrittenBytes - unwrittenBytes)
   }
-}
-
-/** A small view keeps all of a large buffer alive: such bytes are copied. */
-function own (bytes: Uint8Array): Uint8Array {
-  return bytes.length * 2 >= bytes.buffer.byteLength ? bytes : Uint8Array.prototype.slice.call(bytes)
 }

@@ -85,7 +85,7 @@ export class ReplicaTable {
         assert(batch !== undefined, 'a batch entry has its batch')
         // Where segments begin need not be as it was: nothing of this is in a synced segment yet.
         this.#log(entry).append(batch, parseBatchHeader(batch, 0), 0,
-          { segmentBytes: limits.segmentBytesDefault, segmentAgeMs: Infinity, wallTime: this.#wallTime })
+          { segmentBytes: limits.segmentBytesDefault, segmentAgeMs: Infinity, wallTime: this.#wallTime }, false)
         break
       }
       case 'epoch': this.#log(entry).beginEpoch(entry.epoch, entry.startOffset); break

@@ -32,8 +32,8 @@ export interface IndexFloor {
 }
 
 /** Notes a batch at `position` of a segment, when the interval since the last entry has passed. */
-export function noteBatch (segment: Segment, batch: { base: number, bytes: number, maxTimestamp: number },
-  position: number, intervalBytes: number): void {
+export function noteBatch (segment: Segment, batch: { base: number, maxTimestamp: number }, position: number,
+  intervalBytes: number): void {
   const timestamp = Math.max(segment.indexedTimestamp, batch.maxTimestamp)
   if (position - segment.indexedAt >= intervalBytes) {
     segment.index.push(batch.base - segment.base, position)

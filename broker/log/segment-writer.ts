@@ -13,7 +13,7 @@ import { noteBatch } from './segment-index.ts'
 import type { SegmentIndexes } from './segment-index.ts'
 import type { VolumeSettings } from './settings.ts'
 import { encodeSnapshot } from './snapshot-file.ts'
-import type { TailBatch } from './tail.ts'
+import type { UnwrittenRun } from './tail.ts'
 
 /** One write of a segment. */
 const WRITE_BYTES_MAX = 1024 * 1024
@@ -122,10 +122,9 @@ export class SegmentWriter {
     if (log.removed) return
     await this.tidy(log, durable)
     while (!log.removed) {
-      const run = state.tail.unwrittenRun(WRITE_BYTES_MAX, batch => batch.sequence <= durable && batch.end <= upTo)
-      const first = run[0]
-      if (first === undefined) break
-      await this.#writeRun(log, first.segment, run)
+      const run = state.tail.unwrittenRun({ bytesMax: WRITE_BYTES_MAX, sequenceMax: durable, offsetEnd: upTo })
+      if (run === undefined) break
+      await this.#writeRun(log, run)
     }
     if (state.tail.unwrittenBytes === 0) this.#logs.delete(log)
   }
@@ -218,24 +217,22 @@ export class SegmentWriter {
     }
   }
 
-  async #writeRun (log: ReplicaLogImpl, segment: Segment, run: readonly TailBatch[]): Promise<void> {
+  async #writeRun (log: ReplicaLogImpl, { segment, position, parts, count }: UnwrittenRun): Promise<void> {
     const { state } = log
     const { truncations } = state
     const file = segment.file ?? await this.#openFile(state, segment)
-    const position = run[0]!.position
-    await file.write(run.map(batch => batch.bytes), position)
+    await file.write(parts, position)
     if (state.truncations !== truncations || log.removed) return
     let at = position
-    for (const batch of run) {
-      const { base, bytes, maxTimestamp } = batch
-      noteBatch(segment, { base, bytes: bytes.length, maxTimestamp }, at, this.#options.settings.indexIntervalBytes)
-      at += bytes.length
+    state.tail.eachUnwritten(count, batch => {
+      noteBatch(segment, batch, at, this.#options.settings.indexIntervalBytes)
+      at += batch.sizeBytes
       segment.writtenEnd = batch.end
-    }
+    })
     segment.writtenBytes = at
     this.bytes += at - position
     this.#touch(segment)
-    log.wrote(run.length)
+    log.wrote(count)
     if (segment.index.length >= INDEX_NUMBERS_MAX) await this.#options.indexes.flush(state, segment)
   }
 

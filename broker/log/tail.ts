@@ -2,103 +2,143 @@
 // batches that readers of the tail and followers want.
 import { assert } from '../assert.ts'
 import type { Segment } from './segment.ts'
+import { TailBlock } from './tail-block.ts'
+import type { BatchFacts, Reach, TailBatch } from './tail-block.ts'
 
-export interface TailBatch {
-  readonly base: number
-  readonly end: number
-  readonly bytes: Uint8Array
-  readonly maxTimestamp: number
+export type { TailBatch } from './tail-block.ts'
+
+/** Unwritten batches of one segment that are to be written together. */
+export interface UnwrittenRun {
   readonly segment: Segment
   readonly position: number
-  /** The frame of the journal that holds it. */
-  readonly sequence: number
+  readonly count: number
+  /** Not copied. */
+  readonly parts: readonly Uint8Array[]
 }
 
+/** Where a truncation cut. */
+export type Cut = Pick<TailBatch, 'base' | 'segment' | 'position'>
+
 const empty = new Uint8Array(0)
+/** Larger batches stay where they came in. */
+const COPY_BYTES_MAX = 4 * 1024
+/** A block is a part of its tail: what little a quiet partition keeps must not cost more than it is. */
+const BLOCK_BYTES_MIN = 1024
+const BLOCK_BYTES_MAX = 64 * 1024
+const BLOCKS_PER_TAIL = 4
+
+/** A small view keeps all of a large buffer alive: such bytes are copied. */
+function own (bytes: Uint8Array, isMost: boolean): Uint8Array {
+  return isMost ? bytes : Uint8Array.prototype.slice.call(bytes)
+}
 
 export class Tail {
-  #batches: TailBatch[] = []
-  /** Index of the first batch; those before were evicted. */
-  #first = 0
-  #unwritten = 0
+  /** Oldest first, none empty. */
+  #blocks: TailBlock[] = []
+  /** The first batch that its segment does not hold yet, or the place after the last one. */
+  #unwritten = { block: 0, index: 0 }
   #bytes = 0
   #unwrittenBytes = 0
 
+  /** Of memory: what the blocks take. */
   get bytes (): number { return this.#bytes }
+  /** Of batches. */
   get unwrittenBytes (): number { return this.#unwrittenBytes }
   /** The first offset in memory; undefined when nothing is. */
-  get start (): number | undefined { return this.#batches[this.#first]?.base }
-  /** The first batch that its segment does not hold yet. */
-  get firstUnwritten (): TailBatch | undefined { return this.#batches[this.#unwritten] }
+  get start (): number | undefined { return this.#blocks[0]?.base }
 
-  push (batch: TailBatch): void {
-    this.#batches.push(batch)
-    this.#bytes += batch.bytes.length
-    this.#unwrittenBytes += batch.bytes.length
+  /** @param isMost the bytes of its message are hardly more than its batches, which may all stay there. */
+  push (batch: TailBatch, isMost: boolean): void {
+    const { bytes } = batch
+    this.#unwrittenBytes += bytes.length
+    const last = this.#blocks.at(-1)
+    if (bytes.length <= COPY_BYTES_MAX && last?.hasRoomFor(batch) === true) {
+      this.#bytes -= last.memoryBytes
+      last.push(batch)
+      this.#bytes += last.memoryBytes
+      return
+    }
+    const room = bytes.length > COPY_BYTES_MAX ? own(bytes, isMost) : this.#room(bytes.length)
+    const block = new TailBlock(batch, room)
+    block.push(bytes.length > COPY_BYTES_MAX ? { ...batch, bytes: room } : batch)
+    this.#blocks.push(block)
+    this.#bytes += block.memoryBytes
   }
 
-  /**
-   * Drops the batches at and above `offset`; the first of them, if there was any.
-   * @throws AssertionError when a batch begins before `offset` and ends after it.
-   */
-  truncate (offset: number): TailBatch | undefined {
-    let first: TailBatch | undefined
-    for (let last = this.#batches.at(-1); last !== undefined && last.end > offset; last = this.#batches.at(-1)) {
-      if (this.#batches.length === this.#first) break
-      assert(last.base >= offset, `${offset} lies within the batch ${last.base} to ${last.end}`)
-      this.#batches.pop()
-      this.#bytes -= last.bytes.length
-      if (this.#batches.length >= this.#unwritten) this.#unwrittenBytes -= last.bytes.length
-      else this.#unwritten = this.#batches.length
-      first = last
+  /** Drops the batches at and above `offset`; where the first of them was, if there was any. */
+  truncate (offset: number): Cut | undefined {
+    let cut: Cut | undefined
+    for (let block = this.#blocks.at(-1); block !== undefined && block.end > offset; block = this.#blocks.at(-1)) {
+      const last = this.#blocks.length - 1
+      const kept = block.base >= offset ? 0 : block.indexOf(offset)
+      const base = block.baseOf(kept)
+      assert(base >= offset, `${offset} lies within the batch ${base} to ${block.facts(kept).end}`)
+      cut = { base, segment: block.segment, position: block.position + block.startOf(kept) }
+      this.#unwrittenBytes -= this.#unwrittenFrom(last, kept)
+      this.#bytes -= block.memoryBytes
+      if (kept === 0) {
+        this.#blocks.pop()
+      } else {
+        block.cut(kept)
+        this.#bytes += block.memoryBytes
+      }
+      const { block: at, index } = this.#unwritten
+      if (at > last || (at === last && index > kept)) this.#unwritten = { block: last, index: kept }
     }
-    return first
+    return cut
   }
 
   clear (): void {
-    this.#batches = []
-    this.#first = this.#unwritten = this.#bytes = this.#unwrittenBytes = 0
+    this.#blocks = []
+    this.#unwritten = { block: 0, index: 0 }
+    this.#bytes = this.#unwrittenBytes = 0
   }
 
-  /** The unwritten batches of one segment, oldest first, that `wanted` accepts, up to bytesMax. */
-  unwrittenRun (bytesMax: number, wanted: (batch: TailBatch) => boolean): TailBatch[] {
-    const run: TailBatch[] = []
-    let bytes = 0
-    for (let i = this.#unwritten; i < this.#batches.length; i++) {
-      const batch = this.#batches[i]!
-      if (run[0] !== undefined && (batch.segment !== run[0].segment || bytes + batch.bytes.length > bytesMax)) break
-      if (!wanted(batch)) break
-      run.push(batch)
-      bytes += batch.bytes.length
+  /** The unwritten batches of one segment, oldest first, as far as `reach` allows: the first, however large. */
+  unwrittenRun (reach: Reach): UnwrittenRun | undefined {
+    const { block: first, index } = this.#firstUnwritten()
+    const segment = this.#blocks[first]?.segment
+    if (segment === undefined) return undefined
+    const { count, parts } = this.#collect(first, index, reach, segment)
+    if (count === 0) return undefined
+    return { segment, position: this.#blocks[first]!.position + this.#blocks[first]!.startOf(index), count, parts }
+  }
+
+  /** Tells of the next `count` unwritten batches, oldest first. */
+  eachUnwritten (count: number, tell: (batch: BatchFacts) => void): void {
+    let { block, index } = this.#firstUnwritten()
+    for (let i = 0; i < count; i++) {
+      const held = this.#blocks[block]!
+      tell(held.facts(index++))
+      if (index < held.count) continue
+      block++
+      index = 0
     }
-    return run
   }
 
   /** The next `count` unwritten batches are in their segment now. */
   wrote (count: number): void {
-    for (let i = 0; i < count; i++) {
-      const batch = this.firstUnwritten
-      assert(batch !== undefined, 'what was written was in memory')
-      this.#unwrittenBytes -= batch.bytes.length
-      this.#unwritten++
+    let left = count
+    while (left > 0) {
+      const { block, index } = this.#firstUnwritten()
+      const held = this.#blocks[block]
+      assert(held !== undefined && index < held.count, 'what was written was in memory')
+      const to = Math.min(held.count, index + left)
+      this.#unwrittenBytes -= held.startOf(to) - held.startOf(index)
+      this.#unwritten = { block, index: to }
+      left -= to - index
     }
   }
 
-  /** Lets go of the oldest batch; its bytes, 0 when there is none that may go. */
+  /** Lets go of the oldest batches, which are written; the memory that this freed, 0 when none may go. */
   evict (): number {
-    if (this.#first >= this.#unwritten) return 0
-    const batch = this.#batches[this.#first]!
-    this.#first++
-    this.#bytes -= batch.bytes.length
-    if (this.#first >= 64 && this.#first * 2 >= this.#batches.length) {
-      this.#batches.splice(0, this.#first)
-      this.#unwritten -= this.#first
-      this.#first = 0
-    } else {
-      // The batch must not live on in the array.
-      this.#batches[this.#first - 1] = evicted
-    }
-    return batch.bytes.length
+    const first = this.#blocks[0]
+    const { block, index } = this.#firstUnwritten()
+    if (first === undefined || (block === 0 && index < first.count)) return 0
+    this.#blocks.shift()
+    this.#unwritten = block === 0 ? { block: 0, index: 0 } : { block: block - 1, index }
+    this.#bytes -= first.memoryBytes
+    return first.memoryBytes
   }
 
   /**
@@ -106,54 +146,89 @@ export class Tail {
    * at least one. Undefined when that batch is not in memory; empty when there is none below offsetEnd.
    */
   read (offset: number, offsetEnd: number, bytesMax: number): Uint8Array | undefined {
-    const from = this.#find(offset)
-    if (from === undefined) return undefined
-    let to = from
-    let bytes = 0
-    for (let batch = this.#batches[to]; batch !== undefined && batch.end <= offsetEnd; batch = this.#batches[++to]) {
-      if (to > from && bytes + batch.bytes.length > bytesMax) break
-      bytes += batch.bytes.length
-    }
-    return this.#join(from, to, bytes)
+    const block = this.#find(offset)
+    if (block === undefined) return undefined
+    const index = this.#blocks[block]?.indexOf(offset) ?? 0
+    return join(this.#collect(block, index, { offsetEnd, bytesMax, sequenceMax: Infinity }).parts)
   }
 
+  #room (bytes: number): Uint8Array {
+    const wanted = Math.min(BLOCK_BYTES_MAX, Math.max(BLOCK_BYTES_MIN, this.#bytes / BLOCKS_PER_TAIL))
+    return new Uint8Array(2 ** Math.ceil(Math.log2(Math.max(wanted, bytes))))
+  }
+
+  /** Where a batch comes in, if one does, it is the first unwritten one: at the begin of a block, not the end. */
+  #firstUnwritten (): { block: number, index: number } {
+    const { block, index } = this.#unwritten
+    const isPast = index > 0 && index === this.#blocks[block]?.count && block + 1 < this.#blocks.length
+    if (isPast) this.#unwritten = { block: block + 1, index: 0 }
+    return this.#unwritten
+  }
+
+  /** Bytes of the unwritten batches of a block from `index` on. */
+  #unwrittenFrom (block: number, index: number): number {
+    const first = this.#firstUnwritten()
+    if (first.block > block) return 0
+    const held = this.#blocks[block]!
+    const from = first.block === block ? Math.max(index, first.index) : index
+    return held.usedBytes - held.startOf(from)
+  }
+
+  /** The block that holds `offset`, or would be the next. */
   #find (offset: number): number | undefined {
-    let low = this.#first
-    let high = this.#batches.length
-    if (low === high || offset < this.#batches[low]!.base) return undefined
+    const { start } = this
+    if (start === undefined || offset < start) return undefined
+    let low = 0
+    let high = this.#blocks.length
     while (low < high) {
       const middle = (low + high) >>> 1
-      if (this.#batches[middle]!.end <= offset) low = middle + 1
+      if (this.#blocks[middle]!.end <= offset) low = middle + 1
       else high = middle
     }
     return low
   }
 
-  #join (from: number, to: number, bytes: number): Uint8Array {
-    if (to === from) return empty
-    const first = this.#batches[from]!.bytes
-    if (to === from + 1) return first
-    // Batches that came in one piece lie one after the other still.
-    let end = first.byteOffset
-    let together = true
-    for (let i = from; i < to && together; i++) {
-      const part = this.#batches[i]!.bytes
-      together = part.buffer === first.buffer && part.byteOffset === end
-      end += part.length
+  #collect (first: number, from: number, reach: Reach, segment?: Segment): { count: number, parts: Uint8Array[] } {
+    const parts: Uint8Array[] = []
+    let [count, left, index] = [0, reach.bytesMax, from]
+    for (let at = first; at < this.#blocks.length; at++) {
+      const block = this.#blocks[at]!
+      if (segment !== undefined && block.segment !== segment) break
+      const to = block.reach(index, { ...reach, bytesMax: left }, count === 0)
+      if (to === index) break
+      const part = block.view(index, to)
+      parts.push(part)
+      count += to - index
+      left -= part.length
+      if (to < block.count || left <= 0) break
+      index = 0
     }
-    if (together) return new Uint8Array(first.buffer, first.byteOffset, bytes)
-    const joined = new Uint8Array(bytes)
-    let at = 0
-    for (let i = from; i < to; i++) {
-      joined.set(this.#batches[i]!.bytes, at)
-      at += this.#batches[i]!.bytes.length
-    }
-    return joined
+    return { count, parts }
   }
 }
 
-const evicted = Object.freeze({ base: -1, end: -1, bytes: empty, maxTimestamp: -1, position: 0, sequence: 0 }) as
-  unknown as TailBatch
+function join (parts: readonly Uint8Array[]): Uint8Array {
+  const [first] = parts
+  if (first === undefined) return empty
+  if (parts.length === 1) return first
+  // Batches that came in one piece lie one after the other still.
+  let end = first.byteOffset
+  let bytes = 0
+  let together = true
+  for (const part of parts) {
+    together &&= part.buffer === first.buffer && part.byteOffset === end
+    end += part.length
+    bytes += part.length
+  }
+  if (together) return new Uint8Array(first.buffer, first.byteOffset, bytes)
+  const joined = new Uint8Array(bytes)
+  let at = 0
+  for (const part of parts) {
+    joined.set(part, at)
+    at += part.length
+  }
+  return joined
+}
 
 /** The memory that all tails share. */
 export class Ring {
