@@ -4,7 +4,7 @@ import { assert } from '../assert.ts'
 import type { Clock } from '../../wire/ports.ts'
 import type { PartitionRow } from '../../wire/messages.ts'
 import { WireError } from '../../wire/errors.ts'
-import { parseBatchHeader } from '../../wire/record-batch.ts'
+import { batchSizeBytes, parseBatchHeader } from '../../wire/record-batch.ts'
 import * as limits from '../limits.ts'
 import type { EpochEntry, ReplicaLog, ReplicaLogSettings } from './contract.ts'
 import { BATCH_ENTRY_BYTES } from './entry.ts'
@@ -13,6 +13,7 @@ import { rowToJson } from './log-state.ts'
 import type { LogState, RollRule } from './log-state.ts'
 import { findTimestamp } from './timestamp.ts'
 import type { FoundTimestamp } from './timestamp.ts'
+import { COPY_BYTES_MAX } from './tail.ts'
 import type { Ring } from './tail.ts'
 
 /** What a log needs of its volume. */
@@ -115,7 +116,7 @@ export class ReplicaLogImpl implements ReplicaLog, FrameMember {
 
   append (batches: Uint8Array): void {
     const { state } = this
-    const isMost = batches.length * 2 >= batches.buffer.byteLength
+    const isMost = largeBytes(batches) * 2 >= batches.buffer.byteLength
     const rule: RollRule = {
       segmentBytes: this.#segmentBytes(),
       segmentAgeMs: this.#host.segmentAgeMsMax,
@@ -277,4 +278,14 @@ export class ReplicaLogImpl implements ReplicaLog, FrameMember {
     this.#host.ring.changed(tail, tail.bytes - bytes)
     this.#host.unwritten(this, tail.unwrittenBytes - unwrittenBytes)
   }
+}
+
+/** A small view keeps all of a large buffer alive: how much of it would be views. */
+function largeBytes (batches: Uint8Array): number {
+  let bytes = 0
+  for (let at = 0, size = 0; at < batches.length && batches.length > COPY_BYTES_MAX; at += size) {
+    size = batchSizeBytes(batches, at)
+    if (size > COPY_BYTES_MAX) bytes += size
+  }
+  return bytes
 }

@@ -30,7 +30,7 @@ export interface Reach {
 }
 
 /** Memory of a block besides its bytes, and of each batch in it: about what the heap shows. */
-const BLOCK_BYTES = 512
+const BLOCK_BYTES = 720
 const ENTRY_BYTES = 40
 
 /** How many of the first `ascending` are at most `limit`. */
@@ -69,6 +69,7 @@ export class TailBlock {
   get count (): number { return this.#ends.length }
   get end (): number { return this.#ends.at(-1) ?? this.base }
   get usedBytes (): number { return this.#stops.at(-1) ?? 0 }
+  get roomBytes (): number { return this.#bytes.length }
   get memoryBytes (): number { return BLOCK_BYTES + this.#bytes.length + ENTRY_BYTES * this.count }
 
   hasRoomFor ({ segment, bytes }: TailBatch): boolean {
@@ -86,7 +87,7 @@ export class TailBlock {
   }
 
   /** Keeps the first `count` batches, and takes no more. */
-  cut (count: number): void {
+  cut (count = this.count): void {
     this.#ends.length = this.#stops.length = this.#timestamps.length = this.#sequences.length = count
     this.#closed = true
   }

@@ -21,7 +21,7 @@ export type Cut = Pick<TailBatch, 'base' | 'segment' | 'position'>
 
 const empty = new Uint8Array(0)
 /** Larger batches stay where they came in. */
-const COPY_BYTES_MAX = 4 * 1024
+export const COPY_BYTES_MAX = 4 * 1024
 /** A block is a part of its tail: what little a quiet partition keeps must not cost more than it is. */
 const BLOCK_BYTES_MIN = 1024
 const BLOCK_BYTES_MAX = 64 * 1024
@@ -47,7 +47,7 @@ export class Tail {
   /** The first offset in memory; undefined when nothing is. */
   get start (): number | undefined { return this.#blocks[0]?.base }
 
-  /** @param isMost the bytes of its message are hardly more than its batches, which may all stay there. */
+  /** @param isMost a large batch may stay in its message: such ones are most of it. */
   push (batch: TailBatch, isMost: boolean): void {
     const { bytes } = batch
     this.#unwrittenBytes += bytes.length
@@ -78,6 +78,7 @@ export class Tail {
       this.#bytes -= block.memoryBytes
       if (kept === 0) {
         this.#blocks.pop()
+        this.#blocks.at(-1)?.cut()
       } else {
         block.cut(kept)
         this.#bytes += block.memoryBytes
@@ -152,9 +153,12 @@ export class Tail {
     return join(this.#collect(block, index, { offsetEnd, bytesMax, sequenceMax: Infinity }).parts)
   }
 
+  /** At most twice the one before, if that is one of copies: small batches between large ones are few. */
   #room (bytes: number): Uint8Array {
-    const wanted = Math.min(BLOCK_BYTES_MAX, Math.max(BLOCK_BYTES_MIN, this.#bytes / BLOCKS_PER_TAIL))
-    return new Uint8Array(2 ** Math.ceil(Math.log2(Math.max(wanted, bytes))))
+    const last = this.#blocks.at(-1)
+    const isRun = last !== undefined && last.startOf(1) <= COPY_BYTES_MAX
+    const wanted = Math.min(BLOCK_BYTES_MAX, this.#bytes / BLOCKS_PER_TAIL, isRun ? 2 * last.roomBytes : 0)
+    return new Uint8Array(2 ** Math.ceil(Math.log2(Math.max(BLOCK_BYTES_MIN, wanted, bytes))))
   }
 
   /** Where a batch comes in, if one does, it is the first unwritten one: at the begin of a block, not the end. */

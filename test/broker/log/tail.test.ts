@@ -77,6 +77,13 @@ describe('a tail', () => {
     expect(filled(1, 100).bytes).toBeLessThan(2000)
   })
 
+  it('takes no large block for a small batch between large ones', () => {
+    const tail = new Tail()
+    for (let i = 0; i < 2000; i++) push(tail, i, 1, new Uint8Array(i % 2 === 0 ? 100 : 5000))
+    expect(tail.bytes).toBeLessThan(1.6 * 1000 * 5100)
+    expect(filled(1000, 2000).bytes).toBeLessThan(1.15 * 1000 * 2000)
+  })
+
   it('evicts only what is written, oldest first, however many', () => {
     const tail = filled(300)
     expect(tail.evict()).toBe(0)
