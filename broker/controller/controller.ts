@@ -22,6 +22,7 @@ import { Moving } from './moving.ts'
 import { preferredWishes } from './preferred.ts'
 import { difference, everything } from './push.ts'
 import { Reception } from './reception.ts'
+import type { SessionEnd } from './reception.ts'
 import { Repairs } from './repairs.ts'
 import { Removals } from './removals.ts'
 import { Restore } from './restore.ts'
@@ -141,7 +142,7 @@ export class Controller implements ControllerOffice {
       everything: () => everything(this.#tables.all()),
       changed: () => { this.#changed() },
       reported: reports => { this.#reported(reports) },
-      lostSession: (brokerId, silent) => { this.#lostSession(brokerId, silent) },
+      lostSession: (brokerId, how) => { this.#lostSession(brokerId, how) },
       outdated: (reason, epochSeen) => { this.end(reason, { epochSeen }) }
     })
     this.#watch = new Watch({
@@ -302,9 +303,11 @@ export class Controller implements ControllerOffice {
     if (after.name !== this.#tables.root.writer.table.name) this.#tables.root.writer.kick()
   }
 
-  #lostSession (brokerId: number, silent: boolean): void {
+  #lostSession (brokerId: number, how: SessionEnd): void {
     this.#elections.gone(brokerId)
-    if (silent) this.#watch.silent(brokerId)
+    if (how === 'silent') this.#watch.silent(brokerId)
+    // It leads nothing any more, and its process still answers for a moment: nobody asks.
+    if (how === 'stopping' && this.#roster.bury(brokerId)) this.#gone([brokerId])
     this.#watch.look()
     this.#changed()
   }

@@ -19,6 +19,8 @@ import type { Tables } from './tables.ts'
 /** A broker that connects again may have its old stream for a moment. */
 const streamsMax = 2 * limits.brokersMax
 
+export type SessionEnd = 'silent' | 'broken' | 'stopping'
+
 export interface ReceptionOptions {
   readonly clock: Clock
   readonly log: Log
@@ -39,8 +41,8 @@ export interface ReceptionOptions {
   reported (reports: readonly ReplicaReport[]): void
   /** A leader tells how far learners are. */
   progress (leader: number, learners: readonly SessionRequest_LearnerProgress[]): void
-  /** @param silent nothing was heard for 2 s; otherwise the connection broke */
-  lostSession (brokerId: number, silent: boolean): void
+  /** @param how silent: nothing was heard for 2 s; broken: its connection is; stopping: it had said that it stops */
+  lostSession (brokerId: number, how: SessionEnd): void
   outdated (reason: string, epochSeen: number): void
 }
 
@@ -251,7 +253,7 @@ export class Reception {
     session.state = 'closed'
     if (!wasCurrent || was === 'opened' || this.#closed !== undefined) return
     this.#options.log.info({ brokerId: session.brokerId, silent }, 'session lost')
-    this.#options.lostSession(session.brokerId, silent)
+    this.#options.lostSession(session.brokerId, session.stopping ? 'stopping' : silent ? 'silent' : 'broken')
     this.#options.counters.sessions =
       this.#options.roster.sessions().filter(other => other.state === 'registered').length
   }

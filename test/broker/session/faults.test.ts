@@ -134,6 +134,15 @@ test('graceful stop of the controller: leaderships move, then the office, withou
   await cluster.settled()
 })
 
+test('a broker that stops is not waited for once its session ends, whatever its process still answers', async () => {
+  const { cluster, others, rows } = await withTopic({ brokers: 3 })
+  const leaving = others()[0]!
+  const { agent } = cluster.broker(leaving)
+  void agent.stop()
+  agent.close()
+  expect(await cluster.until(() => rows().every(row => row.leader !== leaving))).toBeLessThan(100)
+})
+
 test('every broker stops at once and the cluster starts again', async () => {
   const { cluster, topicId, healthy } = await withTopic({ brokers: 3 })
   let stopped = 0
