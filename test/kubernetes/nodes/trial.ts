@@ -6,10 +6,11 @@ import type { Any } from '../../local/kube/client.ts'
 import type { Key } from '../../check/history.ts'
 import { nowMs } from '../../fault/faults/clock.ts'
 import { Clients } from '../../fault/faults/clients.ts'
+import { Acknowledgements } from '../../fault/faults/gaps.ts'
 import type { TopicSpec } from '../../fault/faults/world.ts'
 import type { Round } from '../../fault/faults/rounds.ts'
 import { notWhole, placedRows, type Tables } from '../../fault/faults/tables.ts'
-import { committedEnds, judge, type Verdict } from '../../fault/faults/verdict.ts'
+import { committedEnds, healMsMax, judge, type Verdict } from '../../fault/faults/verdict.ts'
 import { volumeContents } from '../../fault/faults/volume-contents.ts'
 import { pathOf } from '../objects.ts'
 import type { Nodes } from './nodes.ts'
@@ -68,6 +69,7 @@ export class Trial {
 
   /** Ends the load and the Cluster, reads everything that clients saw and disks hold. */
   async verdict (): Promise<Verdict & { readonly failures: readonly string[] }> {
+    await this.#writtenSince()
     await this.#clients.stop('producer', settleMsMax)
     const drained = await this.#clients.drain(drainMsMax)
     await this.#clients.stop('consumer', settleMsMax)
@@ -84,9 +86,22 @@ export class Trial {
     const replicas = await volumeContents({
       folder: join(this.#nodes.folder, 'trial'), clusterUid, rows, committed: committedEnds(history)
     })
-    const keys: Key[] = this.#topics.flatMap(({ name, partitions }) =>
+    return { ...judge(history, this.rounds, this.#keys, replicas, drained), failures: this.#clients.failures }
+  }
+
+  get #keys (): Key[] {
+    return this.#topics.flatMap(({ name, partitions }) =>
       Array.from({ length: partitions }, (_, partition) => `${name}-${partition}`))
-    return { ...judge(history, this.rounds, keys, replicas, drained), failures: this.#clients.failures }
+  }
+
+  /** Everything may be whole again before each partition has taken a write: the load goes on until it has. */
+  async #writtenSince (): Promise<void> {
+    const last = this.rounds.at(-1)
+    if (last === undefined) return
+    await until('every partition has taken a write', healMsMax, () => {
+      const { writesBackMs } = new Acknowledgements(this.#clients.history(), this.#keys).measure(last)
+      return Promise.resolve(Number.isFinite(writesBackMs))
+    }).catch(() => { /* the verdict says so */ })
   }
 
   killClients (): void { this.#clients.killAll() }
