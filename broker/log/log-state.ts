@@ -81,7 +81,7 @@ export class LogState {
 
   /**
    * Appends one batch; true when it began a segment.
-   * @param isMost the buffer that `bytes` lies in holds little else than batches of this log
+   * @param isMost a large batch may stay in its message: such ones are most of it
    */
   append (bytes: Uint8Array, header: BatchHeader, sequence: number, rule: RollRule, isMost: boolean): boolean {
     const { baseOffset: base, leaderEpoch, maxTimestamp } = header

@@ -282,8 +282,9 @@ export class ReplicaLogImpl implements ReplicaLog, FrameMember {
 
 /** A small view keeps all of a large buffer alive: how much of it would be views. */
 function largeBytes (batches: Uint8Array): number {
+  if (batches.length <= COPY_BYTES_MAX) return 0
   let bytes = 0
-  for (let at = 0, size = 0; at < batches.length && batches.length > COPY_BYTES_MAX; at += size) {
+  for (let at = 0, size = 0; at < batches.length; at += size) {
     size = batchSizeBytes(batches, at)
     if (size > COPY_BYTES_MAX) bytes += size
   }

@@ -58,7 +58,7 @@ export class TailBlock {
   readonly #sequences: number[] = []
   #closed = false
 
-  /** @param room the bytes of the block; of one that is not copied into, those of its only batch. */
+  /** @param room the bytes of the block: new ones, or those of its only batch */
   constructor ({ segment, base, position }: TailBatch, room: Uint8Array) {
     this.segment = segment
     this.base = base
@@ -87,7 +87,7 @@ export class TailBlock {
   }
 
   /** Keeps the first `count` batches, and takes no more. */
-  cut (count = this.count): void {
+  cut (count: number): void {
     this.#ends.length = this.#stops.length = this.#timestamps.length = this.#sequences.length = count
     this.#closed = true
   }

@@ -5,8 +5,6 @@ import type { Segment } from './segment.ts'
 import { TailBlock } from './tail-block.ts'
 import type { BatchFacts, Reach, TailBatch } from './tail-block.ts'
 
-export type { TailBatch } from './tail-block.ts'
-
 /** Unwritten batches of one segment that are to be written together. */
 export interface UnwrittenRun {
   readonly segment: Segment
@@ -27,16 +25,11 @@ const BLOCK_BYTES_MIN = 1024
 const BLOCK_BYTES_MAX = 64 * 1024
 const BLOCKS_PER_TAIL = 4
 
-/** A small view keeps all of a large buffer alive: such bytes are copied. */
-function own (bytes: Uint8Array, isMost: boolean): Uint8Array {
-  return isMost ? bytes : Uint8Array.prototype.slice.call(bytes)
-}
-
 export class Tail {
   /** Oldest first, none empty. */
   #blocks: TailBlock[] = []
-  /** The first batch that its segment does not hold yet, or the place after the last one. */
-  #unwritten = { block: 0, index: 0 }
+  /** Batches before this offset are in their segments. */
+  #writtenEnd = 0
   #bytes = 0
   #unwrittenBytes = 0
 
@@ -58,9 +51,8 @@ export class Tail {
       this.#bytes += last.memoryBytes
       return
     }
-    const room = bytes.length > COPY_BYTES_MAX ? own(bytes, isMost) : this.#room(bytes.length)
-    const block = new TailBlock(batch, room)
-    block.push(bytes.length > COPY_BYTES_MAX ? { ...batch, bytes: room } : batch)
+    const block = new TailBlock(batch, this.#room(bytes, isMost))
+    block.push(batch)
     this.#blocks.push(block)
     this.#bytes += block.memoryBytes
   }
@@ -69,30 +61,26 @@ export class Tail {
   truncate (offset: number): Cut | undefined {
     let cut: Cut | undefined
     for (let block = this.#blocks.at(-1); block !== undefined && block.end > offset; block = this.#blocks.at(-1)) {
-      const last = this.#blocks.length - 1
       const kept = block.base >= offset ? 0 : block.indexOf(offset)
       const base = block.baseOf(kept)
       assert(base >= offset, `${offset} lies within the batch ${base} to ${block.facts(kept).end}`)
       cut = { base, segment: block.segment, position: block.position + block.startOf(kept) }
-      this.#unwrittenBytes -= this.#unwrittenFrom(last, kept)
+      this.#unwrittenBytes -= block.usedBytes - block.startOf(Math.max(kept, block.indexOf(this.#writtenEnd)))
       this.#bytes -= block.memoryBytes
       if (kept === 0) {
         this.#blocks.pop()
-        this.#blocks.at(-1)?.cut()
       } else {
         block.cut(kept)
         this.#bytes += block.memoryBytes
       }
-      const { block: at, index } = this.#unwritten
-      if (at > last || (at === last && index > kept)) this.#unwritten = { block: last, index: kept }
     }
+    this.#writtenEnd = Math.min(this.#writtenEnd, offset)
     return cut
   }
 
   clear (): void {
     this.#blocks = []
-    this.#unwritten = { block: 0, index: 0 }
-    this.#bytes = this.#unwrittenBytes = 0
+    this.#writtenEnd = this.#bytes = this.#unwrittenBytes = 0
   }
 
   /** The unwritten batches of one segment, oldest first, as far as `reach` allows: the first, however large. */
@@ -126,7 +114,7 @@ export class Tail {
       assert(held !== undefined && index < held.count, 'what was written was in memory')
       const to = Math.min(held.count, index + left)
       this.#unwrittenBytes -= held.startOf(to) - held.startOf(index)
-      this.#unwritten = { block, index: to }
+      this.#writtenEnd = held.baseOf(to)
       left -= to - index
     }
   }
@@ -134,10 +122,8 @@ export class Tail {
   /** Lets go of the oldest batches, which are written; the memory that this freed, 0 when none may go. */
   evict (): number {
     const first = this.#blocks[0]
-    const { block, index } = this.#firstUnwritten()
-    if (first === undefined || (block === 0 && index < first.count)) return 0
+    if (first === undefined || first.end > this.#writtenEnd) return 0
     this.#blocks.shift()
-    this.#unwritten = block === 0 ? { block: 0, index: 0 } : { block: block - 1, index }
     this.#bytes -= first.memoryBytes
     return first.memoryBytes
   }
@@ -147,41 +133,28 @@ export class Tail {
    * at least one. Undefined when that batch is not in memory; empty when there is none below offsetEnd.
    */
   read (offset: number, offsetEnd: number, bytesMax: number): Uint8Array | undefined {
-    const block = this.#find(offset)
-    if (block === undefined) return undefined
-    const index = this.#blocks[block]?.indexOf(offset) ?? 0
+    const { start } = this
+    if (start === undefined || offset < start) return undefined
+    const { block, index } = this.#find(offset)
     return join(this.#collect(block, index, { offsetEnd, bytesMax, sequenceMax: Infinity }).parts)
   }
 
-  /** At most twice the one before, if that is one of copies: small batches between large ones are few. */
-  #room (bytes: number): Uint8Array {
+  /**
+   * Of a large batch its own bytes, unless they would keep a large message alive. Else at most twice the block before,
+   * if that is one of copies: small batches between large ones are few.
+   */
+  #room (bytes: Uint8Array, isMost: boolean): Uint8Array {
+    if (bytes.length > COPY_BYTES_MAX) return isMost ? bytes : new Uint8Array(bytes.length)
     const last = this.#blocks.at(-1)
     const isRun = last !== undefined && last.startOf(1) <= COPY_BYTES_MAX
     const wanted = Math.min(BLOCK_BYTES_MAX, this.#bytes / BLOCKS_PER_TAIL, isRun ? 2 * last.roomBytes : 0)
-    return new Uint8Array(2 ** Math.ceil(Math.log2(Math.max(BLOCK_BYTES_MIN, wanted, bytes))))
+    return new Uint8Array(2 ** Math.ceil(Math.log2(Math.max(BLOCK_BYTES_MIN, wanted, bytes.length))))
   }
 
-  /** Where a batch comes in, if one does, it is the first unwritten one: at the begin of a block, not the end. */
-  #firstUnwritten (): { block: number, index: number } {
-    const { block, index } = this.#unwritten
-    const isPast = index > 0 && index === this.#blocks[block]?.count && block + 1 < this.#blocks.length
-    if (isPast) this.#unwritten = { block: block + 1, index: 0 }
-    return this.#unwritten
-  }
+  #firstUnwritten (): { block: number, index: number } { return this.#find(this.#writtenEnd) }
 
-  /** Bytes of the unwritten batches of a block from `index` on. */
-  #unwrittenFrom (block: number, index: number): number {
-    const first = this.#firstUnwritten()
-    if (first.block > block) return 0
-    const held = this.#blocks[block]!
-    const from = first.block === block ? Math.max(index, first.index) : index
-    return held.usedBytes - held.startOf(from)
-  }
-
-  /** The block that holds `offset`, or would be the next. */
-  #find (offset: number): number | undefined {
-    const { start } = this
-    if (start === undefined || offset < start) return undefined
+  /** Where the batch lies that holds `offset`, or the next one. */
+  #find (offset: number): { block: number, index: number } {
     let low = 0
     let high = this.#blocks.length
     while (low < high) {
@@ -189,7 +162,7 @@ export class Tail {
       if (this.#blocks[middle]!.end <= offset) low = middle + 1
       else high = middle
     }
-    return low
+    return { block: low, index: this.#blocks[low]?.indexOf(offset) ?? 0 }
   }
 
   #collect (first: number, from: number, reach: Reach, segment?: Segment): { count: number, parts: Uint8Array[] } {

@@ -117,6 +117,15 @@ describe('a tail', () => {
     expect(() => tail.truncate(1)).toThrow('1 lies within the batch 0 to 2')
   })
 
+  it('has to write what comes after a truncation below what it holds', () => {
+    const tail = filled(300)
+    tail.wrote(300)
+    while (tail.evict() > 0);
+    tail.truncate(100)
+    push(tail, 100, 2, new Uint8Array(10))
+    expect([tail.unwrittenBytes, firstUnwritten(tail), tail.evict()]).toEqual([10, 100, 0])
+  })
+
   it('is what a list of batches is, whatever is done with it', () => {
     const step = fc.oneof(
       fc.record({ do: fc.constant('push' as const), count: fc.integer({ min: 1, max: 3 }),
