@@ -306,8 +306,7 @@ export class Controller implements ControllerOffice {
   #lostSession (brokerId: number, how: SessionEnd): void {
     this.#elections.gone(brokerId)
     if (how === 'silent') this.#watch.silent(brokerId)
-    // It leads nothing any more, and its process still answers for a moment: nobody asks.
-    if (how === 'stopping' && this.#roster.bury(brokerId)) this.#gone([brokerId])
+    if (how === 'stopping') this.#watch.left(brokerId)
     this.#watch.look()
     this.#changed()
   }

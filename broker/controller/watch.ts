@@ -1,6 +1,6 @@
 // What became of brokers without a session. Each is dialled at once and again and again: refused or
 // reset, or another process at its address: it is gone; silent for 2 s: gone; alive: it will come by
-// itself, told by the same call where the controller is.
+// itself, told by the same call where the controller is. Who had said that it stops is gone, undialled.
 import type { BrokerInfo } from '../../wire/messages.ts'
 import { WireError } from '../../wire/errors.ts'
 import type { Clock, Net } from '../../wire/ports.ts'
@@ -55,9 +55,18 @@ export class Watch {
     if (given.length > 0) this.#options.gone(given)
   }
 
+  /** The broker had said that it stops: whatever it leads still, its process may go on answering, or hang. */
+  left (brokerId: number): void {
+    this.#giveUp(brokerId)
+  }
+
   /** The broker's session fell silent: that was its time to answer. */
   silent (brokerId: number): void {
     this.#tried.add(brokerId)
+  }
+
+  #giveUp (brokerId: number): void {
+    if (this.#options.roster.bury(brokerId)) this.#options.gone([brokerId])
   }
 
   /** A controller that cannot hear most brokers must not fence those: it is the one that is cut off. */
@@ -83,7 +92,7 @@ export class Watch {
       this.#tried.add(brokerId)
       resets = verdict === 'reset' ? resets + 1 : 0
       if (verdict === 'gone' || resets >= resetsMax) {
-        if (roster.bury(brokerId)) this.#options.gone([brokerId])
+        this.#giveUp(brokerId)
         return
       }
       if (verdict === 'alive') roster.heard(brokerId)
