@@ -9,6 +9,8 @@ export interface Wish {
   readonly row: PartitionRow
   /** Brokers to ask: the live members. */
   readonly ask: readonly number[]
+  /** Those of them that could lead; undefined for all. What the others say decides nothing by itself. */
+  readonly candidates?: readonly number[]
   /** The broker that is to lead again, -1 for whoever is best. */
   readonly preferred: number
   /** The leader goes on leading until its broker may stop: a few partitions at a time. */
@@ -37,6 +39,7 @@ interface Entry {
   readonly committedBefore?: number | undefined
   /** Brokers that were asked and have neither answered nor gone. */
   readonly waiting: Set<number>
+  readonly candidates?: readonly number[] | undefined
   readonly answers: ReplicaEnds[]
   late: boolean
   /** For a question that is no election. */
@@ -48,9 +51,10 @@ interface Question {
   readonly entries: Map<string, Entry>
 }
 
-/** All have answered or cannot any more; or time is up and one has answered. */
-function isClosed (entry: Entry): boolean {
-  return entry.waiting.size === 0 || (entry.late && entry.answers.length > 0)
+/** All have answered or cannot any more; or time is up and one that could lead has answered. */
+function isClosed ({ waiting, candidates, answers, late }: Entry): boolean {
+  return waiting.size === 0 || (late && answers.some(({ identity }) =>
+    candidates === undefined || (identity !== undefined && candidates.includes(identity.brokerId))))
 }
 
 export class Elections {
@@ -170,10 +174,10 @@ export class Elections {
     const begun: Entry[] = []
     const byBroker = new Map<number, Map<string, Entry>>()
     const keys = new Map<Entry, PartitionKey>()
-    for (const { row, ask, preferred, committedBefore } of wishes) {
+    for (const { row, ask, candidates, preferred, committedBefore } of wishes) {
       const { topicId, partition, leaderEpoch } = row
       const entry: Entry = {
-        leaderEpoch, preferred, committedBefore, waiting: new Set(ask), answers: [], late: false
+        leaderEpoch, preferred, committedBefore, candidates, waiting: new Set(ask), answers: [], late: false
       }
       this.#entries.set(keyOf(row), entry)
       keys.set(entry, { topicId, partition })
@@ -252,7 +256,6 @@ export class Elections {
   }
 
   #answered (question: Question): void {
-   
     let closed = false
     for (const entry of question.entries.values()) {
       entry.waiting.delete(question.brokerId)

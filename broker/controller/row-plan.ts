@@ -32,15 +32,12 @@ export function planRow (row: PartitionRow, topic: TopicEntry, facts: Facts, pol
     return { ...calm(row, topic, facts), wish: moveWish(row, facts) }
   }
   const able = row.inSync.filter(member => isLive(facts, row, member) &&
-    (standing === 'lost' || member.brokerId !== row.leader))
-  if (standing !== 'lost' && !able.some(member => facts.isFit(row, member.brokerId))) {
-    return calm(row, topic, facts)
-  }
-  if (able.length === 0) return idle(withoutLeader(row))
+    (standing === 'lost' || (member.brokerId !== row.leader && facts.isFit(row, member.brokerId))))
+  if (able.length === 0) return standing === 'lost' ? idle(withoutLeader(row)) : calm(row, topic, facts)
   if (poll !== undefined) return contested(row, topic, facts, standing, poll, able)
   const isGentle = standing === 'leaving' && row.inSync.some(member => member.brokerId === row.leader &&
     facts.member(row.topicId, row.partition, member) === 'stopping')
-  const wish = { row, ask: answering(row, facts), preferred: nobody, isGentle }
+  const wish = { row, ask: answering(row, facts), candidates: idsOf(able), preferred: nobody, isGentle }
   // A leader that only is to leave goes on leading meanwhile.
   return { ...standing === 'lost' ? idle(row) : calm(row, topic, facts), wish }
 }
@@ -60,7 +57,8 @@ function contested (row: PartitionRow, topic: TopicEntry, facts: Facts, standing
   }
   if (isDoubtful(contest)) {
     const { preferred, answers } = poll
-    const wish = { row, ask: answering(row, facts), preferred, committedBefore: answeredHighWatermark(answers) }
+    const ask = answering(row, facts)
+    const wish = { row, ask, candidates: idsOf(able), preferred, committedBefore: answeredHighWatermark(answers) }
     return { ...standing === 'lost' ? idle(row) : calm(row, topic, facts), wish, outcome: 'doubtful' }
   }
   let leader = elect({ ...contest, canLead: identity => fit.includes(identity) })
@@ -125,6 +123,10 @@ function answering (row: PartitionRow, facts: Facts): number[] {
     const state = facts.member(row.topicId, row.partition, member)
     return state === 'live' || state === 'stopping'
   })
+  return idsOf(members)
+}
+
+function idsOf (members: readonly ReplicaIdentity[]): number[] {
   return [...new Set(members.map(member => member.brokerId))]
 }
 

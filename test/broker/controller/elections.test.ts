@@ -55,6 +55,36 @@ test('many partitions are one question to a broker; the poll closes with the las
   expect(ready()).toBe(2)
 })
 
+test('time closes a poll with what there is, but not before one that could lead has answered', async () => {
+  const { elections, asked, pass, ready } = simulate()
+  elections.want({ ...wish, ask: [0, 1, 2], candidates: [1, 2] })
+  elections.want({ ...wish, row: two, ask: [0, 1] })
+  await pass(1)
+  const answer = (brokerId: number): void => {
+    const { questionId, partitions } = asked.find(each => each.brokerId === brokerId)!
+    elections.answer(brokerId, questionId, partitions.map(({ partition }) => ends(brokerId, 5, 10, { partition })))
+  }
+  answer(0)
+  await pass(limits.electionAnswerMs + 1)
+  expect(ready()).toBe(1)
+  expect(elections.poll(two)?.answers).toHaveLength(1)
+  expect(elections.poll(one)).toBeUndefined()
+  answer(2)
+  expect(elections.poll(one)?.answers.map(({ identity }) => identity?.brokerId)).toEqual([0, 2])
+  expect(ready()).toBe(2)
+})
+
+test('a poll ends also when all that could lead are gone', async () => {
+  const { elections, asked, pass } = simulate()
+  elections.want({ ...wish, ask: [0, 1], candidates: [1] })
+  await pass(1)
+  elections.answer(0, asked[0]!.questionId, [ends(0, 5, 10)])
+  await pass(limits.electionAnswerMs + 1)
+  expect(elections.poll(one)).toBeUndefined()
+  elections.gone(1)
+  expect(elections.poll(one)?.answers).toHaveLength(1)
+})
+
 test('gentle wishes are granted some at a time, in about a second however many there are; needs at once', async () => {
   for (const count of [60, 3_000]) {
     const { elections, asked, pass, ready } = simulate()

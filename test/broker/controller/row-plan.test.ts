@@ -50,7 +50,7 @@ describe('a leader that is lost', () => {
     const one = row()
     const plan = planRow(one, topic(), facts({ ...live, 0: 'dead' }, lost), undefined)
     expect(plan.row).toBe(one)
-    expect(plan.wish).toEqual({ row: one, ask: [1, 2], preferred: -1, isGentle: false })
+    expect(plan.wish).toEqual({ row: one, ask: [1, 2], candidates: [1, 2], preferred: -1, isGentle: false })
   })
 
   test('elected and shrunk in one write, one epoch up', () => {
@@ -92,7 +92,7 @@ describe('a leader that is to leave', () => {
     const one = row()
     const plan = planRow(one, topic(), facts({ ...live, 0: 'stopping' }, leaving), undefined)
     expect(plan.row).toBe(one)
-    expect(plan.wish).toMatchObject({ ask: [0, 1, 2], isGentle: true })
+    expect(plan.wish).toMatchObject({ ask: [0, 1, 2], candidates: [1, 2], isGentle: true })
     const next = planRow(one, topic(), facts({ ...live, 0: 'stopping' }, leaving), polled).row
     expect(next).toEqual(row({ leader: 1, leaderEpoch: 6, version: 10, inSync: [id(1), id(2)] }))
   })
