@@ -56,7 +56,7 @@ function say (moves: readonly PartitionMove[], options: PartitionMoveOptions): v
   if (dryRun) note(`nothing was changed (--dry-run); ${plural(moving, 'partition')} would move`)
   else if (wait) note(`${plural(moves.length, 'partition')} moved`)
   else if (moving === 0) note(cancel ? 'nothing moves any more' : 'every partition is where it is to be')
-  else note(`${plural(moving, 'partition')} on the way; see how far: millrace partition list --moving`)
+  else note(`${plural(moving, 'partition')} on the way; see how far: this command again, it changes nothing`)
 }
 
 function asJson (move: PartitionMove): object {

@@ -64,7 +64,7 @@ export function takeCensus (tables: readonly Table[]): Census {
   }
 }
 
-function brokersOf (tables: readonly Table[]): Map<number, BrokerInfo> {
+export function brokersOf (tables: readonly Table[]): Map<number, BrokerInfo> {
   return new Map(tables.flatMap(table => [...table.brokers]))
 }
 
@@ -105,7 +105,7 @@ function countRow (counts: Counts, row: PartitionRow, brokers: ReadonlyMap<numbe
 }
 
 /** Members of the set whose broker is unfenced with the same volume: at the floor dead ones stay in the set. */
-function liveMembers (row: PartitionRow, brokers: ReadonlyMap<number, BrokerInfo>): ReplicaIdentity[] {
+export function liveMembers (row: PartitionRow, brokers: ReadonlyMap<number, BrokerInfo>): ReplicaIdentity[] {
   return row.inSync.filter(member => {
     const broker = brokers.get(member.brokerId)
     return broker !== undefined && !broker.fenced && broker.volumeId === member.volumeId

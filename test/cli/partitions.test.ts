@@ -153,7 +153,7 @@ describe('partition move', () => {
   it('names the controller what is to be, and shows what comes of it', async () => {
     moves = [move]
     const { code, stdout, stderr } = await run('partition move orders/3 --replicas 1,2,3')
-    expect(stderr).toBe('% 1 partition on the way; see how far: millrace partition list --moving\n')
+    expect(stderr).toBe('% 1 partition on the way; see how far: this command again, it changes nothing\n')
     expect(stdout).toMatch(/^PARTITION +REPLICAS +MOVING +TO-COPY +WAITS-FOR\norders\/3 +1,2,3 +\+3 -0 +1Mi +-\n$/)
     expect(code).toBe(0)
     expect(asked).toEqual([{

@@ -3,10 +3,14 @@
 export interface WorkTopic {
   readonly name: string
   readonly partitions: number
+  /** Written to each partition before everything else, in records of `ballastRecordBytes`. */
+  readonly ballastBytes?: number
 }
 
+export const ballastRecordBytes = 64 * 1024
+
 export interface ClientOptions {
-  readonly role: 'producer' | 'consumer' | 'member' | 'worker' | 'drain' | 'dead letters'
+  readonly role: 'producer' | 'ballast' | 'consumer' | 'member' | 'worker' | 'drain' | 'dead letters'
   /** Unique in the run: 'p1.2' is the second life of p1. */
   readonly name: string
   readonly bootstrap: readonly string[]

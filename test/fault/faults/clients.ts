@@ -36,8 +36,9 @@ interface Client {
 }
 
 const files: Readonly<Record<Role, string>> = {
-  producer: 'producer-process.ts', consumer: 'consumer-process.ts', drain: 'consumer-process.ts',
-  member: 'member-process.ts', worker: 'worker-process.ts', 'dead letters': 'dead-letter-process.ts'
+  producer: 'producer-process.ts', ballast: 'ballast-process.ts', consumer: 'consumer-process.ts',
+  drain: 'consumer-process.ts', member: 'member-process.ts', worker: 'worker-process.ts',
+  'dead letters': 'dead-letter-process.ts'
 }
 
 export class Clients {
@@ -135,14 +136,17 @@ export class Clients {
     await Promise.all(stopping.map(([name, client]) => this.#endOf(name, client, timeoutMs)))
   }
 
-  /** Reads all that there is, in a process of its own. False when it did not end in time. */
-  drain (timeoutMs: number): Promise<boolean> { return this.#readAll('drain', timeoutMs) }
+  /** Makes topics as large as they are to be at first, in a process of its own. False when it did not end in time. */
+  ballast (timeoutMs: number): Promise<boolean> { return this.#once('ballast', timeoutMs) }
+
+  /** Reads all that there is, likewise. */
+  drain (timeoutMs: number): Promise<boolean> { return this.#once('drain', timeoutMs) }
 
   /** Reads all dead letters that there are, likewise. */
-  readDeadLetters (timeoutMs: number): Promise<boolean> { return this.#readAll('dead letters', timeoutMs) }
+  readDeadLetters (timeoutMs: number): Promise<boolean> { return this.#once('dead letters', timeoutMs) }
 
-  async #readAll (role: Role, timeoutMs: number): Promise<boolean> {
-    const name = this.#start('d', role)
+  async #once (role: Role, timeoutMs: number): Promise<boolean> {
+    const name = this.#start(role[0]!, role)
     return await this.#endOf(name, this.#clients.get(name)!, timeoutMs)
   }
 

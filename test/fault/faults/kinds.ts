@@ -7,9 +7,10 @@ import type { FaultKind, Need } from './kind.ts'
 import { networkKinds } from './network-kinds.ts'
 import { processKinds } from './process-kinds.ts'
 import { recoverKind } from './recover-kind.ts'
+import { throttledMoveKind } from './throttled-move-kind.ts'
 
 export const faultKinds: readonly FaultKind[] = [
-  ...processKinds, ...networkKinds, ...diskKinds, ...changeKinds, recoverKind, ...groupKinds
+  ...processKinds, ...networkKinds, ...diskKinds, ...changeKinds, throttledMoveKind, recoverKind, ...groupKinds
 ]
 
 function succeeds (command: string, args: readonly string[]): boolean {

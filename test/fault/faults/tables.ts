@@ -1,4 +1,6 @@
 // What the PartitionTables of a run say: the truth about leaders and in-sync sets.
+import { brokersOf, liveMembers } from '../../../broker/controller/describe.ts'
+import type { Table } from '../../../broker/controller/table.ts'
 import { decodeTable } from '../../../broker/controller/table-codec.ts'
 import type { KubeObject as PortObject } from '../../../broker/io/ports.ts'
 import type { PartitionRow } from '../../../broker/row.ts'
@@ -14,10 +16,13 @@ export interface Placed {
   readonly row: PartitionRow
 }
 
+function tablesOf (api: Tables): Table[] {
+  return api.list('partitiontables.millrace.dev').map(object => decodeTable(object as unknown as PortObject))
+}
+
 export function placedRows (api: Tables): Placed[] {
   const placed: Placed[] = []
-  for (const object of api.list('partitiontables.millrace.dev')) {
-    const table = decodeTable(object as unknown as PortObject)
+  for (const table of tablesOf(api)) {
     for (const [topicId, rows] of table.rows) {
       const { name: topic } = table.topics.get(topicId)!
       for (const row of rows) placed.push({ key: `${topic}-${row.partition}`, topic, row })
@@ -28,19 +33,20 @@ export function placedRows (api: Tables): Placed[] {
 
 /** How often the broker's volume had been opened when it registered last (the brokerEpoch), 0 for never. */
 export function registeredEpoch (api: Tables, broker: number): number {
-  const tables = api.list('partitiontables.millrace.dev').map(object => decodeTable(object as unknown as PortObject))
-  return Math.max(0, ...tables.map(({ brokers }) => brokers.get(broker)?.brokerEpoch ?? 0))
+  return Math.max(0, ...tablesOf(api).map(({ brokers }) => brokers.get(broker)?.brokerEpoch ?? 0))
 }
 
-/** Empty when every partition has a leader and all its replicas in sync; otherwise what is missing. */
+/** Empty when every partition has a leader and all its replicas live and in sync; otherwise what is missing. */
 export function notWhole (api: Tables): string {
+  const brokers = brokersOf(tablesOf(api))
   const lacking = placedRows(api).filter(({ row }) =>
-    row.leader < 0 || row.inSync.length !== row.replicas.length || row.adding.length + row.removing.length > 0)
+    row.leader < 0 || row.inSync.length !== row.replicas.length || row.adding.length + row.removing.length > 0 ||
+    liveMembers(row, brokers).length !== row.inSync.length)
   const [first] = lacking
   if (first === undefined) return ''
   const { row } = first
   return `${lacking.length} partitions are not whole; ${first.key}: leader ${row.leader}, replicas ` +
-    `${row.replicas.join()}, in sync ${row.inSync.map(each => each.brokerId).join()}`
+    `${row.replicas.join()}, in sync ${liveMembers(row, brokers).map(each => each.brokerId).join()}`
 }
 
 /** The broker that the Lease names, -1 for none. */

@@ -39,6 +39,13 @@ export interface TopicSpec extends WorkTopic {
   readonly minInSync: number
 }
 
+export interface WorldOptions {
+  /** Brokers are connected without proxies between them; only the Kubernetes API can be cut off then. */
+  readonly direct?: boolean
+  /** Of the Cluster. */
+  readonly rebalance?: { readonly bytesPerSecond: string }
+}
+
 export function podName (broker: number): string {
   return `${clusterName}-${broker}`
 }
@@ -92,10 +99,10 @@ export class World {
   }
 
   /**
-   * @param brokers how many at first. @param direct brokers are connected without proxies between them; only the
-   * Kubernetes API can be cut off then. Resolves when every topic is there and whole.
+   * @param brokers how many at first. Resolves when every topic is there and whole.
    */
-  static async start (folder: string, brokers: number, topics: readonly TopicSpec[], direct = false): Promise<World> {
+  static async start (folder: string, brokers: number, topics: readonly TopicSpec[],
+    { direct = false, rebalance }: WorldOptions = {}): Promise<World> {
     const api = await startKubeApi({ folder: join(folder, 'kube') })
     const clientPids = new Map<string, number>()
     const network = new Network(() => pidsOf(folder, clientPids))
@@ -105,7 +112,9 @@ export class World {
     await applyCrds(api, join(rootFolder, 'crds'))
     await api.create('clusters.millrace.dev', {
       metadata: { name: clusterName, namespace },
-      spec: { brokers, storage: { size: '1Gi' }, topicDefaults: { partitions: 3 } }
+      spec: {
+        brokers, storage: { size: '1Gi' }, topicDefaults: { partitions: 3 }, ...rebalance !== undefined && { rebalance }
+      }
     })
     const world = new World(folder, api, network, config, bootstrap, clientPids)
     for (const { name, partitions, replicas, minInSync } of topics) {
