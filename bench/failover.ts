@@ -285,7 +285,8 @@ async function measure (line: Line, world: World, load: Load): Promise<boolean> 
 
 const chosen = values.only === undefined ? lines : lines.filter(({ name }) => values.only!.split(',').includes(name))
 const folder = mkdtempSync(join(tmpdir(), 'millrace-failover-'))
-const world = await World.start(folder, brokers, [{ name: topic, partitions, replicas: 3, minInSync: 2 }], { direct: true })
+const topics = [{ name: topic, partitions, replicas: 3, minInSync: 2 }]
+const world = await World.start(folder, brokers, topics, { direct: true })
 let met = true
 try {
   const everyMs = Number(values.every)
