@@ -29,8 +29,9 @@ function held (history: readonly Operation[], { name, atMs }: Death): Set<Key> {
   return keys
 }
 
+/** @param keys the partitions that are looked at: those that get records all the time */
 export function groupFigures (history: readonly Operation[], deaths: readonly Death[],
-  { takeovers }: GroupReport): GroupFigures {
+  { takeovers }: GroupReport, keys: readonly Key[]): GroupFigures {
   const polls = history.filter((each): each is PollOperation => each.kind === 'poll' && each.group !== undefined)
   const commits = history.filter((each): each is CommitOperation =>
     each.kind === 'commit' && each.byMember === true && each.outcome === 'ok')
@@ -47,6 +48,7 @@ export function groupFigures (history: readonly Operation[], deaths: readonly De
     let repeats = 0
     let finishedAtMs = Infinity
     for (const key of held(history, death)) {
+      if (!keys.includes(key)) continue
       const next = polls.find(poll => poll.group === group && poll.process !== name && poll.startMs > atMs &&
         poll.records[0]?.key === key)
       figures.takeoverMs.push((next?.startMs ?? Infinity) - atMs)

@@ -158,14 +158,14 @@ describe('what deaths cost groups', () => {
     const history = [assign('a', 0), poll('a', 0, 9, 10), commit('a', 10, 20, 25), poll('a', 10, 14, 30),
       assign('b', 3_000), poll('b', 10, 20, 3_100), commit('b', 21, 3_200, 3_300)]
     const figures = groupFigures(history, [death('member', 'a', 100), death('coordinator', 'broker 1', 20)],
-      checkGroups(history))
+      checkGroups(history), ['t-0'])
     expect(figures).toEqual({ takeoverMs: [3_000], coordinatorMs: [3_280], repeats: [5], repeatedAgeMs: [69] })
   })
 
   it('is for ever where nobody went on', () => {
     const history = [assign('a', 0), poll('a', 0, 9, 10)]
     const { takeoverMs, coordinatorMs } = groupFigures(history, [death('member', 'a', 100),
-      death('coordinator', 'broker 1', 20)], checkGroups(history))
+      death('coordinator', 'broker 1', 20)], checkGroups(history), ['t-0'])
     expect([takeoverMs, coordinatorMs]).toEqual([[Infinity], [Infinity]])
   })
 
@@ -174,7 +174,12 @@ describe('what deaths cost groups', () => {
       kind: 'revoke', process: 'a', group: 'g', keys: ['t-0'], startMs: 50, endMs: 50, outcome: 'ok'
     }
     const history = [assign('a', 0), poll('a', 0, 9, 10), back]
-    expect(groupFigures(history, [death('member', 'a', 100)], checkGroups(history)).takeoverMs).toEqual([])
+    expect(groupFigures(history, [death('member', 'a', 100)], checkGroups(history), ['t-0']).takeoverMs).toEqual([])
+  })
+
+  it('is not told of partitions that get records only at times', () => {
+    const history = [assign('a', 0), poll('a', 0, 9, 10)]
+    expect(groupFigures(history, [death('member', 'a', 100)], checkGroups(history), ['t-1']).takeoverMs).toEqual([])
   })
 })
 

@@ -4,7 +4,7 @@ import { availableParallelism, loadavg } from 'node:os'
 import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { clusterName } from '../../../local/manifests.ts'
 import { checkGroups } from '../../check/groups.ts'
-import type { Operation } from '../../check/history.ts'
+import type { Key, Operation } from '../../check/history.ts'
 import { SimRng } from '../../sim/rng.ts'
 import { nowMs, pause } from './clock.ts'
 import { Clients } from './clients.ts'
@@ -181,7 +181,7 @@ export async function run (options: FaultOptions, folder: string, volumes: Volum
     const all = [...anomalies, ...queues?.anomalies ?? []]
     const { ok, failed, unknown } = report.sends
     told.print(`\n${table(rounds.done, measured)}\n\n` +
-      `${options.workload === 'groups' ? `${groupsOf(history, rounds)}\n\n` : ''}` +
+      `${options.workload === 'groups' ? `${groupsOf(history, rounds, measuredKeys)}\n\n` : ''}` +
       `${queues === undefined ? '' : `${queues.table}\n\n`}` +
       `${ok} records acknowledged, ${failed} failed, ${unknown} unknown; ${report.recordsPolled} read; ` +
       `${replicas.length} replicas compared; ${all.length} anomalies\n${missedOf(rounds)}`)
@@ -219,7 +219,7 @@ function spread (values: readonly number[]): [number, number, number] {
   return [sorted[0] ?? 0, sorted[sorted.length >> 1] ?? 0, sorted.at(-1) ?? 0]
 }
 
-function groupsOf (history: readonly Operation[], { deaths }: Rounds): string {
+function groupsOf (history: readonly Operation[], { deaths }: Rounds, keys: readonly Key[]): string {
   const report = checkGroups(history)
-  return groupTable(groupFigures(history, deaths, report), report)
+  return groupTable(groupFigures(history, deaths, report, keys), report)
 }
