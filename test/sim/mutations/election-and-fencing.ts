@@ -33,7 +33,8 @@ export const electionAndFencing: readonly Mutation[] = [
     without: 'only members of the in-sync set are elected: when none lives, any replica is',
     edits: [{
       file: rowPlan,
-      search: 'if (able.length === 0) return standing === \'lost\' ? idle(withoutLeader(row)) : calm(row, topic, facts)',
+      search: 'if (able.length === 0) return standing === \'lost\' ? idle(withoutLeader(row)) ' +
+        ': calm(row, topic, facts)',
       replace: 'if (able.length === 0 && standing !== \'lost\') return calm(row, topic, facts)\n' +
         '  if (able.length === 0) {\n' +
         '    const broker = row.replicas.map(id => facts.registered(id)).find(found => found !== undefined)\n' +
