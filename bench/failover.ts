@@ -221,6 +221,10 @@ const lines: readonly Line[] = [
     run: each => withoutOperator(each, () => kill(each, each.index % 2 === 0))
   },
   { name: 'pause', what: 'SIGSTOP of a broker', aim: { ledMs: 3_000, otherMs: 3_000 }, run: pauseOne },
+  {
+    name: 'pause without operator', what: 'the same while the operator is dead',
+    aim: { ledMs: 3_000, otherMs: 3_000 }, run: each => withoutOperator(each, () => pauseOne(each))
+  },
   { name: 'stop', what: 'graceful stop', aim: { ledMs: 200, otherMs: 200, noErrors: true }, run: stopOne },
   {
     name: 'stop without operator', what: 'the same while the operator is dead',

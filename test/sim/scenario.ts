@@ -26,7 +26,7 @@
 //   expect gap < 1s [t0-0]                 longest time without an acknowledged write, per partition
 //   expect no failed sends
 //   expect reached a follower truncated    a state of coverage.ts
-//   within 20s t0-0 on 1,2,3               these replicas, all in sync, nothing under way
+//   within 20s t0-0 on 1,2,3               these replicas, all live and in sync, nothing under way
 //   within 20s t0-0 moves | t0-0 led by 1 | 1 is ready | 1 is new (its volume has another id)
 //   within 20s brokers 4 | topics there    nothing is being drained or changed
 import type { SimBroker } from './broker.ts'

@@ -21,7 +21,8 @@ export function holds (simulation: Simulation, words: readonly string[]): boolea
     case `on ${last}`: {
       const row = rowOf(simulation, subject)
       return row !== undefined && !moves(row) && list(row.replicas) === list(last.split(',').map(Number)) &&
-        row.inSync.length === row.replicas.length
+        row.inSync.length === row.replicas.length &&
+        row.inSync.every(({ brokerId, volumeId }) => volumeIdOf(simulation, brokerId) === volumeId)
     }
     case 'moves': return moves(rowOf(simulation, subject))
     case 'led by': return rowOf(simulation, subject)?.leader === Number(last)
@@ -33,8 +34,12 @@ export function holds (simulation: Simulation, words: readonly string[]): boolea
   throw new Error(`not a condition: '${words.join(' ')}'`)
 }
 
-function isNew ({ cluster }: Simulation, brokerId: number): boolean {
-  const broker = cluster.brokers[brokerId]
-  const volumeId = broker?.node?.parts?.volume.meta.volumeId
-  return volumeId !== undefined && volumeId !== broker?.rolledBack
+/** Undefined while it does not run. At the floor a set keeps members whose volumes are gone. */
+function volumeIdOf ({ cluster }: Simulation, brokerId: number): string | undefined {
+  return cluster.brokers[brokerId]?.node?.parts?.volume.meta.volumeId
+}
+
+function isNew (simulation: Simulation, brokerId: number): boolean {
+  const volumeId = volumeIdOf(simulation, brokerId)
+  return volumeId !== undefined && volumeId !== simulation.cluster.brokers[brokerId]?.rolledBack
 }

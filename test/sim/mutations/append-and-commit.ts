@@ -26,6 +26,28 @@ export const appendAndCommit: readonly Mutation[] = [
     }]
   },
   {
+    name: 'commit-below-the-floor',
+    rule,
+    without: 'the high watermark moves only while the set of the last row has minInSync members',
+    edits: [{
+      file: inSync,
+      search: 'if (row.inSync.length < row.minInSync) return -1',
+      replace: ''
+    }],
+    finders: ['plan churn', 'seeds', 'histories 3/2']
+  },
+  {
+    name: 'high-watermark-falls',
+    rule,
+    without: 'the high watermark of a leader never falls',
+    edits: [{
+      file: 'broker/partition/state.ts',
+      search: 'if (offset <= this.#highWatermark) return',
+      replace: 'if (offset === this.#highWatermark || offset < 0) return'
+    }],
+    finders: ['plan elections', 'seeds', 'histories 3/2']
+  },
+  {
     name: 'commit-without-pending-sets',
     rule,
     without: 'the sets that a pending change names count',

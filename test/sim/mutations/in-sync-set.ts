@@ -98,6 +98,17 @@ export const inSyncSet: readonly Mutation[] = [
     finders: ['histories 3/2', 'plan churn', 'interleaving pending-expand']
   },
   {
+    name: 'lost-session-ends-a-pending-change',
+    rule,
+    without: 'only a row with a higher version ends a pending change: a follower whose stream ends does',
+    edits: [{
+      file: leader,
+      search: 'progress.streaming = false\n',
+      replace: 'progress.streaming = false\n    this.#pending = undefined\n    this.#count()\n'
+    }],
+    finders: ['histories 3/2', 'plan churn', 'seeds']
+  },
+  {
     name: 'strict-check-of-all-members',
     rule,
     without: 'a request is checked for its added members alone',
