@@ -317,6 +317,7 @@ export class SessionAgent implements ControllerLink {
     const { volume, log } = this.#options
     if (where.controllerEpoch > volume.controllerEpoch) volume.setControllerEpoch(where.controllerEpoch)
     this.#controller = where
+    this.#search.forgetSilence()
     if (where.controller !== this.self.brokerId) this.#candidacy.followed()
     this.#view.setController(where.controllerEpoch, where.controller, where.address)
     this.counters.registrations += 1

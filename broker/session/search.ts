@@ -76,6 +76,11 @@ export class Search {
     this.#silentSince.set(brokerId, heardAt)
   }
 
+  /** There is a controller: nobody is asked for now, and a silence that was noticed before says nothing of later. */
+  forgetSilence (): void {
+    this.#silentSince.clear()
+  }
+
   /** Whom the Lease names; undefined when nobody, or the API does not answer. */
   async lease (): Promise<Whereabouts | undefined> {
     const { api, self, log } = this.#options

@@ -148,6 +148,14 @@ export const controller: readonly Mutation[] = [
     finders: ['plan tables']
   },
   {
+    name: 'silence-from-before-counts',
+    rule,
+    without: 'a peer that does not answer agrees that the controller is lost after 10 s in which it was asked and there ' +
+      'was no controller',
+    edits: [{ file: 'broker/session/agent.ts', search: 'this.#search.forgetSilence()\n', replace: '' }],
+    finders: ['scenario cut-off']
+  },
+  {
     name: 'order-removes-what-a-row-names',
     rule,
     without: 'an order removes the very replica that it names, and none that a row names',
