@@ -150,8 +150,8 @@ export const controller: readonly Mutation[] = [
   {
     name: 'silence-from-before-counts',
     rule,
-    without: 'a peer that does not answer agrees that the controller is lost after 10 s in which it was asked and there ' +
-      'was no controller',
+    without: 'a peer that does not answer agrees that the controller is lost only after 10 s without an answer and ' +
+      'without a controller',
     edits: [{ file: 'broker/session/agent.ts', search: 'this.#search.forgetSilence()\n', replace: '' }],
     finders: ['scenario cut-off']
   },
