@@ -26,17 +26,6 @@ export const appendAndCommit: readonly Mutation[] = [
     }]
   },
   {
-    name: 'commit-below-the-floor',
-    rule,
-    without: 'the high watermark moves only while the set of the last row has minInSync members',
-    edits: [{
-      file: inSync,
-      search: 'if (row.inSync.length < row.minInSync) return -1',
-      replace: ''
-    }],
-    finders: ['plan churn', 'seeds', 'histories 3/2']
-  },
-  {
     name: 'high-watermark-falls',
     rule,
     without: 'the high watermark of a leader never falls',

@@ -34,37 +34,5 @@ export const moves: readonly Mutation[] = [
       replace: 'if (inSync === undefined) return undefined'
     }],
     finders: ['plan moves', 'seeds']
-  },
-  {
-    name: 'move-completed-in-the-same-epoch',
-    rule,
-    without: 'what completes a move begins another leader epoch',
-    edits: [{
-      file: 'broker/controller/row-plan.ts',
-      search: '...done, leaderEpoch: row.leaderEpoch + 1, minInSync:',
-      replace: '...done, minInSync:'
-    }],
-    finders: ['plan moves', 'seeds']
-  },
-  {
-    name: 'order-from-an-older-row',
-    rule,
-    without: 'a replica is ordered away only by a stored row that is not older than the one that its broker knows, ' +
-      'and the broker refuses when its row names it',
-    edits: [
-      {
-        file: 'broker/controller/removals.ts',
-        search: 'if (shelf.writer.unresolved || this.#isFrozen(table.name)) this.#hasNews = true\n' +
-          '      else if (report.row === undefined || !isNewerRow(report.row, row)) left.push(report)',
-        replace: 'void isNewerRow\n      left.push(report)'
-      },
-      {
-        file: 'broker/partition/roster.ts',
-        search: 'replica.log.replicaGen !== replicaGen || this.#isNamed(replica)',
-        replace: 'replica.log.replicaGen !== replicaGen'
-      }
-    ],
-    note: 'two layers: the controller does not order, the broker would refuse',
-    finders: ['plan moves', 'plan takeovers', 'seeds']
   }
 ]

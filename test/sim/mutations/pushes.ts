@@ -38,17 +38,6 @@ export const pushes: readonly Mutation[] = [
     finders: ['seeds', 'plan takeovers', 'histories 3/2']
   },
   {
-    name: 'older-controller-heard',
-    rule,
-    without: 'a push of a controller that is older than the newest known one is dropped',
-    edits: [{
-      file: 'broker/session/agent.ts',
-      search: 'if (push.controllerEpoch < this.#options.volume.controllerEpoch) return',
-      replace: ''
-    }],
-    finders: ['plan takeovers', 'scenario controller-cut-off', 'seeds']
-  },
-  {
     name: 'row-not-recorded',
     rule,
     without: 'rows are journaled before anything is done in them',
