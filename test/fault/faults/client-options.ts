@@ -7,6 +7,12 @@ export interface WorkTopic {
   readonly ballastBytes?: number
 }
 
+/** Of every partition: 'orders-3'. */
+export function keysOf (topics: readonly WorkTopic[]): string[] {
+  return topics.flatMap(({ name, partitions }) =>
+    Array.from({ length: partitions }, (_, partition) => `${name}-${partition}`))
+}
+
 export const ballastRecordBytes = 64 * 1024
 
 export interface ClientOptions {

@@ -7,6 +7,7 @@ import { checkGroups } from '../../check/groups.ts'
 import type { Key, Operation } from '../../check/history.ts'
 import { SimRng } from '../../sim/rng.ts'
 import { nowMs, pause } from './clock.ts'
+import { keysOf } from './client-options.ts'
 import { Clients } from './clients.ts'
 import { rowsOf } from './figures.ts'
 import type { RunFigures } from './figures.ts'
@@ -55,11 +56,6 @@ function topicsOf ({ brokers, partitions }: FaultOptions): TopicSpec[] {
 function deadLettersOf ({ workload }: FaultOptions): TopicSpec[] {
   if (workload !== 'queues') return []
   return workQueues.map(({ deadLetterTopic: name }) => ({ name, partitions: 1, replicas: 3, minInSync: 2 }))
-}
-
-function keysOf (topics: readonly TopicSpec[]): string[] {
-  return topics.flatMap(({ name, partitions }) =>
-    Array.from({ length: partitions }, (_, partition) => `${name}-${partition}`))
 }
 
 interface Behind {

@@ -20,9 +20,11 @@ function tablesOf (api: Tables): Table[] {
   return api.list('partitiontables.millrace.dev').map(object => decodeTable(object as unknown as PortObject))
 }
 
-export function placedRows (api: Tables): Placed[] {
+export function placedRows (api: Tables): Placed[] { return placedIn(tablesOf(api)) }
+
+function placedIn (tables: readonly Table[]): Placed[] {
   const placed: Placed[] = []
-  for (const table of tablesOf(api)) {
+  for (const table of tables) {
     for (const [topicId, rows] of table.rows) {
       const { name: topic } = table.topics.get(topicId)!
       for (const row of rows) placed.push({ key: `${topic}-${row.partition}`, topic, row })
@@ -38,8 +40,9 @@ export function registeredEpoch (api: Tables, broker: number): number {
 
 /** Empty when every partition has a leader and all its replicas live and in sync; otherwise what is missing. */
 export function notWhole (api: Tables): string {
-  const brokers = brokersOf(tablesOf(api))
-  const lacking = placedRows(api).filter(({ row }) =>
+  const tables = tablesOf(api)
+  const brokers = brokersOf(tables)
+  const lacking = placedIn(tables).filter(({ row }) =>
     row.leader < 0 || row.inSync.length !== row.replicas.length || row.adding.length + row.removing.length > 0 ||
     liveMembers(row, brokers).length !== row.inSync.length)
   const [first] = lacking

@@ -55,5 +55,5 @@ async function moveThrottled ({ world, rng }: Scene): Promise<Strike | undefined
 export const throttledMoveKind: FaultKind = {
   name: 'move throttled',
   about: '`partition move` of 12 MiB, at 2 MiB/s',
-  single: true, lastsMs: { alone: 1_000, mixed: [0, 1_000] }, weight: 1, strike: moveThrottled
+  single: true, lastsMs: { alone: 1_000, mixed: [0, 1_000] }, strike: moveThrottled
 }

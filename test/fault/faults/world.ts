@@ -18,6 +18,7 @@ import type { Pod } from '../../../local/pods/types.ts'
 import { Supervised } from '../../../local/supervised.ts'
 import { alive, parentOf, run, until } from '../harness.ts'
 import type { Ran } from '../harness.ts'
+import { keysOf } from './client-options.ts'
 import type { WorkTopic } from './client-options.ts'
 import type { LaunchConfig } from './launch.ts'
 import { Network } from './network.ts'
@@ -128,8 +129,7 @@ export class World {
   }
 
   async #begun (brokers: number, topics: readonly TopicSpec[]): Promise<void> {
-    const wanted = topics.flatMap(({ name, partitions }) =>
-      Array.from({ length: partitions }, (_, partition) => `${name}-${partition}`))
+    const wanted = keysOf(topics)
     await until('every topic is there and whole', setUpMsMax, () => {
       const there = new Set(placedRows(this.api).map(({ key }) => key))
       return this.brokers().length === brokers && this.notReady() === '' && wanted.every(key => there.has(key))

@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import type { Any } from '../../local/kube/client.ts'
 import type { Key } from '../../check/history.ts'
 import { nowMs } from '../../fault/faults/clock.ts'
+import { keysOf } from '../../fault/faults/client-options.ts'
 import { Clients } from '../../fault/faults/clients.ts'
 import { Acknowledgements } from '../../fault/faults/gaps.ts'
 import type { TopicSpec } from '../../fault/faults/world.ts'
@@ -89,10 +90,7 @@ export class Trial {
     return { ...judge(history, this.rounds, this.#keys, replicas, drained), failures: this.#clients.failures }
   }
 
-  get #keys (): Key[] {
-    return this.#topics.flatMap(({ name, partitions }) =>
-      Array.from({ length: partitions }, (_, partition) => `${name}-${partition}`))
-  }
+  get #keys (): Key[] { return keysOf(this.#topics) }
 
   /** Everything may be whole again before each partition has taken a write: the load goes on until it has. */
   async #writtenSince (): Promise<void> {
