@@ -58,7 +58,9 @@ export class ProcessNode {
     clearInterval(this.#timer)
     await this.#runner.stop(10_000)
     this.api.close()
-    for (const starting of this.#proxies.values()) (await starting).stop()
+    for (const proxy of await Promise.allSettled(this.#proxies.values())) {
+      if (proxy.status === 'fulfilled') proxy.value.stop()
+    }
     const ended = once(this.#provisioner, 'exit')
     if (this.#provisioner.kill()) await ended
   }
@@ -70,6 +72,8 @@ export class ProcessNode {
     if (proxy === undefined) {
       proxy = this.#startProxy(pod)
       this.#proxies.set(key, proxy)
+      // No token for a pod that was deleted meanwhile; the next try asks again.
+      proxy.catch(() => { this.#proxies.delete(key) })
     }
     return (await proxy).url
   }
