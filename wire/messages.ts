@@ -975,6 +975,8 @@ export interface SessionRequest_Heartbeat {
   diskLowMs: number
   /** It takes nothing in for want of space. */
   diskFull: boolean
+  /** The highest sequence of a HeartbeatAck that has reached it; 0: none yet. */
+  acknowledged: number
 }
 
 /** The leader asks for another in-sync set; answered by ChangeInSyncResult and, if written, a push. */

@@ -30,6 +30,8 @@ export class BrokerSession {
   readonly rid = new Map<string, boolean>()
   /** Clock time of the last message. */
   heardAt: number
+  /** The first acknowledgement of a heartbeat of which it has not said that it came. */
+  #unseen: { readonly sequence: number, readonly sentAt: number } | undefined
   registeredAt = 0
   stopping = false
   /** MayStop was sent: what follows is a clean end. */
@@ -68,6 +70,9 @@ export class BrokerSession {
 
   get brokerId (): number { return this.info.brokerId }
 
+  /** Clock time until which both heard each other: who is heard but hears nothing can no more lead than the silent. */
+  get reachedAt (): number { return Math.min(this.heardAt, this.#unseen?.sentAt ?? Infinity) }
+
   join (register: SessionRequest_Register, info: BrokerInfo): void {
     this.#info = { ...info, fenced: false, stopping: false, maintenance: false }
     this.state = 'joining'
@@ -94,13 +99,17 @@ export class BrokerSession {
     this.diskFull = message.diskFull
     this.unreachable = new Map(message.unreachable.map(leader => [leader, this.unreachable.get(leader) ?? now]))
     this.starved = new Set(message.starved.map(key => partitionKeyText(key.topicId, key.partition)))
-    this.#send({ heartbeatAck: { sequence: message.sequence } })
+    const { sequence, acknowledged } = message
+    // 0: none has come yet, or its version does not say.
+    if (acknowledged > 0 && acknowledged >= (this.#unseen?.sequence ?? 0)) this.#unseen = { sequence, sentAt: now }
+    this.#send({ heartbeatAck: { sequence } })
     return this.starved.size > 0 || this.unreachable.size > 0 || this.fsyncAgeMs > limits.fsyncAgeMsMax
   }
 
   /** The controller's process stood still for so long. */
   forgive (ms: number): void {
     this.heardAt += ms
+    if (this.#unseen !== undefined) this.#unseen = { ...this.#unseen, sentAt: this.#unseen.sentAt + ms }
     this.unreachable = new Map([...this.unreachable].map(([leader, since]) => [leader, since + ms]))
   }
 

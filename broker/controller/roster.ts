@@ -87,7 +87,7 @@ export class Roster implements Facts {
     if (!session.isNamed || this.#sessions.get(session.brokerId) !== session) return false
     this.#sessions.delete(session.brokerId)
     this.#absent.set(session.brokerId, {
-      heardAt: session.heardAt, volumeId: session.info.volumeId, endedAt: this.#clock.now(), gone: false
+      heardAt: session.reachedAt, volumeId: session.info.volumeId, endedAt: this.#clock.now(), gone: false
     })
     return true
   }

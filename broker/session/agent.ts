@@ -25,7 +25,7 @@ import type { ClusterView, ControllerLink, InSyncRequest, LocalReplicas, Self } 
 import { Link } from './link.ts'
 import type { LinkEnd } from './link.ts'
 import type { AgentOptions } from './options.ts'
-import { relaySession } from './relay.ts'
+import { canDoWithout, relaySession } from './relay.ts'
 import { isSame, Search } from './search.ts'
 import type { Whereabouts } from './search.ts'
 import { View } from './view.ts'
@@ -39,8 +39,6 @@ const rejectedAgainMs = 1_000
 const campaignMs = 1_000
 /** Head start of each candidate before the next. */
 const rankMs = 50
-/** A relayed session looks so often whether it can do without. */
-const straightenMs = 5_000
 /** Longest wait for a controller to ask for MayStop. */
 const stopAloneMsMax = 500
 
@@ -177,7 +175,9 @@ export class SessionAgent implements ControllerLink {
     const connectedTo = this.#link === undefined ? 0 : this.#controller.controllerEpoch
     if (controllerEpoch >= seen && controllerEpoch > connectedTo && !this.#closed) {
       if (controller !== this.self.brokerId) this.#candidacy.outdated(controllerEpoch)
-      if (this.#isJoining(controller, controllerAddress)) return this.#identified(seen)
+      if (this.#isJoining(controller, controllerAddress) || this.#isDeaf(controller, controllerEpoch)) {
+        return this.#identified(seen)
+      }
       this.#hint = { controllerEpoch, controller, address: controllerAddress }
       this.#wake()
     }
@@ -193,6 +193,11 @@ export class SessionAgent implements ControllerLink {
     const where = this.#controller
     return this.#link?.isRegistered === false && where.via === undefined && where.controller === controller &&
       where.address === address
+  }
+
+  /** The controller that fell silent can be heard, but has not answered since. */
+  #isDeaf (controller: number, controllerEpoch: number): boolean {
+    return controllerEpoch <= this.#controller.controllerEpoch && this.#search.silentSince.has(controller)
   }
 
   async #run (): Promise<void> {
@@ -283,7 +288,7 @@ export class SessionAgent implements ControllerLink {
         ended: (end, error) => {
           if (this.#link === link) this.#link = undefined
           this.#interrupt = undefined
-          if (end === 'silent' && registered) this.#search.fellSilent(where.controller, link.heardAt)
+          if (end === 'silent' && registered) this.#search.fellSilent(where.controller, link.reachedAt)
           if (registered) {
             this.#lostSince = clock.now()
             if (!this.#closed) this.#search.prepare()
@@ -293,24 +298,11 @@ export class SessionAgent implements ControllerLink {
       })
       this.#link = link
       this.#interrupt = () => { link.drop() }
-      if (where.via !== undefined) void this.#straighten(link, where)
-    })
-  }
-
-  /** Goes back to the controller itself as soon as it can be reached again. */
-  async #straighten (link: Link, { address, controller }: Whereabouts): Promise<void> {
-    const { clock, net } = this.#options
-    while (this.#link === link) {
-      await pause(clock, straightenMs)
-      try {
-        const { brokerId } = await net.call(address, 'AskController', { brokerId: this.self.brokerId },
-          limits.askControllerMs)
-        if (this.#link === link && brokerId === controller) link.drop()
-      } catch (error) {
-        // Still cut off.
-        if (!(error instanceof WireError)) throw error
+      if (where.via !== undefined) {
+        void canDoWithout({ clock, net, self: this.self, where, isOver: () => this.#link !== link })
+          .then(yes => { if (yes) link.drop() })
       }
-    }
+    })
   }
 
   #registered (where: Whereabouts): void {
@@ -318,6 +310,8 @@ export class SessionAgent implements ControllerLink {
     if (where.controllerEpoch > volume.controllerEpoch) volume.setControllerEpoch(where.controllerEpoch)
     this.#controller = where
     this.#search.forgetSilence()
+    // Found twice: when this session ends, a hint to its controller would only keep from looking for another.
+    if ((this.#hint?.controllerEpoch ?? 0) <= where.controllerEpoch) this.#hint = undefined
     if (where.controller !== this.self.brokerId) this.#candidacy.followed()
     this.#view.setController(where.controllerEpoch, where.controller, where.address)
     this.counters.registrations += 1

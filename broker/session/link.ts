@@ -44,11 +44,14 @@ export class Link {
   readonly #heartbeats: Ticker
   readonly #changes = new Map<number, ChangeDone>()
   #sequence = 0
+  #acknowledged = 0
   #requestId = 0
   #tickedAt: number
   #progressAt = -Infinity
   /** Clock time of the last message from the controller. */
   heardAt: number
+  /** The first heartbeat that has not been acknowledged. */
+  #unanswered: { readonly sequence: number, readonly sentAt: number } | undefined
   #heard = false
   #registered = false
   /** -1: there is space. */
@@ -85,6 +88,9 @@ export class Link {
 
   get isRegistered (): boolean { return this.#registered && !this.#ended }
 
+  /** Clock time until which both heard each other: a controller that is heard but hears nobody is as good as silent. */
+  get reachedAt (): number { return Math.min(this.heardAt, this.#unanswered?.sentAt ?? Infinity) }
+
   changeInSync (request: InSyncRequest, done: ChangeDone): void {
     this.#requestId += 1
     this.#changes.set(this.#requestId, done)
@@ -117,7 +123,7 @@ export class Link {
     const lateMs = now - this.#tickedAt - limits.heartbeatMs
     this.#tickedAt = now
     // This process was held up: what the controller sent meanwhile is still to be read.
-    if (lateMs > limits.heartbeatMs) this.heardAt += lateMs
+    if (lateMs > limits.heartbeatMs) this.#forgive(lateMs)
     if (now - this.heardAt >= (this.#heard ? limits.sessionTimeoutMs : firstWordMs)) {
       this.#stream.destroy(new WireError('TIMED_OUT', 'the controller is silent'))
       this.#end('silent', undefined)
@@ -125,6 +131,7 @@ export class Link {
     }
     this.#tellProgress(now)
     this.#sequence += 1
+    this.#unanswered ??= { sequence: this.#sequence, sentAt: now }
     this.#send({
       heartbeat: {
         sequence: this.#sequence,
@@ -132,9 +139,22 @@ export class Link {
         fsyncAgeMs: Math.round(this.#stalledMs(now)),
         starved: replicas.starved(),
         diskLowMs: Math.round(volume.lowMs()),
-        diskFull: volume.full
+        diskFull: volume.full,
+        acknowledged: this.#acknowledged
       }
     })
+  }
+
+  #forgive (ms: number): void {
+    this.heardAt += ms
+    if (this.#unanswered !== undefined) {
+      this.#unanswered = { ...this.#unanswered, sentAt: this.#unanswered.sentAt + ms }
+    }
+  }
+
+  #answered (sequence: number): void {
+    this.#acknowledged = Math.max(this.#acknowledged, sequence)
+    if (sequence >= (this.#unanswered?.sequence ?? Infinity)) this.#unanswered = undefined
   }
 
   /** A disk without space takes as little as one that hangs: another broker must lead. */
@@ -157,7 +177,8 @@ export class Link {
   #message (message: SessionResponse): void {
     this.heardAt = this.#options.clock.now()
     this.#heard = true
-    const { registered, push, askEnds, changeInSyncResult, mayStop } = message
+    const { registered, heartbeatAck, push, askEnds, changeInSyncResult, mayStop } = message
+    if (heartbeatAck !== undefined) this.#answered(heartbeatAck.sequence)
     if (registered !== undefined) {
       if (registered.error !== undefined) this.#refusal = WireError.fromDetail(registered.error)
       else {
@@ -209,7 +230,7 @@ export class Link {
   #fellSilent (): boolean {
     const now = this.#options.clock.now()
     return this.#registered && now - this.#tickedAt <= 2 * limits.heartbeatMs &&
-      now - this.heardAt >= limits.sessionTimeoutMs / 2
+      now - this.reachedAt >= limits.sessionTimeoutMs / 2
   }
 
   #end (end: LinkEnd, error: WireError | undefined): void {

@@ -71,9 +71,9 @@ export class Search {
   /** Since when peers have been silent, by broker id; clock times. */
   get silentSince (): ReadonlyMap<number, number> { return this.#silentSince }
 
-  /** A controller whose session fell silent was last heard then. */
-  fellSilent (brokerId: number, heardAt: number): void {
-    this.#silentSince.set(brokerId, heardAt)
+  /** A controller whose session fell silent was last reached then. */
+  fellSilent (brokerId: number, reachedAt: number): void {
+    this.#silentSince.set(brokerId, reachedAt)
   }
 
   /** There is a controller: nobody is asked for now, and a silence that was noticed before says nothing of later. */

@@ -743,7 +743,8 @@ const SessionRequest_Heartbeat = new Codec<M.SessionRequest_Heartbeat>({
   fsyncAgeMs: { number: 3, type: 'int64' },
   starved: { number: 4, type: PartitionKey, repeated: true },
   diskLowMs: { number: 5, type: 'int64' },
-  diskFull: { number: 6, type: 'bool' }
+  diskFull: { number: 6, type: 'bool' },
+  acknowledged: { number: 7, type: 'int64' }
 })
 
 const SessionRequest_AddedMember = new Codec<M.SessionRequest_AddedMember>({

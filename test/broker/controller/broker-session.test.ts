@@ -87,7 +87,9 @@ describe('a session', () => {
 
   test('tells when its broker struggles, or cannot reach a leader', () => {
     const { one, sent } = session()
-    const beat = { sequence: 4, unreachable: [], fsyncAgeMs: 0, starved: [], diskLowMs: 0, diskFull: false }
+    const beat = {
+      sequence: 4, unreachable: [], fsyncAgeMs: 0, starved: [], diskLowMs: 0, diskFull: false, acknowledged: 0
+    }
     expect(one.heartbeat(beat, 100)).toBe(false)
     expect(sent.at(-1)).toEqual({ heartbeatAck: { sequence: 4 } })
     expect(one.heartbeat({ ...beat, fsyncAgeMs: 2_001 }, 200)).toBe(true)
@@ -98,6 +100,42 @@ describe('a session', () => {
     one.forgive(1_000)
     one.heartbeat({ ...beat, unreachable: [4] }, 1_700)
     expect([...one.unreachable]).toEqual([[4, 1_500]])
+  })
+})
+
+describe('until when a broker and the controller heard each other', () => {
+  const beat = (sequence: number, acknowledged: number) =>
+    ({ sequence, unreachable: [], fsyncAgeMs: 0, starved: [], diskLowMs: 0, diskFull: false, acknowledged })
+
+  function beaten (...beats: readonly [acknowledged: number, at: number][]): number {
+    const { one } = session()
+    for (const [index, [acknowledged, at]] of beats.entries()) {
+      one.heardAt = at
+      one.heartbeat(beat(index + 1, acknowledged), at)
+    }
+    return one.reachedAt
+  }
+
+  test('now, while it says that acknowledgements come', () => {
+    expect(beaten([0, 200], [1, 400], [2, 600])).toBe(600)
+  })
+
+  test('when the first acknowledgement was sent that has not come', () => {
+    expect(beaten([0, 200], [1, 400], [1, 600], [1, 800])).toBe(400)
+    expect(beaten([0, 200], [1, 400], [1, 600], [1, 800], [4, 1_000])).toBe(1_000)
+  })
+
+  test('when it was heard last, if it never says so: then its version does not', () => {
+    expect(beaten([0, 200], [0, 2_200])).toBe(2_200)
+  })
+
+  test('later by what the controller stood still', () => {
+    const { one } = session()
+    one.heartbeat(beat(1, 0), 200)
+    one.heartbeat(beat(2, 1), 400)
+    one.heardAt = 600
+    one.forgive(1_000)
+    expect(one.reachedAt).toBe(1_400)
   })
 })
 

@@ -130,7 +130,9 @@ describe('a leader', () => {
 test('a broker that one member cannot follow, or that cannot follow it, reaches fewer than all', () => {
   const { roster, join, clock } = simulate()
   const [one] = [join(broker(0)), join(broker(1))]
-  const beat = { sequence: 1, unreachable: [1], fsyncAgeMs: 0, starved: [], diskLowMs: 0, diskFull: false }
+  const beat = {
+    sequence: 1, unreachable: [1], fsyncAgeMs: 0, starved: [], diskLowMs: 0, diskFull: false, acknowledged: 0
+  }
   expect(roster.reachesAll(row(), 0)).toBe(true)
   one.heartbeat(beat, clock.now())
   expect(roster.reachesAll(row(), 0)).toBe(false)
@@ -141,7 +143,7 @@ test('a broker that one member cannot follow, or that cannot follow it, reaches 
 
 describe('a broker is cut off from a leader', () => {
   const beat = (unreachable: number[]) =>
-    ({ sequence: 1, unreachable, fsyncAgeMs: 0, starved: [], diskLowMs: 0, diskFull: false })
+    ({ sequence: 1, unreachable, fsyncAgeMs: 0, starved: [], diskLowMs: 0, diskFull: false, acknowledged: 0 })
 
   test('when it has not reached it for half a second, and the leader is heard of here', async () => {
     const { roster, join, pass, clock } = simulate()
@@ -177,6 +179,20 @@ describe('a broker is cut off from a leader', () => {
     leader.heardAt = clock.now()
     expect(roster.isCutOff(1, 0)).toBe(false)
   })
+})
+
+test('a broker whose session ended is missed from when it last heard of here', async () => {
+  const { roster, join, pass, clock } = simulate()
+  const beat = { unreachable: [], fsyncAgeMs: 0, starved: [], diskLowMs: 0, diskFull: false, acknowledged: 1 }
+  const session = join(broker(1))
+  const heardOfHere = clock.now()
+  for (const sequence of [2, 3, 4]) {
+    session.heartbeat({ ...beat, sequence }, clock.now())
+    session.heardAt = clock.now()
+    await pass(500)
+  }
+  roster.dismiss(session)
+  expect(roster.silentMs(1)).toBe(clock.now() - heardOfHere)
 })
 
 describe('a broker id', () => {

@@ -172,6 +172,13 @@ export class TestCluster {
     }
   }
 
+  /** What others send to a broker is lost, or arrives again. */
+  deafen (brokerId: number, cut: boolean): void {
+    for (const other of this.brokers.keys()) {
+      if (other !== brokerId) this.network.link(`b${other}`, `b${brokerId}`).setCut(cut)
+    }
+  }
+
   async pass (ms: number): Promise<void> {
     await this.scheduler.run(this.scheduler.now + ms)
     if (this.scheduler.failure !== undefined) throw this.scheduler.failure

@@ -81,6 +81,17 @@ test.each(seeds)('within 3 s too when keepalives break its connections first, se
   expect(await cluster.until(() => rows().every(row => row.leader !== old && row.leader >= 0))).toBeLessThan(3_000)
 })
 
+test.each(seeds)('within 3 s too when they hear nobody but are heard, seed %i', async seed => {
+  const { cluster, controllerId, others, rows } = await withTopic({ brokers: 3, seed })
+  for (const victim of [others()[0]!, controllerId()]) {
+    cluster.deafen(victim, true)
+    cluster.network.review()
+    expect(await cluster.until(() => rows().every(row => row.leader !== victim && row.leader >= 0))).toBeLessThan(3_000)
+    cluster.deafen(victim, false)
+    await cluster.settled()
+  }
+})
+
 test('a broker that restarts is elected anew, in a higher epoch, before it leads again', async () => {
   const { cluster, topicId, rows, healthy } = await withTopic({ brokers: 1 })
   expect(rows().every(row => row.leaderEpoch === 1)).toBe(true)

@@ -82,13 +82,17 @@ test('registers, beats every 200 ms, says how it fares', async () => {
     .toMatchObject({ clusterUid: 'c', controllerEpochSeen: 4, broker: { brokerId: 1, brokerEpoch: 3, rack: 'r' } })
   expect(sent[1]?.heartbeat)
     .toEqual({
-      sequence: 1, unreachable: [7], fsyncAgeMs: 13, starved: [{ topicId, partition: 2 }], diskLowMs: 0, diskFull: false
+      sequence: 1, unreachable: [7], fsyncAgeMs: 13, starved: [{ topicId, partition: 2 }], diskLowMs: 0,
+      diskFull: false, acknowledged: 0
     })
   for (let i = 0; i < 10; i++) {
     receive({ heartbeatAck: { sequence: i } })
     await pass(200)
   }
-  expect(sent.filter(message => message.heartbeat !== undefined).length).toBeGreaterThanOrEqual(10)
+  const beats = sent.flatMap(({ heartbeat }) => heartbeat ?? [])
+  expect(beats.length).toBeGreaterThanOrEqual(10)
+  // What it has heard of, for the other side to know that it hears.
+  expect(beats.at(-1)?.acknowledged).toBe(9)
 })
 
 test('parts of a push are one push', () => {
@@ -114,14 +118,35 @@ test('nobody there: silent after 600 ms; silent after 2 s when somebody was', as
   expect(second.ends).toEqual([['silent', undefined]])
 })
 
+test('who goes on talking, but has not answered for a second, is silent when the connection breaks', async () => {
+  const { ends, receive, pass, close, link } = simulate()
+  receive({ registered: { error: undefined, controllerEpoch: 4, controller: 0 } })
+  receive({ heartbeatAck: { sequence: 1 } })
+  await pass(300)
+  receive({ push: { ...push, full: false } })
+  // The second heartbeat was the first without an answer.
+  const { reachedAt } = link
+  for (let i = 0; i < 12; i++) {
+    receive({ push: { ...push, full: false } })
+    await pass(100)
+  }
+  expect(link.reachedAt).toBe(reachedAt)
+  expect(link.heardAt - reachedAt).toBeGreaterThan(1_000)
+  close(new WireError('UNAVAILABLE'))
+  expect(ends).toEqual([['silent', 'UNAVAILABLE']])
+})
+
 test('a pause of this process is not taken for silence of the other', async () => {
-  const { ends, receive, pass, process } = simulate()
+  const { ends, receive, pass, close, process } = simulate()
+  receive({ registered: { error: undefined, controllerEpoch: 4, controller: 0 } })
   receive({ heartbeatAck: { sequence: 1 } })
   process.pause()
   await pass(10_000)
   process.resume()
   await pass(300)
   expect(ends).toEqual([])
+  close(new WireError('UNAVAILABLE'))
+  expect(ends).toEqual([['broken', 'UNAVAILABLE']])
 })
 
 test.each([

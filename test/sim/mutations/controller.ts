@@ -156,6 +156,46 @@ export const controller: readonly Mutation[] = [
     finders: ['scenario cut-off']
   },
   {
+    name: 'deaf-broker-is-there',
+    rule,
+    without: 'a broker that is heard but hears nobody was last there when it heard of the controller',
+    edits: [{
+      file: 'broker/controller/roster.ts',
+      search: 'heardAt: session.reachedAt',
+      replace: 'heardAt: session.heardAt'
+    }],
+    finders: ['scenario cut-off']
+  },
+  {
+    name: 'deaf-controller-is-there',
+    rule,
+    without: 'a controller that is heard but does not answer is as lost as a silent one',
+    edits: [
+      {
+        file: 'broker/session/link.ts',
+        search: 'now - this.reachedAt >= limits.sessionTimeoutMs / 2',
+        replace: 'now - this.heardAt >= limits.sessionTimeoutMs / 2'
+      },
+      {
+        file: 'broker/session/agent.ts',
+        search: '|| this.#isDeaf(controller, controllerEpoch)',
+        replace: ''
+      }
+    ],
+    finders: ['scenario cut-off']
+  },
+  {
+    name: 'hint-outlives-its-session',
+    rule,
+    without: 'where a controller was found is forgotten when its session is there',
+    edits: [{
+      file: 'broker/session/agent.ts',
+      search: 'if ((this.#hint?.controllerEpoch ?? 0) <= where.controllerEpoch) this.#hint = undefined',
+      replace: ''
+    }],
+    finders: ['scenario cut-off']
+  },
+  {
     name: 'order-removes-what-a-row-names',
     rule,
     without: 'an order removes the very replica that it names, and none that a row names',
