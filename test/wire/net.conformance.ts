@@ -188,10 +188,8 @@ export function netConformance (name: string, make: () => Promise<NetHarness>): 
           mine.stream.send({ request: 'heartbeat', heartbeat: { sequence } })
         }
         await harness.until(() => seen[0]?.messages.length === 200)
-        const beat = {
-          sequence: 7, unreachable: [], fsyncAgeMs: 0, starved: [], diskLowMs: 0, diskFull: false, acknowledged: 0
-        }
-        expect(seen[0]?.messages[7]).toStrictEqual({ request: 'heartbeat', heartbeat: beat })
+        const rest = { unreachable: [], fsyncAgeMs: 0, starved: [], diskLowMs: 0, diskFull: false, acknowledged: 0 }
+        expect(seen[0]?.messages[7]).toStrictEqual({ request: 'heartbeat', heartbeat: { sequence: 7, ...rest } })
         for (let sequence = 0; sequence < 200; sequence++) {
           streams[0]?.send({ response: 'heartbeatAck', heartbeatAck: { sequence } })
         }
