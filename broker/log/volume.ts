@@ -304,7 +304,8 @@ class VolumeImpl implements Volume, LogHost {
       log.frameDurable(frame.ends[i]!, frame.truncations[i]!)
     }
     this.#writer.wake()
-    if (!this.#checkpointer.running && this.#checkpointer.isDue(this.#settings.checkpointBytes)) {
+    // One that began while the journal ends would wait for it for ever.
+    if (!this.#closed && !this.#checkpointer.running && this.#checkpointer.isDue(this.#settings.checkpointBytes)) {
       void this.#checkpoint()
     }
   }

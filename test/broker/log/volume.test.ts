@@ -266,6 +266,26 @@ describe('group commit', () => {
   })
 })
 
+describe('a volume that is closed', () => {
+  it('ends, whenever its last frame makes another checkpoint due', async () => {
+    for (let late = 0; late < 40; late++) {
+      const bench = new Bench(1 + late, { ...small, checkpointBytes: 20_000 })
+      const volume = await bench.open()
+      const log = volume.create(replica)
+      log.append(batch({ base: 0, values: ['x'.repeat(30_000)] }))
+      await bench.durable()
+      const closed = volume.close()
+      await bench.clock.advance(late / 2)
+      log.append(batch({ base: 1, values: ['y'.repeat(30_000)] }))
+      await bench.wait(closed)
+      bench.kill()
+      const after = await bench.open()
+      expect(after.get(replica.topicId, replica.partition)?.logEnd, `after ${late / 2} ms`).toBeGreaterThanOrEqual(1)
+      await bench.close()
+    }
+  })
+})
+
 describe('a volume whose disk fails', () => {
   it.each([
     ['write', 'journal'], ['sync', 'journal'], ['write', 'topics'], ['sync', 'topics'], ['sync', 'checkpoint']
