@@ -10,16 +10,28 @@ const SECTOR = 512
 
 /**
  * A page's bytes, shared by the images that hold it and never changed while more than one does. Pages that
- * nobody holds are used again: most of what a simulation would allocate is pages.
+ * nobody holds are used again: most of what a simulation would allocate is pages. They are made several at once,
+ * since V8 keeps books of every piece of memory outside of its heap.
  */
 class Page {
   static readonly #free: Page[] = []
   static readonly #freeMax = 8_192
-  readonly bytes = new Uint8Array(PAGE)
+  static readonly #madeAtOnce = 16
+  readonly bytes: Uint8Array
   holders = 0
 
+  private constructor (bytes: Uint8Array) { this.bytes = bytes }
+
   /** Contents are undefined: the caller writes all of them. */
-  static take (): Page { return Page.#free.pop() ?? new Page() }
+  static take (): Page {
+    if (Page.#free.length === 0) Page.#make()
+    return Page.#free.pop()!
+  }
+
+  static #make (): void {
+    const memory = new Uint8Array(PAGE * Page.#madeAtOnce)
+    for (let at = 0; at < memory.length; at += PAGE) Page.#free.push(new Page(memory.subarray(at, at + PAGE)))
+  }
 
   release (): void {
     if (--this.holders === 0 && this !== zeros && Page.#free.length < Page.#freeMax) Page.#free.push(this)
@@ -27,7 +39,7 @@ class Page {
 }
 
 /** Of every page that is nothing but zeros, as preallocated files are. */
-const zeros = new Page()
+const zeros = Page.take()
 zeros.holders = 1
 
 /** A map of pages that counts itself as a holder. */

@@ -6,7 +6,7 @@ import type { Plan } from './plan.ts'
 import { describeFailure, describeShrunk, formatEvent } from './report.ts'
 import { runSeed } from './run.ts'
 import type { RunResult } from './run.ts'
-import { runSeeds, runSeedsOnProcesses, Totals } from './seeds.ts'
+import { runSeedsOnProcesses, Totals } from './seeds.ts'
 import type { Summary } from './seeds.ts'
 import { shrink } from './shrink.ts'
 
@@ -127,7 +127,7 @@ async function many (options: Options): Promise<boolean> {
   console.error(`% seeds from ${from}`)
   let printed = 0
   let failed: Summary | undefined
-  for await (const summary of options.jobs === 1 ? runSeeds(share) : runSeedsOnProcesses(share, options.jobs)) {
+  for await (const summary of runSeedsOnProcesses(share, options.jobs)) {
     totals.add(summary)
     if (summary.failure !== undefined) {
       const { kind, message } = summary.failure

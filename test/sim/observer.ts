@@ -290,7 +290,7 @@ export class InvariantObserver implements Observer {
     record.sawEpoch(log.leaderEpochSeen)
     record.durableEnd = record.resets > 0 ? 0 : log.durableEnd
     if (highWatermark === record.highWatermark && (leads ? leader.epoch : -1) === record.leads && !record.dirty) return
-    const partition = this.partition(log.topicId, log.partition)
+    const partition = record.partition ??= this.partition(log.topicId, log.partition)
     if (leads && leader.epoch !== record.leads) this.#began(broker, leader.epoch, record, partition)
     record.leads = leads ? leader.epoch : -1
     record.highWatermark = highWatermark

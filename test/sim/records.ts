@@ -22,6 +22,8 @@ export class ReplicaRecord {
   /** It has begun to lead: everything committed must be here. */
   mustHoldAll = false
   dirty = false
+  /** Looked up when it was checked first. */
+  partition: PartitionRecord | undefined
   /** Whose state was checked last. */
   replica: Replica | undefined
   /** Its disk gave back less than it had acknowledged: harm was done to it. It must never lead again. */

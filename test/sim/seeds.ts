@@ -9,6 +9,14 @@ import { runSeed } from './run.ts'
 /** One seed in so many runs twice; equal seeds must give equal traces. */
 const twiceEvery = 20
 
+/**
+ * Of the processes that run seeds. Nearly all that a run allocates is dead within some virtual seconds. V8's own sizes
+ * of the young generation (in MiB) are so small that much of it would be copied several times, and grow old.
+ */
+const workerFlags = ['--min-semi-space-size=64', '--max-semi-space-size=64']
+
+const worker = fileURLToPath(new URL('./seeds-worker.ts', import.meta.url))
+
 /** Which seeds a process takes: from, from + step, ... below `end`. */
 export interface Share {
   readonly from: number
@@ -58,7 +66,7 @@ export async function * runSeedsOnProcesses (share: Share, jobs: number): AsyncG
   let [running, wake, broken] = [jobs, () => {}, undefined as Error | undefined]
   const children: ChildProcess[] = Array.from({ length: jobs }, (_, index) => {
     const part: Share = { ...share, from: share.from + index, step: jobs }
-    const child = fork(fileURLToPath(new URL('./seeds-worker.ts', import.meta.url)), [JSON.stringify(part)])
+    const child = fork(worker, [JSON.stringify(part)], { execArgv: [...process.execArgv, ...workerFlags] })
     child.on('message', (message) => {
       waiting.push(message as Summary)
       wake()

@@ -4,6 +4,13 @@
 const prime = 0x01000193
 const bytesMixedMax = 256
 
+function mixedHigh (high: number, value: number): number { return Math.imul(high ^ value, prime) }
+
+function mixedLow (low: number, value: number): number {
+  const mixed = Math.imul((low ^ value) + 0x7f4a7c15 | 0, 0x85ebca6b)
+  return mixed ^ mixed >>> 15
+}
+
 export interface TraceEntry {
   readonly atMs: number
   readonly sequence: number
@@ -47,15 +54,33 @@ export class Trace {
     this.#mix(((value - whole) * 2 ** 31) | 0)
   }
 
+  // Every event's words and every message's front come through the two loops below: they mix in variables.
+
   mixText (text: string): void {
-    for (let i = 0; i < text.length; i++) this.#mix(text.charCodeAt(i))
+    let high = this.#high
+    let low = this.#low
+    for (let i = 0; i < text.length; i++) {
+      const value = text.charCodeAt(i)
+      high = mixedHigh(high, value)
+      low = mixedLow(low, value)
+    }
+    this.#high = high
+    this.#low = low
   }
 
   /** The length and the front: where two runs part, headers and lengths part too. */
   mixBytes (bytes: Uint8Array): void {
     this.#mix(bytes.length)
+    let high = this.#high
+    let low = this.#low
     const end = Math.min(bytes.length, bytesMixedMax)
-    for (let i = 0; i < end; i++) this.#mix(bytes[i]!)
+    for (let i = 0; i < end; i++) {
+      const value = bytes[i]!
+      high = mixedHigh(high, value)
+      low = mixedLow(low, value)
+    }
+    this.#high = high
+    this.#low = low
   }
 
   /** The last events, oldest first. */
@@ -65,8 +90,7 @@ export class Trace {
   }
 
   #mix (value: number): void {
-    this.#high = Math.imul(this.#high ^ value, prime)
-    this.#low = Math.imul((this.#low ^ value) + 0x7f4a7c15 | 0, 0x85ebca6b)
-    this.#low ^= this.#low >>> 15
+    this.#high = mixedHigh(this.#high, value)
+    this.#low = mixedLow(this.#low, value)
   }
 }

@@ -192,7 +192,8 @@ export class Codec<T extends object> {
   }
 
   read (reader: ProtoReader): T {
-    const message: Fields = { ...this.#zero }
+    // Several times as fast as spreading it, where objects of so many shapes come by.
+    const message: Fields = Object.assign({}, this.#zero)
     for (const field of this.#repeated) message[field.name] = []
     for (let tag = reader.tag(); tag !== 0; tag = reader.tag()) {
       const field = this.#byNumber[tag >>> 3]
