@@ -59,6 +59,7 @@ let watch: PlacementWatch
 beforeEach(() => {
   api = new FakeApi()
   watch = new PlacementWatch(api as unknown as KubeApi)
+  watch.begin()
   api.stores([0, 1, 2])
 })
 
