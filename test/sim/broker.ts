@@ -40,6 +40,7 @@ export class SimBroker {
   readonly id: number
   /** Its machine, and what DNS calls it: links go by this. */
   readonly host: string
+  readonly rack: string
   /** Where its process listens, without the port; empty before the first one starts. */
   address = ''
   readonly #cluster: SimCluster
@@ -74,6 +75,7 @@ export class SimBroker {
   constructor (cluster: SimCluster, id: number) {
     this.id = id
     this.host = `b${id}`
+    this.rack = `zone-${id % 3}`
     this.#cluster = cluster
     this.#rng = cluster.scheduler.rng.fork(`disk/${id}`)
     this.#disk = this.#freshDisk()
@@ -122,7 +124,7 @@ export class SimBroker {
       log
     }
     const config = {
-      cluster: this.#cluster.name, clusterUid: this.#cluster.uid, brokerId: this.id, rack: `zone-${this.id % 3}`,
+      cluster: this.#cluster.name, clusterUid: this.#cluster.uid, brokerId: this.id, rack: this.rack,
       brokersExpected: this.#cluster.brokersExpected,
       listenClient: `${this.address}:${clientPort}`, listenPeer: `${this.address}:${peerPort}`,
       advertiseClient: '', advertisePeer: '', volumeSettings, ...this.#cluster.learnerSettings

@@ -55,7 +55,7 @@ export class Nemesis {
     this.#person = new Person(parts)
     const rng = this.#rng = cluster.scheduler.rng.fork('nemesis')
     this.#world = {
-      ...parts, rng, backups: [], cuts: 0, calmUntilMs: 0, unlucky: undefined, draining: undefined,
+      ...parts, rng, counts: this.counts, backups: [], cuts: 0, calmUntilMs: 0, unlucky: undefined, draining: undefined,
       minInSyncMin: [...plan.faults.keys()].some((kind) => destructiveFaults.has(kind)) ? 2 : 1,
       failed: (kind, message) => { cluster.scheduler.fail(new SimFailure(kind, message)) },
       until: (durationMs, undo) => { this.#later(durationMs, () => { if (this.#active) undo() }) }

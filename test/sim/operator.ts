@@ -26,6 +26,8 @@ export class SimOperator {
   /** The last wish for each topic. */
   readonly #wishes = new Map<string, Promise<void>>()
   #drains = 0
+  /** One DrainBrokers at a time, as a reconciler does: an old wish that comes last would stay. */
+  #draining: Promise<unknown> = Promise.resolve()
   /** The controller has heard which brokers are to be drained. */
   idle = true
 
@@ -92,14 +94,15 @@ export class SimOperator {
     const isCurrent = (): boolean => this.#drains === number
     const turn = async (): Promise<void> => {
       let left = 1
-      await this.ask(async (where) => {
+      this.#draining = this.#draining.then(() => this.ask(async (where) => {
         const answer = await this.#net.call(where, 'DrainBrokers', { brokerIds: [...brokerIds] }, callTimeoutMs)
         const wanted = answer.drains.filter(({ brokerId }) => brokerIds.includes(brokerId))
         if (answer.error === undefined) {
           left = wanted.reduce((sum, { replicasLeft, dataLeft }) => sum + replicasLeft + dataLeft, 0)
         }
         return answer
-      }, isCurrent)
+      }, isCurrent))
+      await this.#draining
       if (!isCurrent()) return
       this.idle = true
       if (left === 0 && await this.#areTablesWhole(isCurrent)) empty()

@@ -66,6 +66,14 @@ export class RowObserver {
   notStored = ''
   /** By 'topicId-partition': brokers that a person has named as lost, for it to go on without them. */
   readonly ordered = new Map<string, readonly number[]>()
+  /** By 'topicId-partition': whom a person has told to lead it, -1 for the first of its replicas. */
+  readonly elected = new Map<string, Set<number>>()
+  wantLeader (key: string, leader: number): void {
+    this.elected.set(key, (this.elected.get(key) ?? new Set()).add(leader))
+  }
+
+  /** By 'topicId-partition': the first of its replicas, which led it and had to give it away. */
+  readonly #displaced = new Map<string, number>()
   /** A table was lost or taken back in this run. */
   tablesHarmed = false
 
@@ -204,6 +212,30 @@ export class RowObserver {
     const [before, after] = [targetOf(old).join(), targetOf(row).join()]
     if (isMoving(row)) this.#coverage.reached('a move got another target', before === after ? 0 : 1)
     else this.#coverage.reached(before === after ? 'a partition moved' : 'a move was given up')
+    if (isMoving(row) || before !== after) return
+    if (old.adding.length !== old.removing.length) this.#coverage.reached('a partition got another number of replicas')
+    if (this.#isHarmed()) this.#coverage.reached('a partition moved in spite of a fault')
+  }
+
+  /** Somebody is away, or nobody can write. */
+  #isHarmed (): boolean {
+    const { brokers, kube } = this.#cluster
+    return kube.conditions.state !== 'up' || brokers.some((broker) => !broker.running || broker.paused)
+  }
+
+  /** By itself: the leader that it takes the partition from could have gone on. */
+  #countReturn (key: string, row: PartitionRow, old: PartitionRow): void {
+    const [first = nobody] = row.replicas
+    if (row.leader !== first) {
+      if (old.leader === first) this.#displaced.set(key, first)
+      return
+    }
+    const leader = this.#cluster.brokers[old.leader]
+    const couldLead = leader?.running === true && !leader.paused && !leader.stopping
+    if (this.#displaced.get(key) === first && old.leader !== first && couldLead && !this.elected.has(key)) {
+      this.#coverage.reached('a preferred leader got its partition back')
+    }
+    this.#displaced.delete(key)
   }
 
   #count (row: PartitionRow, old: PartitionRow): void {
@@ -215,6 +247,7 @@ export class RowObserver {
       this.#coverage.reached('a leader was elected while a change of the set was pending')
     }
     if (isMoving(old)) this.#countMove(row, old)
+    else this.#countReturn(`${row.topicId}-${row.partition}`, row, old)
     if (row.leader === nobody) this.#coverage.reached('a partition had no leader')
     if (row.leaderEpoch > old.leaderEpoch && row.leader === old.leader && row.leader !== nobody) {
       this.#coverage.reached('a leader was elected by the restart of its own broker')

@@ -24,7 +24,7 @@ export async function wish (simulation: Simulation, verb: string, words: readonl
     }, () => {}); break
     case 'move': operator.move(...place(first), ids(third)); break
     case 'give': operator.move(...place(second), []); break
-    case 'elect': operator.elect(...place(first), second === 'preferred' ? -1 : Number(second)); break
+    case 'elect': elect(simulation, place(first), second === 'preferred' ? -1 : Number(second)); break
     case 'apply': apply(simulation, topics.get(first), words.slice(1)); break
     case 'delete': remove(simulation, topics.get(first), words.includes('data')); break
     case 'recover': await recover(simulation, ids(first), third === 'best' ? -1 : Number(third)); break
@@ -42,6 +42,12 @@ function apply ({ operator }: Simulation, topic: SimTopic, words: readonly strin
     }
   }
   operator.apply(topic)
+}
+
+function elect ({ operator, observer, topics }: Simulation, [topic, partition]: [string, number],
+  leader: number): void {
+  observer.rows.wantLeader(`${topics.idOf(topic)}-${partition}`, leader)
+  operator.elect(topic, partition, leader)
 }
 
 function remove ({ operator, topics }: Simulation, topic: SimTopic, withData: boolean): void {

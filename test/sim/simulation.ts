@@ -19,6 +19,7 @@ import { ofGone, ofThose } from './incarnations.ts'
 import { Nemesis } from './nemesis.ts'
 import { InvariantObserver } from './observer.ts'
 import { scrub } from './scrub.ts'
+import { Settled } from './settled.ts'
 import { SimOperator } from './operator.ts'
 import type { Plan } from './plan.ts'
 import type { ClientWorld } from './producer-client.ts'
@@ -40,6 +41,11 @@ export const emptyMsMax = 15_000
 /** A coordinator's death is seen by then, and there is another. */
 const calmAfterDeathMs = 4_000
 export const stopMsMax = 40_000
+/**
+ * After it was whole: leadership stays for 30 s where it was taken from one that struggled, brokers are evened out when
+ * all has been well for 10 s, and what is moved by that copies (broker/limits.ts).
+ */
+const settledMsMax = 90_000
 /** After healing: leases that were lost to what happened before are another's by then. */
 const calmAfterMs = 10_000
 const superviseMs = 500
@@ -131,6 +137,7 @@ export class Simulation {
     if (this.failed) return
     this.healedInMs = cluster.scheduler.now - healedAtMs
     await this.#check(healedAtMs)
+    await this.#settle()
     if (this.plan.members + this.plan.workers > 0) await this.#membersDie()
     for (const broker of cluster.brokers) this.observer.count(broker)
     nemesis.retire()
@@ -156,6 +163,15 @@ export class Simulation {
     await this.#until(healedAtMs + wholeMsMax, 'in-sync sets are not whole', () => this.#allInSync())
     await this.#until(healedAtMs + wholeMsMax, 'tables are not what was written last',
       () => this.observer.rows.isStored())
+  }
+
+  /** By itself, with nothing in the way any more. */
+  async #settle (): Promise<void> {
+    const { cluster, coverage, plan } = this
+    const settled = new Settled(cluster, this.topics, this.observer.rows)
+    await this.#until(cluster.scheduler.now + settledMsMax, 'it is not settled', () => settled.wrong() === '',
+      () => `  ${settled.wrong()}`)
+    if (settled.hasShared(plan.brokers)) coverage.reached('an added broker has its share')
   }
 
   /** The group has read everything too. */

@@ -36,8 +36,8 @@ export interface Strike {
   struck? (): string
   /** Undoes it; what lasts no longer resolves at once. */
   heal (): Promise<void> | void
-  /** Asked when everything is whole again: what is wrong all the same, empty for nothing. */
-  verify? (): string
+  /** Asked when everything is whole again, and may wait: what is wrong all the same, empty for nothing. */
+  verify? (): Promise<string> | string
 }
 
 export interface FaultKind {
@@ -52,6 +52,8 @@ export interface FaultKind {
   readonly ofGroups?: true
   readonly needs?: readonly Need[]
   readonly brokersMin?: number
+  /** When everything is whole, it is waited for that every partition lies where it shall: what it is about. */
+  readonly settles?: true
   /** Takes a copy of records away for good: not again before everything is whole. */
   readonly lossy?: boolean
   /** How long it lasts: alone, and at least and at most among others. */

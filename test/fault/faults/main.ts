@@ -15,7 +15,7 @@ import { run } from './run.ts'
 
 /** To start and to read everything at the end; and for each round beside what it lasts. */
 const besideMsMax = 400_000
-const roundMsMax = 300_000
+const roundMsMax = 900_000
 
 const figuresFile = join(import.meta.dirname, 'figures.json')
 const page = join(import.meta.dirname, '../../../docs/proof.md')

@@ -112,6 +112,7 @@ export const processKinds: readonly FaultKind[] = [
   {
     name: 'kill',
     about: '`kill -9` of a broker',
+    settles: true,
     lastsMs: { alone: 3_000, mixed: [0, 10_000] },
     weight: 3,
     strike: scene => kill(scene, broker => broker !== scene.world.controller(), 'kill -9 of broker')

@@ -10,6 +10,11 @@ import type { Death, FaultKind, Scene, Strike } from './kind.ts'
  * hindered only begin then, one broker after the other.
  */
 export const wholeMsMax = 180_000
+/**
+ * From then on, until every partition lies as it shall (broker/limits.ts): leaderships stay for 30 s where they were
+ * taken from one that struggled; brokers are evened out when all has been well for 10 s; moves copy.
+ */
+const settledMsMax = 120_000
 const calmMs = 2_000
 const mixRoundMs = 30_000
 /** In the mix: between two strikes, on average. */
@@ -71,10 +76,11 @@ export class Rounds {
   async singles (kinds: readonly FaultKind[]): Promise<void> {
     for (const kind of kinds) {
       if (this.#stopped()) return
-      await this.#round(kind.name, deed => this.#last(kind, kind.lastsMs.alone, deed))
+      await this.#round(kind.name, deed => this.#last(kind, kind.lastsMs.alone, deed), kind.settles === true)
       const missed = this.done.at(-1)?.missed ?? []
       this.failures.push(...missed.map(why => `${kind.name}: ${why}`))
     }
+    if (kinds.length > 0) await this.#settle('all of that')
   }
 
   async pairs (pairs: readonly Pair[]): Promise<void> {
@@ -88,6 +94,7 @@ export class Rounds {
         await Promise.all(lasting)
       })
     }
+    if (pairs.length > 0) await this.#settle('all of that')
   }
 
   async mix (kinds: readonly FaultKind[], minutes: number): Promise<void> {
@@ -103,7 +110,7 @@ export class Rounds {
           await this.#wait(Math.min(rng.exponential(betweenStrikesMs), Math.max(0, roundEndMs - nowMs())))
         }
         await Promise.all(lasting)
-      })
+      }, true)
     }
   }
 
@@ -150,7 +157,8 @@ export class Rounds {
     return strike
   }
 
-  async #round (name: string, body: (deed: Deed) => Promise<void>): Promise<void> {
+  /** @param settles afterwards every partition must lie as it shall */
+  async #round (name: string, body: (deed: Deed) => Promise<void>, settles = false): Promise<void> {
     const { world, struck } = this.#scene
     this.#say(name)
     const deed: Deed = { what: [], missed: [] }
@@ -163,8 +171,9 @@ export class Rounds {
     const healedAtMs = nowMs()
     const wholeAtMs = await this.#whole(healedAtMs)
     this.#lossy = false
-    const wrong = this.#toVerify.splice(0).map(strike => strike.verify?.() ?? '').filter(text => text !== '')
-    this.failures.push(...wrong.map(text => `${name} (${what.join('; ')}): ${text}`))
+    if (Number.isFinite(wholeAtMs)) this.#say(`  whole ${((wholeAtMs - healedAtMs) / 1000).toFixed(1)} s after it`)
+    else this.failures.push(`${name} (${what.join('; ')}): ${world.notReady()}, ${wholeMsMax / 1000} s after healing`)
+    await this.#verify(`${name} (${what.join('; ')})`, settles && Number.isFinite(wholeAtMs))
     for (const crash of this.#crashes.news()) {
       this.#say(`  ${crash}`)
       this.failures.push(`${name} (${what.join('; ')}): ${crash}`)
@@ -176,9 +185,30 @@ export class Rounds {
       this.failures.push(`${name} (${what.join('; ')}): ${end}`)
     }
     this.done.push({ name, what, missed, startedAtMs, healedAtMs, wholeAtMs })
-    if (Number.isFinite(wholeAtMs)) this.#say(`  whole ${((wholeAtMs - healedAtMs) / 1000).toFixed(1)} s after it`)
-    else this.failures.push(`${name} (${what.join('; ')}): ${world.notReady()}, ${wholeMsMax / 1000} s after healing`)
     await this.#wait(calmMs)
+  }
+
+  async #verify (name: string, settles: boolean): Promise<void> {
+    const wrong: string[] = []
+    for (const strike of this.#toVerify.splice(0)) wrong.push(await strike.verify?.() ?? '')
+    wrong.push(...this.#scene.world.placement.failures.splice(0))
+    for (const text of wrong.filter(each => each !== '')) {
+      this.#say(`  ${text}`)
+      this.failures.push(`${name}: ${text}`)
+    }
+    if (settles) await this.#settle(name)
+  }
+
+  /** With nothing in the way, by itself. */
+  async #settle (name: string): Promise<void> {
+    const sinceMs = nowMs()
+    let wrong = this.#scene.world.misplaced()
+    while (wrong !== '' && nowMs() - sinceMs < settledMsMax && !this.#stopped()) {
+      await pause(50)
+      wrong = this.#scene.world.misplaced()
+    }
+    if (wrong === '') this.#say(`  settled ${((nowMs() - sinceMs) / 1000).toFixed(1)} s after that`)
+    else if (!this.#stopped()) this.failures.push(`${name}: ${wrong}, ${settledMsMax / 1000} s after all was whole`)
   }
 
   /** When everything was whole, and stayed so for a moment: what has just been struck may not show yet. */

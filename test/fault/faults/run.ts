@@ -140,6 +140,7 @@ export async function run (options: FaultOptions, folder: string, volumes: Volum
   told: Told): Promise<Outcome> {
   const topics = topicsOf(options)
   const world = await World.start(folder, options.brokers, [...topics, ...deadLettersOf(options)], { rebalance })
+  world.placement.begin()
   told.say(`${options.brokers} brokers are ready`)
   const clients = new Clients(world, topics, options.seed, options.everyMs, options.workload)
   let stoppedWorld = false

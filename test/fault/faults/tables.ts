@@ -4,7 +4,8 @@ import type { Table } from '../../../broker/controller/table.ts'
 import { decodeTable } from '../../../broker/controller/table-codec.ts'
 import type { KubeObject as PortObject } from '../../../broker/io/ports.ts'
 import type { PartitionRow } from '../../../broker/row.ts'
-import type { KubeApi } from '../../../local/kube/api.ts'
+import type { BrokerInfo } from '../../../wire/messages.ts'
+import type { KubeApi, KubeObject } from '../../../local/kube/api.ts'
 
 /** What is read of the API: the embedded one, or what a real one has answered. */
 export type Tables = Pick<KubeApi, 'list'>
@@ -22,6 +23,11 @@ function tablesOf (api: Tables): Table[] {
 
 export function placedRows (api: Tables): Placed[] { return placedIn(tablesOf(api)) }
 
+/** Of one PartitionTable. */
+export function rowsOfTable (table: KubeObject): Placed[] {
+  return placedIn([decodeTable(table as unknown as PortObject)])
+}
+
 function placedIn (tables: readonly Table[]): Placed[] {
   const placed: Placed[] = []
   for (const table of tables) {
@@ -31,6 +37,11 @@ function placedIn (tables: readonly Table[]): Placed[] {
     }
   }
   return placed
+}
+
+/** In order of id. */
+export function registeredBrokers (api: Tables): BrokerInfo[] {
+  return [...brokersOf(tablesOf(api)).values()].sort((a, b) => a.brokerId - b.brokerId)
 }
 
 /** How often the broker's volume had been opened when it registered last (the brokerEpoch), 0 for never. */

@@ -25,7 +25,12 @@ async function moveThrottled ({ world, rng }: Scene): Promise<Strike | undefined
   const others = world.brokers().filter(broker => !row.replicas.includes(broker))
   if (others.length === 0) return undefined
   const newcomer = rng.pick(others)
-  const command = ['partition', 'move', `${bulkTopic.name}/0`, '--replicas', `${newcomer},${rng.pick(row.replicas)}`]
+  const target = [newcomer, rng.pick(row.replicas)]
+  const command = ['partition', 'move', `${bulkTopic.name}/0`, '--replicas', target.join()]
+  const key = `${bulkTopic.name}-0`
+  const mark = world.placement.mark(key)
+  world.placement.asked(key, target)
+  let isAccepted = false
   const isThere = (): boolean => rowNow()?.inSync.some(({ brokerId }) => brokerId === newcomer) === true
   const startedMs = nowMs()
   const seen: number[] = []
@@ -34,7 +39,8 @@ async function moveThrottled ({ world, rng }: Scene): Promise<Strike | undefined
   // The same command again changes nothing, and tells how far it is.
   const ask = async (): Promise<void> => {
     const { code, stdout, stderr } = await world.millrace([...command, '--json'])
-    if (code !== 0) refused = stderr.trim().split('\n')[0] ?? ''
+    if (code === 0) isAccepted = true
+    else refused = stderr.trim().split('\n')[0] ?? ''
     const { bytesLeft = null } = code === 0 && stdout !== '' ? JSON.parse(stdout) as Answer : {}
     if (bytesLeft !== null && bytesLeft > 0 && bytesLeft < bulkTopic.ballastBytes) seen.push(bytesLeft)
   }
@@ -48,7 +54,8 @@ async function moveThrottled ({ world, rng }: Scene): Promise<Strike | undefined
     struck: () => {
       if (seen.length === 0) return `nobody saw how far it was${refused === '' ? '' : `: ${refused}`}`
       return tookMs > heldBackMsMin ? '' : `it took ${Math.round(tookMs)} ms: it was not held back`
-    }
+    },
+    verify: () => isAccepted ? world.placement.notMoved(key, target, mark) : ''
   }
 }
 

@@ -22,6 +22,7 @@ import { keysOf } from './client-options.ts'
 import type { WorkTopic } from './client-options.ts'
 import type { LaunchConfig } from './launch.ts'
 import { Network } from './network.ts'
+import { misplacedIn, PlacementWatch } from './placement.ts'
 import { controllerOf, notWhole, placedRows } from './tables.ts'
 
 export const kubeHost = 'kube'
@@ -59,6 +60,7 @@ export class World {
   /** Pids of client processes, by name. */
   readonly clientPids: Map<string, number>
   readonly troubles: string[] = []
+  readonly placement: PlacementWatch
   readonly #config: LaunchConfig
   readonly #runner: PodRunner
   readonly #sets: StatefulSetController
@@ -75,6 +77,7 @@ export class World {
     this.folder = folder
     this.clientPids = clientPids
     this.api = api
+    this.placement = new PlacementWatch(api)
     this.network = network
     this.#proxies = proxies
     this.#config = config
@@ -221,6 +224,9 @@ export class World {
     return unready.length > 0 ? `not ready: ${unready.join(', ')}` : notWhole(this.api)
   }
 
+  /** Empty when it is whole and every partition lies as it shall when nothing strikes; otherwise what does not. */
+  misplaced (): string { return this.notReady() || misplacedIn(this.api, this.brokersWanted()) }
+
   /** What the Cluster asks for. */
   brokersWanted (): number {
     const cluster = this.api.get('clusters.millrace.dev', namespace, clusterName)
@@ -241,6 +247,7 @@ export class World {
   }
 
   async stop (): Promise<void> {
+    this.placement.close()
     await this.#sets.stop()
     await Promise.all([this.#runner.stop(stopMsMax), this.#operator.stop(stopMsMax)])
     await this.#services.stop()

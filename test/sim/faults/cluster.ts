@@ -3,6 +3,7 @@ import type { PartitionRow } from '../../../broker/row.ts'
 import type { SimBroker } from '../broker.ts'
 import type { SimCluster } from '../cluster.ts'
 import type { SimOperator } from '../operator.ts'
+import { diskFaults, kubeFaultKinds, networkFaults, processFaults } from './kinds.ts'
 import type { clusterFaults } from './kinds.ts'
 import type { Fault, FaultWorld } from './world.ts'
 
@@ -44,15 +45,23 @@ export function removeLast (cluster: SimCluster, operator: SimOperator, later: (
   })
 }
 
+/** So often something struck that nobody had asked for, as they ask for the changes of this file. */
+function harmDone ({ counts }: FaultWorld): number {
+  return [...processFaults, ...networkFaults, ...diskFaults, ...kubeFaultKinds]
+    .reduce((sum, kind) => sum + (counts.get(kind) ?? 0), 0)
+}
+
 function drain (world: FaultWorld): boolean {
   const { cluster, coverage, operator, topics } = world
   const broker = cluster.brokers.at(-1)!
   const needed = Math.max(3, ...topics.all.map(({ replicas }) => replicas))
   if (cluster.brokers.length <= needed || world.draining !== undefined || broker.guest !== undefined) return false
   world.draining = broker
+  const harmBefore = harmDone(world)
   removeLast(cluster, operator, (ms, run) => { world.until(ms, run) }, () => {
     world.draining = undefined
     coverage.reached('a broker was drained and removed')
+    if (harmDone(world) > harmBefore) coverage.reached('a broker was drained and removed among other faults')
   })
   return true
 }
@@ -93,8 +102,10 @@ function giveUp (world: FaultWorld): boolean {
 function elect (world: FaultWorld): boolean {
   const found = anyRow(world, () => true)
   if (found === undefined) return false
-  const { topic, row: { partition, inSync } } = found
-  world.operator.elect(topic, partition, world.rng.pick([-1, ...inSync.map(({ brokerId }) => brokerId)]))
+  const { topic, row: { topicId, partition, inSync } } = found
+  const leader = world.rng.pick([-1, ...inSync.map(({ brokerId }) => brokerId)])
+  world.rows.wantLeader(`${topicId}-${partition}`, leader)
+  world.operator.elect(topic, partition, leader)
   return true
 }
 

@@ -7,6 +7,7 @@ import type { KubeStore } from '../kube-store.ts'
 import type { SimOperator } from '../operator.ts'
 import type { SimRng } from '../rng.ts'
 import type { Topics } from '../topics.ts'
+import type { FaultKind } from './kinds.ts'
 
 /** What may be done to clients, and whom the nemesis tells. */
 export interface Victims {
@@ -26,10 +27,11 @@ export interface FaultWorld {
   readonly victims: Victims
   readonly operator: SimOperator
   readonly topics: Topics
-  /** By 'topicId-partition': the newest row, and which brokers a person has named as lost. */
+  /** By 'topicId-partition': the newest row, which brokers a person has named as lost; told whom to lead. */
   readonly rows: {
     readonly latest: ReadonlyMap<string, PartitionRow>
     readonly ordered: Map<string, readonly number[]>
+    wantLeader (key: string, leader: number): void
   }
   /** A smaller in-sync set could be lost whole by what else is in the plan. */
   readonly minInSyncMin: number
@@ -38,6 +40,8 @@ export interface FaultWorld {
   readonly backups: ReturnType<KubeStore['backup']>[]
   /** Cuts that were made and not healed. */
   cuts: number
+  /** What has struck so far, by kind. */
+  readonly counts: ReadonlyMap<FaultKind, number>
   /** Nothing strikes before. */
   calmUntilMs: number
   /** The one broker whose disk may lose what it acknowledged: all others together still hold everything. */

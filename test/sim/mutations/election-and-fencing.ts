@@ -136,5 +136,16 @@ export const electionAndFencing: readonly Mutation[] = [
     }],
     kind: 'script',
     finders: ['scenario recovered-by-the-best', 'plan losses']
+  },
+  {
+    name: 'preferred-leaders-do-not-return',
+    rule,
+    without: 'preferred leaders return when caught up',
+    edits: [{
+      file: 'broker/controller/preferred.ts',
+      search: 'if (preferred !== nobody) wishes.push(wishFor(row, preferred, roster))',
+      replace: ''
+    }],
+    finders: ['seeds']
   }
 ]

@@ -34,5 +34,27 @@ export const moves: readonly Mutation[] = [
       replace: 'if (inSync === undefined) return undefined'
     }],
     finders: ['plan moves', 'seeds']
+  },
+  {
+    name: 'brokers-not-evened-out',
+    rule,
+    without: 'brokers that hold less than their share get replicas from those with more',
+    edits: [{
+      file: 'broker/controller/mover.ts',
+      search: 'return brokers.length === 0 ? [] : planBalance(scene.rows, brokers, limits.balanceMovesMax)',
+      replace: 'return []'
+    }],
+    finders: ['seeds']
+  },
+  {
+    name: 'other-replication-not-carried-out',
+    rule,
+    without: 'a Topic with another number of replicas is the same as moves',
+    edits: [{
+      file: 'broker/controller/topics.ts',
+      search: 'resize(draft, topic.topicId, wish.replicas, facts)',
+      replace: ''
+    }],
+    finders: ['seeds']
   }
 ]
