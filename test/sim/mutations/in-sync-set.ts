@@ -162,6 +162,6 @@ export const inSyncSet: readonly Mutation[] = [
         '          if (now !== undefined) Object.assign(object.metadata, { uid: now.uid, resourceVersion: ' +
         'now.resourceVersion })'
     }],
-    finders: ['scenario controller-cut-off', 'plan takeovers', 'seeds']
+    finders: ['scenario two-controllers', 'plan takeovers', 'seeds']
   }
 ]
