@@ -80,8 +80,14 @@ export class OffsetFeed {
       this.#host.failed(error)
       return
     }
-    const { logStart } = error
+    const { logStart, highWatermark } = error
     const isGone = this.#next < logStart
+    // A leader that lags behind says this for a moment; after a loss of records a person has to say where to go on.
+    if (!isGone) {
+      const { topic, partition } = this.#place
+      const why = `the group stands at ${this.#next}, behind its end at ${highWatermark}: see group reset`
+      this.#host.ports.onWaiting(`${topic}/${partition} (${why})`)
+    }
     this.#timer?.cancel()
     this.#timer = this.#host.ports.clock.setTimer(isGone ? 0 : queueAheadRetryMs, () => {
       if (this.#reader === undefined) return

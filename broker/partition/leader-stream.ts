@@ -180,9 +180,11 @@ export class LeaderStream {
     const subscription = this.#byId.get(response.subscriptionId)
     if (subscription === undefined) return
     const { follower } = subscription
+    const wasHeard = follower.isCurrent
     const next = follower.receive(response, this.#host.clock.now())
     switch (next) {
       case 'go-on':
+        if (!wasHeard) this.#heard(subscription)
         this.throttle()
         return
       case 'row':
@@ -196,6 +198,11 @@ export class LeaderStream {
       case 'damaged':
         this.#endSubscription(subscription, response, next)
     }
+  }
+
+  /** The first word of the leader. What was vouched for may be gone with it: it is said anew when it is durable. */
+  #heard (subscription: Subscription): void {
+    subscription.acknowledged = Math.min(subscription.acknowledged, subscription.follower.state.durableEnd)
   }
 
   #endSubscription (subscription: Subscription, response: ReplicateResponse, next: 'retry' | 'damaged'): void {

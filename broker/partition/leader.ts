@@ -218,7 +218,10 @@ export class Leader {
     progress.streaming = true
     progress.brokerEpoch = feed.brokerEpoch
     feed.begin(progress, Math.max(feed.fetchOffset, log.logStart))
-    this.acknowledge(progress, feed.durableEnd, nowMs)
+    // A log that ends below this one's start may hold what was never committed: the follower drops it, and its end
+    // counts when that is durable. A crash before would bring it back.
+    const isIncomparable = feed.lastEpoch >= 0 && feed.fetchOffset <= log.logStart
+    if (!isIncomparable) this.acknowledge(progress, feed.durableEnd, nowMs)
   }
 
   /** A broker holds one replica of the partition: an older subscription of it is over. */

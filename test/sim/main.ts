@@ -1,7 +1,7 @@
 // The simulator's command line: npm run sim -- --seed 7, or --seeds 1000 --minutes 5.
 import { Command, InvalidArgumentError } from 'commander'
 import { formatLine } from './log.ts'
-import { parsePlan, PlanError } from './plan-text.ts'
+import { commandOf, parsePlan, PlanError } from './plan-text.ts'
 import type { Plan } from './plan.ts'
 import { describeFailure, describeShrunk, formatEvent } from './report.ts'
 import { runSeed } from './run.ts'
@@ -116,7 +116,10 @@ async function explainSeed ({ seed, failure }: Summary, options: Options): Promi
   Error.stackTraceLimit = 10
   const result = await runSeed(seed)
   if (result.failure !== undefined) await explain(result, options)
-  else console.log(`seed ${seed} failed, and does not when it runs again: ${failure?.kind}: ${failure?.message}`)
+  else {
+    console.log(`seed ${seed} failed, and does not when it runs again: ${failure?.kind}: ${failure?.message}\n` +
+      `\nagain: ${commandOf(seed, result.plan)}`)
+  }
 }
 
 async function many (options: Options): Promise<boolean> {

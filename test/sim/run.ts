@@ -33,6 +33,8 @@ export interface RunResult {
 export interface Spectator {
   readonly onLine?: ((line: LogLine) => void) | undefined
   readonly onEvent?: ((entry: TraceEntry) => void) | undefined
+  /** True: the run is given up, as a failure of that name. */
+  readonly isOver?: (() => boolean) | undefined
 }
 
 /** What a seed says: its plan, its faults. */
@@ -53,6 +55,7 @@ export async function runWith (seed: number, plan: Plan, spectator: Spectator,
   const { addresses, scheduler, network, kube } = cluster
   cluster.book.onLine = spectator.onLine
   scheduler.trace.onEntry = spectator.onEvent
+  scheduler.isOver = spectator.isOver
   let faultsAtMs = 0
   try {
     await simulation.setUp()

@@ -8,7 +8,7 @@
 //   ---
 //   pass 2s                                virtual time
 //   pause|resume|kill|power|start|stop|wipe WHO    WHO: ids '0,1', 'leader of t0-0', 'controller', 'all'
-//   cut 0-1 | cut 0>1 | cut 0-kube | heal  links: both ways, one way
+//   cut 0-1 | cut 0>1 | cut 0-kube | heal  links: both ways, one way; of ids, hosts, 'controller', 'peers' (all others)
 //   kube down|silent|up | kube delay 300ms
 //   disk 30s WHO                           how long an fsync takes from now on, on average
 //   flip|unreadable|readable WHO           bits on its disk flip; reads fail from now on, or do not any more
@@ -169,9 +169,22 @@ class Script {
 
   #cut (pair: string): void {
     const { network } = this.#simulation.cluster
-    const [a, b] = pair.split(/[->]/).map((name) => /^\d+$/.test(name) ? `b${name}` : name)
-    network.cut(a!, b!)
-    if (pair.includes('-')) network.cut(b!, a!)
+    const [from, to] = pair.split(/[->]/).map((name) => this.#hosts(name))
+    for (const a of from!) {
+      for (const b of to!) {
+        network.cut(a, b)
+        if (pair.includes('-')) network.cut(b, a)
+      }
+    }
+  }
+
+  #hosts (name: string): readonly string[] {
+    if (/^\d+$/.test(name)) return [`b${name}`]
+    if (name !== 'controller' && name !== 'peers') return [name]
+    const { cluster } = this.#simulation
+    const controllers = this.#who(['controller'])
+    const those = name === 'controller' ? controllers : cluster.brokers.filter((each) => !controllers.includes(each))
+    return those.map(({ id }) => `b${id}`)
   }
 
   /** Time passes until it is so. */

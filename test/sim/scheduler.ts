@@ -60,6 +60,8 @@ export class Scheduler {
   readonly trace = new Trace(eventsShown)
   /** Called after each event, when all its promises have run: where invariants are asserted. */
   onStep: ((event: SimEvent) => void) | undefined
+  /** Asked now and then: true gives the run up, for whoever has no more real time for it. */
+  isOver: (() => boolean) | undefined
   readonly #heap = new Heap<SimEvent>()
   #now = 0
   #sequence = 0
@@ -117,6 +119,7 @@ export class Scheduler {
         resolve(result)
       }
       const turn = (): void => {
+        if (this.isOver?.() === true) this.fail(new SimFailure('given up', 'there was no more time for this run'))
         const outcome = this.#turn(untilMs, done)
         // One more turn at the end, so that a rejection of the last event is not missed.
         if (outcome === undefined) setImmediate(turn)

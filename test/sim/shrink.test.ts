@@ -2,9 +2,10 @@
 import { spawn } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { expect, test } from 'vitest'
+import { SimFailure } from './failure.ts'
 import { formatPlan, parsePlan, PlanError } from './plan-text.ts'
 import { runSeed } from './run.ts'
-import { ddmin } from './shrink.ts'
+import { ddmin, shrink } from './shrink.ts'
 
 const main = fileURLToPath(new URL('./main.ts', import.meta.url))
 
@@ -56,12 +57,29 @@ test('a broken build: the seed, a smaller run, and the command that repeats it',
   const mutation = 'commit-by-majority'
   const { code, out } = await simulate(['--seed', '1', '--seeds', '40', '--shrink', '5'], mutation)
   expect(code).toBe(1)
+  // The whole story twice: of the seed, and of the smaller run.
+  const story = ['last log lines:', 'last events:', 'faults:', 'plan:', 'violated:', 'again:']
+  const headings = new RegExp(`^(${story.join('|')})`, 'gm')
+  expect(out.match(headings)).toEqual([...story, ...story])
   const [, seed = '', plan = ''] = /smallest of [^]*again: npm run sim -- --seed (\d+) --plan '(.*)'/.exec(out) ?? []
   expect(plan).not.toBe('')
   const kind = /violated: (.*)/.exec(out)![1]!
   const again = await simulate(['--seed', seed, '--plan', plan, '--shrink', '0'], mutation)
   expect([again.code, /violated: (.*)/.exec(again.out)?.[1]]).toEqual([1, kind])
 }, 60_000)
+
+test('a run that is under way when the time is over is given up', async () => {
+  const plan = parsePlan(3, '{"safetyMs":1000}')
+  const { failure } = await runSeed(3, plan, { isOver: () => true })
+  expect(failure?.kind).toBe('given up')
+  const failed = { ...await runSeed(3, plan), failure: new SimFailure('liveness', 'it does not heal') }
+  // Smaller runs that never end by themselves.
+  const { result, runs } = await shrink(failed, 0.05, async (_, __, spectator) => {
+    while (spectator?.isOver?.() === false) await new Promise(setImmediate)
+    return { ...failed, failure: new SimFailure('given up', '') }
+  })
+  expect([result, runs]).toEqual([failed, 1])
+})
 
 test('another process sees the same', async () => {
   const plan = '{"safetyMs":1000}'

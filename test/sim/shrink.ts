@@ -36,22 +36,25 @@ export interface Shrunk {
   readonly runs: number
 }
 
-/** @param run carries out a plan of the failed run's seed */
-export async function shrink (failed: RunResult, secondsMax: number,
-  run: (seed: number, plan: Plan) => Promise<RunResult> = runSeed): Promise<Shrunk> {
+/**
+ * @param secondsMax a run that is under way then is given up: one that does not heal can be many times as long
+ * @param run carries out a plan of the failed run's seed
+ */
+export async function shrink (failed: RunResult, secondsMax: number, run = runSeed): Promise<Shrunk> {
   const endsAt = performance.now() + secondsMax * 1_000
+  const isOver = (): boolean => performance.now() >= endsAt
   let [best, runs] = [failed, 0]
   const attempt: Attempt = async (change) => {
-    if (performance.now() >= endsAt) return false
+    if (isOver()) return false
     runs++
-    const result = await run(failed.seed, { ...best.plan, ...change })
+    const result = await run(failed.seed, { ...best.plan, ...change }, { isOver })
     if (result.failure === undefined || result.failure.kind !== failed.failure?.kind) return false
     best = result
     return true
   }
   // What was due and could not be done mattered in rare cases only.
   await attempt({ only: best.strikes.map(({ name }) => name) })
-  for (let before = Infinity, now = sizeOf(best.plan); now < before && performance.now() < endsAt;) {
+  for (let before = Infinity, now = sizeOf(best.plan); now < before && !isOver();) {
     await simplify(() => best, attempt)
     if (best.plan.only !== undefined) await ddmin(best.plan.only, (only) => attempt({ only }))
     ;[before, now] = [now, sizeOf(best.plan)]

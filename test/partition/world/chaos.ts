@@ -3,34 +3,16 @@
 import { assert } from '../../../broker/assert.ts'
 import { hasIdentity, nobody, sameIdentity } from '../../../broker/row.ts'
 import type { PartitionRow, ReplicaIdentity } from '../../../broker/row.ts'
-import { decodeRecords } from '../../../wire/batch-reader.ts'
-import { batches } from '../../../wire/record-batch.ts'
 import { WireError } from '../../../wire/errors.ts'
+import { Promises } from './promises.ts'
 import { TestRng } from './time.ts'
 import { World, ref, topicId } from './world.ts'
 import { valueBatch } from './batch.ts'
-import type { StoredBatch } from './memory-volume.ts'
 
 export interface ChaosOptions {
   readonly brokers: number
   readonly minInSync: number
   readonly steps: number
-}
-
-const texts = new WeakMap<StoredBatch, string>()
-
-/** One record per batch: `value@epoch`. */
-function textOf (batch: StoredBatch): string {
-  const known = texts.get(batch)
-  if (known !== undefined) return known
-  const text = decode(batch)
-  texts.set(batch, text)
-  return text
-}
-
-function decode (batch: StoredBatch): string {
-  return [...batches(batch.bytes)].flatMap(header => decodeRecords(batch.bytes, header))
-    .map(record => `${new TextDecoder().decode(record.value!)}@${batch.epoch}`).join(',')
 }
 
 /** An idempotent producer with one batch under way; it gives up waiting when its broker may be dead. */
@@ -81,8 +63,7 @@ export class Chaos {
   readonly #clients: Client[]
   readonly #actions: [number, () => void | Promise<void>][]
   readonly #weightTotal: number
-  /** By offset. */
-  readonly #committed: string[] = []
+  readonly #promises: Promises
   /** Rows that a broker has yet to hear of, in order. */
   readonly #pushes: PartitionRow[][]
   readonly trace: string[] = []
@@ -91,6 +72,7 @@ export class Chaos {
     this.#rng = new TestRng(seed)
     this.#options = options
     this.world = new World(options.brokers)
+    this.#promises = new Promises(this.world)
     this.#clients = [1, 2, 3, 4].map(id => new Client(this.world, id))
     this.#actions = this.#drawWeights()
     this.#weightTotal = this.#actions.reduce((sum, [weight]) => sum + weight, 0)
@@ -121,7 +103,7 @@ export class Chaos {
     for (let step = 0; step < this.#options.steps; step++) {
       await this.#step()
       await world.settle()
-      this.#check()
+      this.#promises.check()
     }
     await this.#heal()
   }
@@ -303,50 +285,6 @@ export class Chaos {
       this.world.brokers[member.brokerId]!.disk.volumeId === member.volumeId).length >= this.#options.minInSync
   }
 
-  // Invariants
-
-  #check (): void {
-    for (const id of this.#alive) {
-      const replica = this.world.replica(id)
-      if (replica === undefined) continue
-      assert(replica.damaged === '', `broker ${id} is damaged: ${replica.damaged}`)
-      const { highWatermark, log } = replica.state
-      const stored = this.world.brokers[id]!.process!.volume.get(topicId, 0)!.batches
-      assert(highWatermark <= log.logEnd, `broker ${id}: high watermark above the end`)
-      this.#checkCommitted(id, stored, highWatermark)
-      this.#checkLeader(id)
-    }
-    // Every member of the set holds, on disk, every committed record.
-    for (const member of this.world.row!.inSync) {
-      const { disk } = this.world.brokers[member.brokerId]!
-      if (disk.volumeId !== member.volumeId) continue
-      const stored = disk.images.get(`${topicId}-0`)?.batches ?? []
-      for (const [offset, text] of this.#committed.entries()) {
-        const found = stored[offset]
-        assert(found !== undefined && textOf(found) === text,
-          `member ${member.brokerId} lacks committed ${text} at ${offset} on its disk`)
-      }
-    }
-  }
-
-  #checkCommitted (id: number, stored: readonly StoredBatch[], highWatermark: number): void {
-    for (let offset = 0; offset < highWatermark; offset++) {
-      const text = textOf(stored[offset]!)
-      const known = this.#committed[offset] ??= text
-      assert(known === text, `broker ${id} has ${text} at ${offset}, committed was ${known}`)
-    }
-  }
-
-  #checkLeader (id: number): void {
-    const { row } = this.world
-    const leader = this.world.replica(id)!.leader
-    if (leader === undefined || leader.epoch !== row!.leaderEpoch) return
-    const counted = leader.inSync.countedSet()
-    for (const member of row!.inSync) {
-      assert(hasIdentity(counted, member), `leader ${id} does not count member ${member.brokerId}`)
-    }
-  }
-
   /** Everybody lives and hears everything: all must become whole. */
   async #heal (): Promise<void> {
     const { world } = this
@@ -363,7 +301,7 @@ export class Chaos {
       await world.runFor(200)
       for (let n = world.asks.length; n > 0; n--) this.#answerAsk()
       for (const queue of this.#pushes) queue.length = 0
-      this.#check()
+      this.#promises.check()
     }
     const state = [world.describeRow(), ...this.#all.map(id => world.describe(id))].join('\n')
     assert(this.#isWhole(), `not whole after healing:\n${state}`)
@@ -381,7 +319,7 @@ export class Chaos {
 
   /** Every acknowledged record once, in order, where it was said to be. */
   #checkClients (): void {
-    const values = this.#committed.map(text => text.split('@')[0]!)
+    const values = this.#promises.committed.map(text => text.split('@')[0]!)
     for (const client of this.#clients) {
       for (const { value, offset } of client.acknowledged) {
         assert(values[offset] === value, `${value} was acknowledged at ${offset}, where ${values[offset]} is`)

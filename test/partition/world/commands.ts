@@ -19,12 +19,14 @@
 //   trim N OFFSET                the owner needs nothing below
 //   order N                      to remove its replica
 //   forget N                     everything that there is, in which the topic is not
+//   lawless                      what follows breaks the controller's rules on purpose: no promise is asserted any more
 //   fetch N OFFSET [follower=EPOCH] | latest N | ends N.. | show   follower: it need not lead; EPOCH the reader's
 import { WireError, isErrorCode } from '../../../wire/errors.ts'
 import { decodeRecords } from '../../../wire/batch-reader.ts'
 import { batches } from '../../../wire/record-batch.ts'
 import type { PartitionRow } from '../../../broker/row.ts'
 import type { MemoryDisk } from './memory-volume.ts'
+import { Promises } from './promises.ts'
 import { World, ref, topicId } from './world.ts'
 
 interface Args {
@@ -49,6 +51,7 @@ function ids (text: string | undefined, otherwise: number[]): number[] {
 
 export class Scenario {
   #world: World | undefined
+  #promises: Promises | undefined
   #copy: MemoryDisk | undefined
   #kept: PartitionRow | undefined
 
@@ -63,6 +66,7 @@ export class Scenario {
     const world = this.#world
     if (world === undefined) throw new Error('a scenario begins with `cluster N`')
     const told = await this.#run(world, name, args)
+    this.#check(world)
     const events = world.events
     world.events = []
     return [...told, ...events].join('\n')
@@ -72,6 +76,7 @@ export class Scenario {
     const count = Number(positional[0])
     const world = new World(count)
     this.#world = world
+    this.#promises = new Promises(world)
     const all = world.brokers.map(broker => broker.id)
     for (const id of all) await world.start(id)
     world.row = {
@@ -93,6 +98,17 @@ export class Scenario {
     world.events = []
   }
 
+  /** After every command. What an acknowledgement says is looked at when it is known what is committed. */
+  #check (world: World): void {
+    const promises = this.#promises
+    if (promises === undefined) return
+    promises.check()
+    for (const { value, offset } of world.acknowledged) {
+      for (const [index, part] of value.split('+').entries()) promises.told(part, offset + index, 'acknowledged')
+    }
+    world.acknowledged = []
+  }
+
   async #run (world: World, name: string, { positional, named }: Args): Promise<string[]> {
     const all = world.brokers.map(broker => broker.id)
     const first = Number(positional[0])
@@ -101,7 +117,11 @@ export class Scenario {
       case 'elect':
         world.row = { ...world.row!, leader: first, version: world.row!.version + 1 }
         world.row.leaderEpoch++
-        if (named['barred'] !== undefined) world.row.barred = ids(named['barred'], []).map(id => world.identity(id))
+        if (named['barred'] !== undefined) {
+          world.row.barred = ids(named['barred'], []).map(id => world.identity(id))
+          // A person has given up what the survivors lack.
+          if (this.#promises !== undefined) this.#promises = new Promises(world)
+        }
         if (named['in'] !== undefined) world.row.inSync = ids(named['in'], []).map(id => world.identity(id))
         return this.#push(world, ids(named['to'], all))
       case 'row':
@@ -154,6 +174,7 @@ export class Scenario {
         this.#copy = world.brokers[first]!.disk.copy()
         return []
       case 'rollback':
+        this.#promises?.excused.add(first)
         world.brokers[first]!.disk = this.#copy!.copy()
         return []
       case 'wipe':
@@ -166,17 +187,22 @@ export class Scenario {
         world.paused.delete(first)
         return []
       case 'rot':
+        this.#promises?.excused.add(first)
         world.replica(first)!.log.onDamaged?.('rotten')
         await world.settle()
         return []
       case 'trim':
         world.brokers[first]!.process!.host.deleteRecordsBefore(ref, Number(positional[1]))
         return []
+      case 'lawless':
+        this.#promises = undefined
+        return []
       case 'order':
         world.push(first, { rows: [], remove: [{ topicId, partition: 0, ...world.identity(first) }] })
         await world.settle()
         return []
       case 'forget':
+        this.#promises?.excused.add(first)
         world.push(first, { full: true, topics: [], rows: [] })
         await world.settle()
         return []
@@ -252,8 +278,10 @@ export class Scenario {
       const { records, highWatermark, leaderEpoch } =
         await world.brokers[id]!.process!.host.fetch(ref, offset, Number(follower ?? -1), 1 << 20,
           follower !== undefined)
-      const values = [...batches(records)].flatMap(header => decodeRecords(records, header))
-        .map(record => new TextDecoder().decode(record.value!))
+      const found = [...batches(records)].flatMap(header => decodeRecords(records, header))
+      const values = found.map(record => new TextDecoder().decode(record.value!))
+      this.#check(world)
+      for (const [index, value] of values.entries()) this.#promises?.told(value, found[index]!.offset, 'read')
       return [`e${leaderEpoch} hw ${highWatermark}: ${values.join(' ')}`.trimEnd()]
     } catch (error) {
       if (!(error instanceof WireError)) throw error

@@ -102,6 +102,8 @@ export class World {
   asks: Ask[] = []
   /** What happened since the last look. */
   events: string[] = []
+  /** What producers were told since the last look; a value of several records has the offset of the first. */
+  acknowledged: { readonly value: string, readonly offset: number }[] = []
   readonly cuts = new Set<string>()
   /** Stopped processes: nothing reaches them, nothing leaves them, no fsync returns. */
   readonly paused = new Set<number>()
@@ -216,6 +218,7 @@ export class World {
         ? `${value}: committed at ${baseOffset}`
         : `${value}: ${error.code}${error.code === 'NOT_LEADER' ? ` leader ${error.detail.leader}` : ''}`)
       void epoch
+      if (error === undefined) this.acknowledged.push({ value, offset: baseOffset })
     })
   }
 

@@ -85,7 +85,7 @@ export const appendAndCommit: readonly Mutation[] = [
     rule,
     without: 'what a reset removed and a crash would bring back is not vouched for',
     edits: [{ file: 'broker/partition/state.ts', search: 'this.#resets > 0 ? 0 : ', replace: '' }],
-    finders: ['interleaving reset-before-it-is-durable']
+    finders: ['interleaving reset-counts-when-durable']
   },
   {
     name: 'fetch-offset-as-end',

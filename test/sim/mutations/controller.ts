@@ -42,14 +42,14 @@ export const controller: readonly Mutation[] = [
       ownTablesOnly
     ],
     note: 'two layers: stamps make late writes fail; whoever finds another\'s write gives up',
-    finders: ['scenario controller-cut-off', 'plan takeovers', 'seeds']
+    finders: ['scenario two-controllers', 'plan takeovers', 'seeds']
   },
   {
     name: 'foreign-write-ignored',
     rule,
     without: 'a higher stamp, or a write that is not its own, ends the office',
     edits: [ownTablesOnly],
-    finders: ['scenario controller-cut-off', 'plan takeovers', 'seeds']
+    finders: ['scenario two-controllers', 'plan takeovers', 'seeds']
   },
   {
     name: 'controller-epoch-from-the-lease-alone',

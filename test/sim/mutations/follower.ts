@@ -115,7 +115,7 @@ export const followerRules: readonly Mutation[] = [
       search: "else if (request.leaderEpoch < leader.epoch) feed.refuse(new WireError('FENCED_EPOCH'), leader.row)\n",
       replace: ''
     }],
-    finders: ['histories 3/2', 'interleaving subscription-in-an-older-epoch']
+    finders: ['interleaving subscription-in-an-older-epoch', 'histories 3/2']
   },
   {
     name: 'late-answer-taken',
@@ -134,6 +134,13 @@ export const followerRules: readonly Mutation[] = [
       replace: 'return false'
     }],
     finders: ['interleaving tail-ends-at-the-log-start', 'plan retention']
+  },
+  {
+    name: 'incomparable-end-counts',
+    rule,
+    without: 'the end of a tail that is not comparable counts when it is gone, durably',
+    edits: [{ file: leader, search: 'if (!isIncomparable) this.acknowledge(', replace: 'this.acknowledge(' }],
+    finders: ['interleaving reset-counts-when-durable']
   },
   {
     name: 'truncation-not-journaled',

@@ -51,7 +51,7 @@ export const inSyncSet: readonly Mutation[] = [
       search: 'progress.end >= highWatermark && progress.end >= epochStart',
       replace: 'progress.end >= highWatermark'
     }],
-    finders: ['histories 3/2', 'interleaving kafka-7128-join-below-epoch-start']
+    finders: ['interleaving kafka-7128-join-below-epoch-start', 'histories 3/2']
   },
   {
     name: 'fenced-member-added',
@@ -95,7 +95,7 @@ export const inSyncSet: readonly Mutation[] = [
       search: 'if (nowMs < pending.askedMs + limits.inSyncRetryMs) return undefined',
       replace: 'this.#pending = undefined\n      this.#count()\n      return undefined'
     }],
-    finders: ['histories 3/2', 'plan churn', 'interleaving pending-expand']
+    finders: ['interleaving pending-expand-granted-late', 'histories 3/2', 'plan churn']
   },
   {
     name: 'lost-session-ends-a-pending-change',
@@ -162,6 +162,6 @@ export const inSyncSet: readonly Mutation[] = [
         '          if (now !== undefined) Object.assign(object.metadata, { uid: now.uid, resourceVersion: ' +
         'now.resourceVersion })'
     }],
-    finders: ['scenario controller-cut-off', 'plan takeovers', 'seeds']
+    finders: ['scenario two-controllers', 'plan takeovers', 'seeds']
   }
 ]
