@@ -120,6 +120,12 @@ export class InvariantObserver implements Observer {
     this.#nodes.delete(node)
   }
 
+  /** Is what a leader holds still being read? Then what it commits is known when that is done. */
+  isReading (topicId: string, partition: number): boolean {
+    return [...this.#nodes.values()].some(({ records }) => [...records].some(([log, { leads, known }]) =>
+      log.topicId === topicId && log.partition === partition && leads >= 0 && !known))
+  }
+
   /** Does a leader that lives wait for a change of the set? */
   pendingChange (topicId: string, partition: number): boolean {
     return this.#cluster.brokers.some(({ node }) =>
@@ -297,6 +303,11 @@ export class InvariantObserver implements Observer {
     if (!record.known) return
     if (leads && record.outdatedFrom === Infinity && highWatermark > partition.end) {
       this.#committed(replica, record, partition)
+    }
+    // Its leader has committed more than is known yet: again when that is known.
+    if (highWatermark > partition.end && this.isReading(log.topicId, log.partition)) {
+      record.dirty = true
+      return
     }
     partition.verify(record)
     record.dirty = false
