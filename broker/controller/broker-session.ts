@@ -70,8 +70,13 @@ export class BrokerSession {
 
   get brokerId (): number { return this.info.brokerId }
 
-  /** Clock time until which both heard each other: who is heard but hears nothing can no more lead than the silent. */
-  get reachedAt (): number { return Math.min(this.heardAt, this.#unseen?.sentAt ?? Infinity) }
+  /**
+   * Clock time until which both heard each other: who is heard but hears nobody can no more lead than the silent. Of a
+   * slow one nobody can say: acknowledgements wait behind what it has not taken in yet.
+   */
+  get reachedAt (): number {
+    return this.#slow ? this.heardAt : Math.min(this.heardAt, this.#unseen?.sentAt ?? Infinity)
+  }
 
   join (register: SessionRequest_Register, info: BrokerInfo): void {
     this.#info = { ...info, fenced: false, stopping: false, maintenance: false }

@@ -140,7 +140,7 @@ export class Roster implements Facts {
     const since = attentive ? this.#clock.now() - attentiveMs : -Infinity
     const unfenced = [...this.#registry().values()].filter(broker => !broker.fenced)
     const present =
-      unfenced.filter(broker => (this.#sessions.get(broker.brokerId)?.heardAt ?? -Infinity) > since).length
+      unfenced.filter(broker => (this.#sessions.get(broker.brokerId)?.reachedAt ?? -Infinity) > since).length
     return present * 2 < unfenced.length
   }
 

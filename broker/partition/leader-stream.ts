@@ -14,6 +14,8 @@ interface Subscription {
   readonly follower: Follower
   /** 0: none; the leader refused it, or there is no stream. */
   id: number
+  /** Of the log with which it subscribed; -1: it was empty. */
+  fetchOffset: number
   /** The durable end last said; -1: nothing yet. */
   acknowledged: number
   /** In #acks. */
@@ -54,7 +56,7 @@ export class LeaderStream {
   }
 
   follow (follower: Follower): void {
-    const subscription = { follower, id: 0, acknowledged: -1, due: false }
+    const subscription = { follower, id: 0, fetchOffset: -1, acknowledged: -1, due: false }
     this.#followers.set(follower, subscription)
     if (this.#stream !== undefined) this.#subscribe(subscription)
     else if (this.#reconnectTimer === undefined) this.#open()
@@ -163,6 +165,7 @@ export class LeaderStream {
     subscription.id = id
     this.#byId.set(id, subscription)
     const subscribe = subscription.follower.subscribe(id, this.#host.brokerEpoch)
+    subscription.fetchOffset = subscribe.lastEpoch === -1 ? -1 : subscribe.fetchOffset ?? -1
     subscription.acknowledged = subscribe.durableEnd ?? -1
     this.#stream.send({ request: 'subscribe', subscribe })
   }
@@ -184,7 +187,7 @@ export class LeaderStream {
     const next = follower.receive(response, this.#host.clock.now())
     switch (next) {
       case 'go-on':
-        if (!wasHeard) this.#heard(subscription)
+        if (!wasHeard && follower.isCurrent) this.#heard(subscription, response.records?.logStart ?? 0)
         this.throttle()
         return
       case 'row':
@@ -200,9 +203,11 @@ export class LeaderStream {
     }
   }
 
-  /** The first word of the leader. What was vouched for may be gone with it: it is said anew when it is durable. */
-  #heard (subscription: Subscription): void {
-    subscription.acknowledged = Math.min(subscription.acknowledged, subscription.follower.state.durableEnd)
+  /** The first word of the leader: a tail that it cannot compare it has not counted. What is durable is said anew. */
+  #heard (subscription: Subscription, logStart: number): void {
+    if (subscription.fetchOffset < 0 || subscription.fetchOffset > logStart) return
+    subscription.acknowledged = 0
+    this.acknowledge(subscription.follower)
   }
 
   #endSubscription (subscription: Subscription, response: ReplicateResponse, next: 'retry' | 'damaged'): void {

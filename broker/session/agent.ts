@@ -39,6 +39,8 @@ const rejectedAgainMs = 1_000
 const campaignMs = 1_000
 /** Head start of each candidate before the next. */
 const rankMs = 50
+/** A controller that hears nobody has given up by then. */
+const deafMsMax = limits.sessionTimeoutMs + limits.controllerMinorityMs
 /** Longest wait for a controller to ask for MayStop. */
 const stopAloneMsMax = 500
 
@@ -174,10 +176,9 @@ export class SessionAgent implements ControllerLink {
     const seen = this.#options.volume.controllerEpoch
     const connectedTo = this.#link === undefined ? 0 : this.#controller.controllerEpoch
     if (controllerEpoch >= seen && controllerEpoch > connectedTo && !this.#closed) {
+      if (this.#isDeaf(controller, controllerEpoch)) return this.#identified(seen)
       if (controller !== this.self.brokerId) this.#candidacy.outdated(controllerEpoch)
-      if (this.#isJoining(controller, controllerAddress) || this.#isDeaf(controller, controllerEpoch)) {
-        return this.#identified(seen)
-      }
+      if (this.#isJoining(controller, controllerAddress)) return this.#identified(seen)
       this.#hint = { controllerEpoch, controller, address: controllerAddress }
       this.#wake()
     }
@@ -195,9 +196,10 @@ export class SessionAgent implements ControllerLink {
       where.address === address
   }
 
-  /** The controller that fell silent can be heard, but has not answered since. */
+  /** The controller that fell silent is heard, but has not answered since: for as long as it may keep the office. */
   #isDeaf (controller: number, controllerEpoch: number): boolean {
-    return controllerEpoch <= this.#controller.controllerEpoch && this.#search.silentSince.has(controller)
+    const since = this.#search.silentSince.get(controller) ?? -Infinity
+    return controllerEpoch <= this.#controller.controllerEpoch && this.#options.clock.now() - since < deafMsMax
   }
 
   async #run (): Promise<void> {
@@ -244,7 +246,8 @@ export class SessionAgent implements ControllerLink {
       case 'resigned':
       case 'silent':
     }
-    await this.#campaign(where)
+    // As it registered: its epoch may be above the one that led here.
+    await this.#campaign(this.#controller)
   }
 
   /**

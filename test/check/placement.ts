@@ -47,7 +47,8 @@ function misplaced (partition: PlacedPartition, ids: ReadonlySet<number>): strin
   if (!replicas.every(id => members.includes(id))) {
     return `has the replicas ${replicas.join()}, in sync ${members.join()}`
   }
-  if (leader === replicas[0] || isChosen) return ''
+  // Nobody can be wanted.
+  if (leader === replicas[0] || (isChosen && leader >= 0)) return ''
   return `is led by ${leader}, its replicas are ${replicas.join()}`
 }
 

@@ -141,6 +141,7 @@ export class Simulation {
     await this.#check(healedAtMs)
     await this.#settle()
     if (this.plan.members + this.plan.workers > 0) await this.#membersDie()
+    for (const check of this.#toCheck) check()
     for (const broker of cluster.brokers) this.observer.count(broker)
     nemesis.retire()
     for (const broker of cluster.brokers) broker.stop()
@@ -212,7 +213,6 @@ export class Simulation {
     const starts = new Map(this.topics.partitions().map(({ key, id }) => [key, this.observer.logStart(id)]))
     const removedBelow = (key: string): number => starts.get(key) ?? 0
     const replicas = await replicaContents(cluster, this.observer)
-    for (const check of this.#toCheck) check()
     const keys = this.topics.partitions(this.topics.ordinary).map(({ key }) => key)
     const now = this.topics.remade ? ofThose(history.operations, (key) => starts.has(key)) : history.operations
     const { there, past } = this.#lives(now)

@@ -132,8 +132,7 @@ async function scale (scene: Scene, lastsMs: number): Promise<Strike | undefined
     heal: async () => {
       if (hurried) await lastly(scaledMsMax, () => world.notReady())
       else why = await lastly(patienceMsMax, () => world.notReady() || lacksShare(world.api, before))
-      await patchCluster(scene, { brokers: before })
-      scaling = false
+      await patchCluster(scene, { brokers: before }).finally(() => { scaling = false })
     },
     // That it is gone, and that it was empty when it went, is waited for and watched after each round.
     verify: () => why === '' ? '' : `scaled up to ${before + 1}: ${why}`
@@ -156,8 +155,7 @@ async function replicas (scene: Scene, lastsMs: number): Promise<Strike | undefi
     what: 'the topic orders has 2 replicas for a while',
     heal: async () => {
       if (!hurried) why = await lastly(patienceMsMax, () => world.notReady() || notOf(scene, 2))
-      await set(3)
-      thinned = false
+      await set(3).finally(() => { thinned = false })
     },
     verify: async () => why || await lastly(wishedMsMax, () => notOf(scene, 3))
   }

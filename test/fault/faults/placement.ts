@@ -81,6 +81,8 @@ export class PlacementWatch {
     const { replicas = 0 } = spec as Sized
     const before = this.#size
     this.#size = replicas
+    // One that was there before: what was told of that one counts no more.
+    for (let broker = before; broker < replicas; broker++) this.#shownDraining.delete(broker)
     for (let broker = replicas; broker < before; broker++) {
       const left = placedRows(this.#api).filter(({ row }) => row.replicas.includes(broker) ||
         row.inSync.some(({ brokerId }) => brokerId === broker))

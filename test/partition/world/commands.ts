@@ -16,7 +16,7 @@
 //   copy N | rollback N          a snapshot of its volume is taken | put back, while it is down
 //   cut A-B | heal A-B | reset A-B   messages wait | go on | streams break
 //   pause N | resume N           nothing reaches or leaves it, its fsyncs do not return
-//   trim N OFFSET                the owner needs nothing below
+//   trim N OFFSET                the owner needs nothing below; at a follower: its own retention takes that
 //   order N                      to remove its replica
 //   forget N                     everything that there is, in which the topic is not
 //   lawless                      what follows breaks the controller's rules on purpose: no promise is asserted any more
@@ -192,7 +192,9 @@ export class Scenario {
         await world.settle()
         return []
       case 'trim':
-        world.brokers[first]!.process!.host.deleteRecordsBefore(ref, Number(positional[1]))
+        world.trimmedTo = Math.max(world.trimmedTo, Number(positional[1]))
+        if (world.replica(first)!.leader === undefined) world.replica(first)!.log.advanceLogStart(world.trimmedTo)
+        else world.brokers[first]!.process!.host.deleteRecordsBefore(ref, Number(positional[1]))
         return []
       case 'lawless':
         this.#promises = undefined

@@ -61,6 +61,8 @@ export class Promises {
   #checkMember (id: number): void {
     const image = this.#world.brokers[id]!.disk.images.get(`${topicId}-0`)
     let at = image?.logStart ?? 0
+    const { trimmedTo } = this.#world
+    assert(at <= trimmedTo, `the log of member ${id} begins at ${at} on its disk, nothing is gone from ${trimmedTo} on`)
     for (const batch of image?.batches ?? []) {
       for (const [index, text] of textsOf(batch).entries()) {
         const known = this.committed[batch.baseOffset + index] ?? text

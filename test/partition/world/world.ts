@@ -109,6 +109,8 @@ export class World {
   readonly paused = new Set<number>()
   /** Of brokers started from now on. */
   learnerBytesPerSecond = 0
+  /** Nobody's log begins above. */
+  trimmedTo = 0
   #volumes = 0
 
   constructor (count: number) {

@@ -178,7 +178,7 @@ export const controller: readonly Mutation[] = [
       },
       {
         file: 'broker/session/agent.ts',
-        search: '|| this.#isDeaf(controller, controllerEpoch)',
+        search: 'if (this.#isDeaf(controller, controllerEpoch)) return this.#identified(seen)\n',
         replace: ''
       }
     ],
@@ -192,6 +192,17 @@ export const controller: readonly Mutation[] = [
       file: 'broker/session/agent.ts',
       search: 'if ((this.#hint?.controllerEpoch ?? 0) <= where.controllerEpoch) this.#hint = undefined',
       replace: ''
+    }],
+    finders: ['scenario cut-off']
+  },
+  {
+    name: 'lost-under-an-old-epoch',
+    rule,
+    without: 'who lost a controller takes the Lease from it as it was when it registered, not as it was found',
+    edits: [{
+      file: 'broker/session/agent.ts',
+      search: 'await this.#campaign(this.#controller)',
+      replace: 'await this.#campaign(where)'
     }],
     finders: ['scenario cut-off']
   },
