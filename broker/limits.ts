@@ -134,7 +134,7 @@ export const askControllerMs = 100
 export const silentPeerAgreesMs = 10_000
 /** Another volume may take a broker id so long after the registered one's session ended. */
 export const duplicateBrokerMs = 3_000
-/** A leader whose oldest fsync is older, or whose disk is full for longer, loses its leaderships. */
+/** A broker whose oldest fsync is older, or whose disk is full for longer, leads nothing and leaves in-sync sets. */
 export const fsyncAgeMsMax = 2_000
 /** A leadership is taken from a struggling leader once in so long. */
 export const leadershipMoveMs = 30_000

@@ -20,6 +20,8 @@ export interface Facts {
   isFit (row: PartitionRow, brokerId: number): boolean
   /** Both live, but for a while now nothing has come from the leader to the broker. */
   isCutOff (brokerId: number, leader: number): boolean
+  /** It lives, but for a while now nothing has become durable there: its disk hangs, or is full. */
+  isStalled (brokerId: number): boolean
   /** The highest high watermark that any replica of the partition reported when it registered. */
   highWatermarkSeen (topicId: string, partition: number): number
 }

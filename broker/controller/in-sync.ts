@@ -14,8 +14,8 @@ export function nextRow (row: PartitionRow, changes: Partial<PartitionRow>): Par
 /**
  * The set without its dead and stopping members if those that remain and live are at least minInSync,
  * else the set itself: every member of a set at the floor keeps counting, dead or not. Members of
- * unknown fate stay. The leader always stays. Then without those that cannot reach the leader, if minInSync
- * live members can: when they cannot, it is the leader that is to go, to a member that reaches the others.
+ * unknown fate stay. The leader always stays. Then without those that are held up, if minInSync live members are not:
+ * otherwise it is the leader that is to go, to a member that reaches the others, or all wait.
  */
 export function shrink (row: PartitionRow, leader: number, facts: Facts): readonly ReplicaIdentity[] {
   let live = 0
@@ -25,10 +25,15 @@ export function shrink (row: PartitionRow, leader: number, facts: Facts): readon
     return state === 'live' || state === 'missing' || (state === 'stopping' && member.brokerId === leader)
   })
   const rest = live >= row.minInSync && remaining.length < row.inSync.length ? remaining : row.inSync
-  const near = rest.filter(member => member.brokerId === leader || !facts.isCutOff(member.brokerId, leader))
+  const near = rest.filter(member => member.brokerId === leader || !isHeldUp(member.brokerId, leader, facts))
   if (near.length === rest.length) return rest
   const reached = near.filter(member => facts.member(row.topicId, row.partition, member) === 'live').length
   return reached >= row.minInSync ? near : rest
+}
+
+/** A member that lives and follows, and yet acknowledges nothing. */
+export function isHeldUp (brokerId: number, leader: number, facts: Facts): boolean {
+  return facts.isCutOff(brokerId, leader) || facts.isStalled(brokerId)
 }
 
 /** A floor lowered takes effect at once, one raised when the set has that many members. */
@@ -89,6 +94,7 @@ function ineligible (
   if (broker === undefined) return 'is fenced'
   // It would be dropped again at once.
   if (facts.isCutOff(member.brokerId, row.leader)) return 'cannot reach the leader'
+  if (facts.isStalled(member.brokerId)) return 'has a disk that takes nothing'
   // KIP-903: a rebooted follower may have lost what the leader saw it acknowledge.
   if (added?.brokerEpoch !== broker.brokerEpoch) return 'has restarted since'
   const state = facts.member(row.topicId, row.partition, member)

@@ -204,7 +204,7 @@ export class Roster implements Facts {
       return 'lost'
     }
     if (session.stopping) return 'leaving'
-    const struggles = session.fsyncAgeMs > limits.fsyncAgeMsMax || session.starved.has(key)
+    const struggles = this.isStalled(session.brokerId) || session.starved.has(key)
     return struggles && !this.movedLately(key) ? 'leaving' : 'stands'
   }
 
@@ -221,7 +221,7 @@ export class Roster implements Facts {
   /** Could the broker lead well: its disk answers, and enough members of the set can be reached? */
   isFit (row: PartitionRow, brokerId: number): boolean {
     const session = this.#sessions.get(brokerId)
-    if (session === undefined || session.fsyncAgeMs > limits.fsyncAgeMsMax) return false
+    if (session === undefined || this.isStalled(brokerId)) return false
     const reached = row.inSync.filter(member => member.brokerId === brokerId ||
       (this.member(row.topicId, row.partition, member) === 'live' && this.#reach(member.brokerId, brokerId)))
     return reached.length >= row.minInSync
@@ -244,6 +244,10 @@ export class Roster implements Facts {
     const now = this.#clock.now()
     // A leader that is silent here too is about to be fenced, and one that has just come is yet to be found.
     return now - session.heardAt < attentiveMs && now - Math.max(sinceMs, session.registeredAt) >= limits.cutOffMs
+  }
+
+  isStalled (brokerId: number): boolean {
+    return (this.#sessions.get(brokerId)?.fsyncAgeMs ?? 0) > limits.fsyncAgeMsMax
   }
 
   highWatermarkSeen (topicId: string, partition: number): number {

@@ -6,7 +6,7 @@ import { answeredHighWatermark, damagedMembers, elect, isDoubtful } from './elec
 import type { Contest } from './election.ts'
 import type { Poll, Wish } from './elections.ts'
 import type { Facts, Standing } from './facts.ts'
-import { effectiveFloor, nextRow, shrink } from './in-sync.ts'
+import { effectiveFloor, isHeldUp, nextRow, shrink } from './in-sync.ts'
 import { completed, completion } from './moves.ts'
 import type { TopicEntry } from './table.ts'
 
@@ -140,6 +140,6 @@ function calm (row: PartitionRow, topic: TopicEntry, facts: Facts): RowPlan {
   const isGentle = next !== row && next.leaderEpoch === row.leaderEpoch && next.minInSync === row.minInSync &&
     row.inSync.every(member => hasIdentity(next.inSync, member) ||
       (facts.member(row.topicId, row.partition, member) === 'stopping' &&
-        !facts.isCutOff(member.brokerId, row.leader)))
+        !isHeldUp(member.brokerId, row.leader, facts)))
   return { ...idle(next), isGentle }
 }

@@ -172,6 +172,8 @@ export class Simulation {
   async #settle (): Promise<void> {
     const { cluster, coverage, plan } = this
     const settled = new Settled(cluster, this.topics, this.observer.rows)
+    // As the operator says every wish again from time to time: who gave up the move that a wish had begun took it back.
+    for (const topic of this.topics.all) if (topic.phase === 'there') this.operator.apply(topic)
     await this.#until(cluster.scheduler.now + settledMsMax, 'it is not settled', () => settled.wrong() === '',
       () => `  ${settled.wrong()}`)
     if (settled.hasShared(plan.brokers)) coverage.reached('an added broker has its share')

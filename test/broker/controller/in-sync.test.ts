@@ -52,6 +52,17 @@ describe('the controller shrinks', () => {
     expect(shrink(five, 0, facts({ ...most, 2: 'missing' }, { cutOff: [[3, 0]] }))).toBe(five.inSync)
   })
 
+  test('members whose disks take nothing, while enough others live; never the leader', () => {
+    const live = { 0: 'live', 1: 'live', 2: 'live' } as const
+    expect(members(shrink(row(), 0, facts(live, { stalled: [2] })))).toEqual([0, 1])
+    // A leader is replaced, if somebody can: who leads then drops it.
+    expect(shrink(row(), 0, facts(live, { stalled: [0] }))).toHaveLength(3)
+    expect(members(shrink(row(), 1, facts(live, { stalled: [0] })))).toEqual([1, 2])
+    const three = row()
+    expect(shrink(three, 0, facts(live, { stalled: [1, 2] }))).toBe(three.inSync)
+    expect(shrink(three, 0, facts(live, { stalled: [1], cutOff: [[2, 0]] }))).toBe(three.inSync)
+  })
+
   test('members of unknown fate stay, and so does a leader that is on its way out', () => {
     const four = row({ inSync: [id(0), id(1), id(2), id(3)], replicas: [0, 1, 2, 3] })
     expect(members(shrink(four, 0, facts({ 0: 'live', 1: 'live', 2: 'missing', 3: 'dead' })))).toEqual([0, 1, 2])
@@ -107,7 +118,8 @@ describe('a leader asks', () => {
     ['stopping', facts({ 0: 'live', 1: 'live', 2: 'stopping' })],
     ['restarted since', facts({ 0: 'live', 1: 'live', 2: 'live' }, { epochs: { 2: 4 } })],
     ['made anew since', facts({ 0: 'live', 1: 'live', 2: 'live' }, { gens: { 2: 8 } })],
-    ['cut off from the leader', facts({ 0: 'live', 1: 'live', 2: 'live' }, { cutOff: [[2, 0]] })]
+    ['cut off from the leader', facts({ 0: 'live', 1: 'live', 2: 'live' }, { cutOff: [[2, 0]] })],
+    ['on a disk that takes nothing', facts({ 0: 'live', 1: 'live', 2: 'live' }, { stalled: [2] })]
   ])('to add a member that is %s: INELIGIBLE_REPLICA', (_what, known) => {
     expect(refuseChange(two, grown, sender, known)?.code).toBe('INELIGIBLE_REPLICA')
   })

@@ -50,6 +50,7 @@ export function ends (
 export function facts (states: Record<number, MemberState>, options: {
   standing?: Standing, unfit?: number[], epochs?: Record<number, number>, highWatermark?: number,
   gens?: Record<number, number>, cutOff?: readonly [brokerId: number, leader: number][]
+  stalled?: readonly number[]
 } = {}): Facts {
   const state = (identity: ReplicaIdentity): MemberState => {
     const known = identity.volumeId === volumeOf(identity.brokerId) &&
@@ -65,6 +66,7 @@ export function facts (states: Record<number, MemberState>, options: {
     },
     isFit: (_row, brokerId) => options.unfit?.includes(brokerId) !== true,
     isCutOff: (brokerId, leader) => options.cutOff?.some(([a, b]) => a === brokerId && b === leader) === true,
+    isStalled: brokerId => options.stalled?.includes(brokerId) === true,
     highWatermarkSeen: () => options.highWatermark ?? 0
   }
 }

@@ -181,6 +181,18 @@ describe('a broker is cut off from a leader', () => {
   })
 })
 
+test('a broker stalls when its disk has taken nothing for two seconds, until it says otherwise', () => {
+  const { roster, join, clock } = simulate()
+  const beat = { sequence: 1, unreachable: [], starved: [], diskLowMs: 0, diskFull: false, acknowledged: 0 }
+  const session = join(broker(1))
+  const stalled = [2_000, 2_001, 0].map(fsyncAgeMs => {
+    session.heartbeat({ ...beat, fsyncAgeMs }, clock.now())
+    return roster.isStalled(1)
+  })
+  expect(stalled).toEqual([false, true, false])
+  expect(roster.isStalled(2)).toBe(false)
+})
+
 test('a broker whose session ended is missed from when it last heard of here', async () => {
   const { roster, join, pass, clock } = simulate()
   const beat = { unreachable: [], fsyncAgeMs: 0, starved: [], diskLowMs: 0, diskFull: false, acknowledged: 1 }

@@ -194,10 +194,14 @@ test('a leader whose disk hangs, or that has no followers, loses its partitions 
   expect(rows()[led[1]!]?.leader).toBe(victim)
   cluster.broker(victim!).volume.fsyncAgeMs = 2_500
   await cluster.until(() => rows().every(row => row.leader !== victim), 1_000)
+  // Nothing waits for its acknowledgements, where it followed neither.
+  await cluster.until(() => rows().every(row => row.inSync.every(member => member.brokerId !== victim)), 1_000)
   const epochs = rows().map(row => row.leaderEpoch)
   // Not back before 30 s, although it is preferred and well again.
   cluster.broker(victim!).volume.fsyncAgeMs = 0
   cluster.broker(victim!).replicas.starvedKeys = []
+  await cluster.pass(1_000)
+  await expanded(cluster, topicId)
   await cluster.pass(20_000)
   expect(rows().map(row => row.leaderEpoch)).toEqual(epochs)
   await cluster.until(() => rows().filter(row => row.leader === victim).length === 2)

@@ -20,6 +20,24 @@ export const inSyncSet: readonly Mutation[] = [
     }]
   },
   {
+    name: 'held-up-members-dropped-below-floor',
+    rule,
+    without: 'the controller drops members that live, and are held up, only while minInSync others live',
+    edits: [{ file: controller, search: 'return reached >= row.minInSync ? near : rest', replace: 'return near' }],
+    finders: ['scenario slow-disks-at-the-floor']
+  },
+  {
+    name: 'stalled-member-holds-up',
+    rule,
+    without: 'a member whose disk takes nothing leaves the set after 2 s',
+    edits: [{
+      file: controller,
+      search: 'facts.isCutOff(brokerId, leader) || facts.isStalled(brokerId)',
+      replace: 'facts.isCutOff(brokerId, leader)'
+    }],
+    finders: ['scenario hanging-disk']
+  },
+  {
     name: 'leader-shrinks-below-floor',
     rule,
     without: 'a leader may shrink its set only while minInSync live members remain, at the leader and at the ' +
