@@ -12,7 +12,7 @@ import { MillraceError } from '../../client/errors.ts'
 import type { Key } from '../check/history.ts'
 import { SimFailure } from './failure.ts'
 import type { ClientWorld } from './producer-client.ts'
-import { makeClient } from './producer-client.ts'
+import { makeClient, workMs } from './producer-client.ts'
 import type { SimRng } from './rng.ts'
 import type { SimProcess } from './scheduler.ts'
 
@@ -215,7 +215,7 @@ class GroupMember {
     if (reading?.first === -1) reading.first = batch.firstOffset
     this.#progress.handedOut(this.process.name, key, batch.firstOffset)
     // What it does with them; now and then more than it has the time for.
-    if (!this.#calm && this.#rng.chance(0.1)) await this.#pause(this.#rng.exponential(this.#rng.pick([50, 3_000])))
+    if (!this.#calm && this.#rng.chance(0.1)) await this.#pause(workMs(this.#rng))
     this.#progress.finished(key, batch.lastOffset + 1)
     // It may have lost the partition meanwhile, and even got it back: then this was another time.
     if (reading !== undefined && this.#readings.get(key) === reading) reading.finished = batch.lastOffset + 1

@@ -29,6 +29,13 @@ export interface ClientWorld {
   committed (topicId: string, partition: number, offset: number, how: string, leaderEpoch?: number): void
 }
 
+const workMsMax = 15_000
+
+/** How long a member works on what it was given: more than it has the time for, now and then, but not for ever. */
+export function workMs (rng: SimRng): number {
+  return Math.min(rng.exponential(rng.pick([50, 3_000])), workMsMax)
+}
+
 export function makeClient ({ cluster }: ClientWorld, process: SimProcess, host: string): MillraceClient {
   return new MillraceClient({ bootstrap: cluster.bootstrap }, {
     net: new SimNet(cluster.network, process, host),

@@ -11,7 +11,7 @@ import type { Anomaly } from '../check/anomaly.ts'
 import type { DeadLetterOperation, DeliveryOperation, Key, Operation, Settlement } from '../check/history.ts'
 import { checkQueues } from '../check/queues.ts'
 import type { ClientWorld } from './producer-client.ts'
-import { makeClient } from './producer-client.ts'
+import { makeClient, workMs } from './producer-client.ts'
 import { QueueWork } from './queue-work.ts'
 import type { SimRng } from './rng.ts'
 import type { SimProcess } from './scheduler.ts'
@@ -94,7 +94,7 @@ class Worker {
       key: topics.key(record.topic, topics.idOf(record.topic), record.partition),
       value: nameOf(record.value), recordKey: text(record.key)
     })
-    if (!this.#calm && this.#rng.chance(0.1)) await this.#pause(this.#rng.exponential(this.#rng.pick([50, 3_000])))
+    if (!this.#calm && this.#rng.chance(0.1)) await this.#pause(workMs(this.#rng))
     if (!this.#calm && this.#rng.chance(0.05)) throw new Error('not today')
     const rejects = !this.#calm && this.#rng.chance(0.02)
     await this.#settle(record, delivery, rejects ? 'rejected' : 'acknowledged')
