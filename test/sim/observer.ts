@@ -258,6 +258,7 @@ export class InvariantObserver implements Observer {
       this.#coverage.reached('a follower began anew')
       record.reset(offset)
       reset.call(log, offset)
+      record.resetJournaled()
     }
   }
 

@@ -134,10 +134,14 @@ export class ReplicaRecord {
     this.outdatedFrom = Infinity
     this.durableEnd = 0
     this.resets++
-    const volume = this.#volume
-    volume?.whenDurable(() => { if (this.#volume === volume) this.resets-- })
     // Nothing is left to be read from disk.
     this.known = true
+  }
+
+  /** The reset is in the journal: it counts when that is durable, and not when what was there before it is. */
+  resetJournaled (): void {
+    const volume = this.#volume
+    volume?.whenDurable(() => { if (this.#volume === volume) this.resets-- })
   }
 }
 
