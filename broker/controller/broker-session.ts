@@ -78,6 +78,9 @@ export class BrokerSession {
     return this.#slow ? this.heardAt : Math.min(this.heardAt, this.#unseen?.sentAt ?? Infinity)
   }
 
+  /** For a while now nothing has become durable there: its disk hangs, or is full. */
+  get isStalled (): boolean { return this.fsyncAgeMs > limits.fsyncAgeMsMax }
+
   join (register: SessionRequest_Register, info: BrokerInfo): void {
     this.#info = { ...info, fenced: false, stopping: false, maintenance: false }
     this.state = 'joining'
@@ -108,7 +111,7 @@ export class BrokerSession {
     // 0: none has come yet, or its version does not say.
     if (acknowledged > 0 && acknowledged >= (this.#unseen?.sequence ?? 0)) this.#unseen = { sequence, sentAt: now }
     this.#send({ heartbeatAck: { sequence } })
-    return this.starved.size > 0 || this.unreachable.size > 0 || this.fsyncAgeMs > limits.fsyncAgeMsMax
+    return this.starved.size > 0 || this.unreachable.size > 0 || this.isStalled
   }
 
   /** The controller's process stood still for so long. */

@@ -204,7 +204,7 @@ export class Roster implements Facts {
       return 'lost'
     }
     if (session.stopping) return 'leaving'
-    const struggles = this.isStalled(session.brokerId) || session.starved.has(key)
+    const struggles = session.isStalled || session.starved.has(key)
     return struggles && !this.movedLately(key) ? 'leaving' : 'stands'
   }
 
@@ -221,7 +221,7 @@ export class Roster implements Facts {
   /** Could the broker lead well: its disk answers, and enough members of the set can be reached? */
   isFit (row: PartitionRow, brokerId: number): boolean {
     const session = this.#sessions.get(brokerId)
-    if (session === undefined || this.isStalled(brokerId)) return false
+    if (session === undefined || session.isStalled) return false
     const reached = row.inSync.filter(member => member.brokerId === brokerId ||
       (this.member(row.topicId, row.partition, member) === 'live' && this.#reach(member.brokerId, brokerId)))
     return reached.length >= row.minInSync
@@ -247,7 +247,7 @@ export class Roster implements Facts {
   }
 
   isStalled (brokerId: number): boolean {
-    return (this.#sessions.get(brokerId)?.fsyncAgeMs ?? 0) > limits.fsyncAgeMsMax
+    return this.#sessions.get(brokerId)?.isStalled === true
   }
 
   highWatermarkSeen (topicId: string, partition: number): number {

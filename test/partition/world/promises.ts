@@ -64,6 +64,7 @@ export class Promises {
     const { trimmedTo } = this.#world
     assert(at <= trimmedTo, `the log of member ${id} begins at ${at} on its disk, nothing is gone from ${trimmedTo} on`)
     for (const batch of image?.batches ?? []) {
+      assert(batch.baseOffset <= at, `member ${id} has nothing from ${at} to ${batch.baseOffset} on its disk`)
       for (const [index, text] of textsOf(batch).entries()) {
         const known = this.committed[batch.baseOffset + index] ?? text
         assert(known === text, `member ${id} lacks committed ${known} at ${batch.baseOffset + index} on its disk`)
